@@ -1,0 +1,184 @@
+package asyncio
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/asyncio-go/asyncio/internal/coro"
+)
+
+// A scopeContext is the context that a coroutine is given: the task's own, or
+// inside it that of a [Timeout] or a [TaskGroup].
+//
+// What it says to this package is which loop it belongs to; the loop knows
+// which task runs. What it says to everybody else, Done, Err and Value, it
+// leaves to a standard context, made when first asked for. That must be a
+// standard one: for a context with a Done of its own, every
+// context.WithCancel beneath it would start a goroutine.
+type scopeContext struct {
+	loop  *Loop
+	task  *task
+	outer context.Context // whence values come, and for a scope also its end
+	scope bool            // false: the task's own context, which outer does not end
+
+	// std is asked for from any goroutine; all else is fixed.
+	std atomic.Pointer[stdContext]
+}
+
+type stdContext struct {
+	context.Context
+	cancel context.CancelCauseFunc
+}
+
+type scopeKey struct{}
+
+var _ context.Context = (*scopeContext)(nil)
+
+func (c *scopeContext) standard() *stdContext {
+	if s := c.std.Load(); s != nil {
+		return s
+	}
+	s := c.newStandard()
+	if !c.std.CompareAndSwap(nil, s) {
+		s.cancel(nil) // another goroutine was faster
+		s = c.std.Load()
+	}
+	return s
+}
+
+func (c *scopeContext) newStandard() *stdContext {
+	parent := c.outer
+	if !c.scope {
+		parent = context.WithoutCancel(parent)
+	}
+	ctx, cancel := context.WithCancelCause(parent)
+	return &stdContext{ctx, cancel}
+}
+
+// cancel closes Done.
+func (c *scopeContext) cancel(cause error) { c.standard().cancel(cause) }
+
+// renew gives a cancelled context a new, open Done. What was derived from the
+// old one stays ended.
+func (c *scopeContext) renew() {
+	if s := c.std.Load(); s != nil && s.Err() != nil {
+		c.std.Store(c.newStandard())
+	}
+}
+
+// end lets go of a scope's place among the children of its outer context.
+func (c *scopeContext) end() {
+	if s := c.std.Load(); s != nil {
+		s.cancel(nil)
+	}
+}
+
+// Deadline is that of a scope's outer context, and never that of a task's.
+func (c *scopeContext) Deadline() (time.Time, bool) { return c.standard().Deadline() }
+func (c *scopeContext) Done() <-chan struct{}       { return c.standard().Done() }
+func (c *scopeContext) Err() error                  { return c.standard().Err() }
+
+func (c *scopeContext) Value(key any) any {
+	if key == (scopeKey{}) {
+		return c
+	}
+	return c.standard().Value(key)
+}
+
+func (c *scopeContext) String() string {
+	return "asyncio: context of " + c.task.name()
+}
+
+// valuesOf gives a context for the values of a new task. It passes over the
+// contexts of this package, so that a task that starts its successor does not
+// leave an ever longer chain of contexts behind it.
+func valuesOf(ctx context.Context) context.Context {
+	for {
+		c, ok := ctx.(*scopeContext)
+		if !ok {
+			return ctx
+		}
+		ctx = c.outer
+	}
+}
+
+// scopeOf finds the context of this package that ctx is, or was derived from;
+// nil when there is none. The second result is ctx itself when it adds an end
+// of its own, which an await has to heed.
+func scopeOf(ctx context.Context) (*scopeContext, context.Context) {
+	if c, ok := ctx.(*scopeContext); ok { // the common path costs no walk
+		return c, nil
+	}
+	if ctx == nil {
+		return nil, nil
+	}
+	c, _ := ctx.Value(scopeKey{}).(*scopeContext)
+	if c == nil {
+		return nil, nil
+	}
+	if done := ctx.Done(); done == nil || done == c.Done() {
+		return c, nil // context.WithValue or context.WithoutCancel
+	}
+	return c, ctx
+}
+
+// loopOf gives the loop that ctx belongs to, for functions that do not wait.
+func loopOf(ctx context.Context) (*Loop, error) {
+	c, _ := scopeOf(ctx)
+	if c == nil {
+		return nil, ErrNoRunningLoop
+	}
+	if !coro.OnMarkedGoroutine() {
+		return nil, ErrWrongGoroutine
+	}
+	return c.loop, nil
+}
+
+// enter is the door of every function that waits: it gives the task that runs,
+// and a context whose end must end the wait, or nil.
+//
+// It is an error where the wait could not be: without a loop, on a foreign
+// goroutine (whose wait would resume the loop beside the coroutine), in a
+// callback, in a loop that is closing, or when the context has ended.
+func enter(ctx context.Context) (t *task, level context.Context, err error) {
+	c, level := scopeOf(ctx)
+	if c == nil {
+		return nil, nil, ErrNoRunningLoop
+	}
+	if t, err = c.loop.runningTask(); err != nil {
+		return nil, nil, err
+	}
+	if c.task != t {
+		level = ctx // of another task: it adds its own end
+	}
+	if level != nil && level.Err() != nil {
+		return nil, nil, level.Err()
+	}
+	return t, level, nil
+}
+
+// runningTask gives the task that runs and may wait.
+func (l *Loop) runningTask() (*task, error) {
+	if !coro.OnMarkedGoroutine() {
+		return nil, ErrWrongGoroutine
+	}
+	t := l.current
+	if t == nil {
+		return nil, ErrNotInTask
+	}
+	if l.closing {
+		return nil, t.refuse()
+	}
+	return t, nil
+}
+
+// GetRunningLoop gives the loop that ctx belongs to. It may be called in any
+// goroutine. Python: get_running_loop.
+func GetRunningLoop(ctx context.Context) (*Loop, error) {
+	c, _ := scopeOf(ctx)
+	if c == nil {
+		return nil, ErrNoRunningLoop
+	}
+	return c.loop, nil
+}

@@ -1,0 +1,279 @@
+package asyncio
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// Awaitable is what can be waited for, without its result: a [*Future] or a
+// [*Task] of any type. All methods are for the loop's goroutine.
+type Awaitable interface {
+	// Done says whether it has ended. Python: Future.done.
+	Done() bool
+	// Cancelled says whether it ended by a cancellation. Python: Future.cancelled.
+	Cancelled() bool
+	// Err gives the error it ended with, or nil; [ErrInvalidState] while it
+	// has not ended. Python: Future.exception.
+	Err() error
+	// Cancel asks it to end, and says whether it could be asked. Python:
+	// Future.cancel, Task.cancel.
+	Cancel(message ...string) bool
+	// AddDoneCallback makes the loop call fn once it has ended, never at once.
+	// remove takes that back and says whether it was in time. Python:
+	// Future.add_done_callback, remove_done_callback.
+	AddDoneCallback(fn func()) (remove func() bool)
+	// Loop gives its loop. Python: Future.get_loop.
+	Loop() *Loop
+
+	base() *future
+}
+
+// Awaiter is an [Awaitable] with a result of type T.
+type Awaiter[T any] interface {
+	Awaitable
+	// Result gives what it ended with; [ErrInvalidState] while it has not.
+	// Python: Future.result.
+	Result() (T, error)
+	// Await suspends the running task until it has ended, and gives the
+	// result. Cancelling the running task cancels what it awaits. Python: await.
+	Await(ctx context.Context) (T, error)
+}
+
+// runnable is what the ready queue holds: a callback, or a task's next step.
+type runnable interface{ run() }
+
+type futureState uint8
+
+const (
+	pending futureState = iota
+	finished
+	cancelled
+)
+
+// future is a Future without its value. All that schedules works on it, so
+// that there is one instance of that code and not one for each type.
+type future struct {
+	loop      *Loop
+	err       error
+	state     futureState
+	retrieved bool     // somebody has seen err
+	first     runnable // the first callback; most futures have one
+	more      []runnable
+	canceller canceller // what Cancel does, where that is not simply to cancel
+}
+
+// A canceller is a future with its own way to be cancelled: a task, a gather.
+type canceller interface{ cancelWith(message string) bool }
+
+func (f *future) base() *future { return f }
+
+// add makes the loop run r once f is done; soon, when it is.
+func (f *future) add(r runnable) {
+	switch {
+	case f.state != pending:
+		f.loop.ready.Push(r)
+	case f.first == nil && len(f.more) == 0:
+		f.first = r
+	default:
+		f.more = append(f.more, r)
+	}
+}
+
+// remove takes r back, and says whether it was there.
+func (f *future) remove(r runnable) bool {
+	if f.first == r {
+		f.first = nil
+		return true
+	}
+	if i := slices.Index(f.more, r); i >= 0 {
+		f.more = slices.Delete(f.more, i, i+1)
+		return true
+	}
+	return false
+}
+
+func (f *future) settle(state futureState, err error) {
+	f.state, f.err = state, err
+	if f.first != nil {
+		f.loop.ready.Push(f.first)
+		f.first = nil
+	}
+	for _, r := range f.more {
+		f.loop.ready.Push(r)
+	}
+	f.more = nil
+	if state == finished && err != nil {
+		f.loop.unseen.add(f)
+	}
+}
+
+// setResult settles f, which must be pending.
+func (f *future) setResult() { f.settle(finished, nil) }
+
+// setError settles f, which must be pending, as failed or, if err is one, as
+// cancelled.
+func (f *future) setError(err error) {
+	if IsCancelled(err) {
+		f.settle(cancelled, err)
+	} else {
+		f.settle(finished, err)
+	}
+}
+
+// cancel cancels whatever f is the base of.
+func (f *future) cancel(message string) bool {
+	if f.canceller != nil {
+		return f.canceller.cancelWith(message)
+	}
+	return f.cancelPlain(message)
+}
+
+func (f *future) cancelPlain(message string) bool {
+	if f.state != pending {
+		return false
+	}
+	f.settle(cancelled, &CancelledError{Message: message})
+	return true
+}
+
+// outcome gives the error of a future that is done, and notes that somebody
+// has seen it.
+func (f *future) outcome() error {
+	f.retrieved = true
+	return f.err
+}
+
+func (f *future) Done() bool      { return f.state != pending }
+func (f *future) Cancelled() bool { return f.state == cancelled }
+
+func (f *future) Err() error {
+	if f.state == pending {
+		return fmt.Errorf("%w: the result is not set", ErrInvalidState)
+	}
+	return f.outcome()
+}
+
+func (f *future) Cancel(message ...string) bool { return f.cancel(first(message)) }
+
+func (f *future) AddDoneCallback(fn func()) (remove func() bool) {
+	cb := &doneCallback{fn: fn}
+	f.add(cb)
+	return func() bool { return f.remove(cb) }
+}
+
+func (f *future) Loop() *Loop { return f.loop }
+
+// doneCallback is a function that waits for a future.
+type doneCallback struct{ fn func() }
+
+func (c *doneCallback) run() { c.fn() }
+
+func first(message []string) string {
+	if len(message) == 0 {
+		return ""
+	}
+	return message[0]
+}
+
+// A Future is a result that is not there yet. Somebody sets it, once; tasks
+// await it. Python: Future.
+//
+// It belongs to one loop, and all its methods are for that loop's goroutine.
+// To set it from another, go through [Loop.CallSoonThreadsafe].
+type Future[T any] struct {
+	future
+	value T
+}
+
+// NewFuture makes a future of loop. Python: loop.create_future.
+func NewFuture[T any](loop *Loop) *Future[T] {
+	return &Future[T]{future: future{loop: loop}}
+}
+
+// Done says whether the future has a result, an error or was cancelled.
+// Python: Future.done.
+func (f *Future[T]) Done() bool { return f.future.Done() }
+
+// Cancelled says whether the future was cancelled. Python: Future.cancelled.
+func (f *Future[T]) Cancelled() bool { return f.future.Cancelled() }
+
+// Result gives the result or the error; [ErrInvalidState] while there is
+// neither. Python: Future.result.
+func (f *Future[T]) Result() (T, error) {
+	return f.value, f.future.Err()
+}
+
+// Err gives the error, or nil; [ErrInvalidState] while the future is pending.
+// Python: Future.exception.
+func (f *Future[T]) Err() error { return f.future.Err() }
+
+// SetResult gives the future its result. It is [ErrInvalidState] when it has
+// one, or an error, or was cancelled. Python: Future.set_result.
+func (f *Future[T]) SetResult(v T) error {
+	if err := f.settable(); err != nil {
+		return err
+	}
+	f.value = v
+	f.setResult()
+	return nil
+}
+
+// SetError makes the future fail. An err that [IsCancelled] cancels it. It is
+// [ErrInvalidState] when the future is done. Python: Future.set_exception.
+func (f *Future[T]) SetError(err error) error {
+	if e := f.settable(); e != nil {
+		return e
+	}
+	if err == nil {
+		return fmt.Errorf("%w: SetError(nil)", ErrInvalidState)
+	}
+	f.setError(err)
+	return nil
+}
+
+func (f *Future[T]) settable() error {
+	if f.canceller != nil {
+		return fmt.Errorf("%w: the result of this future is not for others to set", ErrInvalidState)
+	}
+	if f.state != pending {
+		return fmt.Errorf("%w: the result is already set", ErrInvalidState)
+	}
+	return nil
+}
+
+// Cancel cancels the future: whoever awaits it gets a [*CancelledError] with
+// the message. It says false when the future is done. Python: Future.cancel.
+func (f *Future[T]) Cancel(message ...string) bool { return f.future.Cancel(message...) }
+
+// AddDoneCallback makes the loop call fn in the turn after the future is done;
+// in the next turn, when it is. remove takes that back and says whether it was
+// in time. Python: Future.add_done_callback, remove_done_callback.
+func (f *Future[T]) AddDoneCallback(fn func()) (remove func() bool) {
+	return f.future.AddDoneCallback(fn)
+}
+
+// Loop gives the future's loop. Python: Future.get_loop.
+func (f *Future[T]) Loop() *Loop { return f.loop }
+
+// Await suspends the running task until the future is done, and gives its
+// result; at once, without a turn of the loop, when it is done. Cancelling the
+// running task cancels the future: where that is not wanted, use [Shield]. The
+// end of a context that was derived from the task's ends the wait and leaves
+// the future alone. Python: await.
+func (f *Future[T]) Await(ctx context.Context) (T, error) {
+	if err := await(ctx, &f.future); err != nil {
+		var zero T
+		return zero, err
+	}
+	return f.value, nil
+}
+
+// await is Await without the value.
+func await(ctx context.Context, f *future) error {
+	t, level, err := enter(ctx)
+	if err != nil {
+		return err
+	}
+	return t.wait(f, level)
+}

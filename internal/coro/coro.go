@@ -1,0 +1,137 @@
+// Package coro has stackful coroutines: functions that can stop in the middle,
+// however deep in other people's code, and go on later.
+//
+// They are [iter.Pull] and nothing else. A switch there and back costs some 60
+// nanoseconds, because the runtime hands the thread over directly without
+// asking the scheduler; making a coroutine costs ten times as much, so a
+// [Pool] keeps them for the next function.
+package coro
+
+import (
+	"iter"
+	"runtime"
+	"runtime/debug"
+)
+
+// Body is what a coroutine runs. It is an interface, not a func, so that
+// starting one needs no closure.
+type Body interface{ Run() }
+
+// A Coro is a coroutine of a [Pool].
+//
+// A coroutine that was made on a goroutine that is not locked to its thread
+// must not be resumed on one that is, nor the reverse: the runtime ends the
+// program then.
+type Coro struct {
+	next  func() (struct{}, bool)
+	stop  func()
+	yield func(struct{}) bool
+	body  Body
+	ended bool
+}
+
+// Resume runs the coroutine until it suspends or its body returns, and says
+// whether it returned. After that the coroutine must be given back with
+// [Pool.Put]. A panic or a [runtime.Goexit] of the body comes out here.
+func (c *Coro) Resume() (ended bool) {
+	c.next()
+	return c.ended
+}
+
+// Suspend goes back to the caller of Resume, until the next Resume. It must be
+// called on the coroutine itself. When the coroutine was unwound, it ends the
+// goroutine with [runtime.Goexit], and the deferred functions run.
+func (c *Coro) Suspend() {
+	if !c.yield(struct{}{}) {
+		runtime.Goexit()
+	}
+}
+
+// Unwind ends a suspended coroutine, whose Suspend never returns. It waits
+// until the deferred functions have run. It does so on a goroutine of its own,
+// because the runtime passes a Goexit on to whoever resumed.
+func (c *Coro) Unwind() {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.stop()
+	}()
+	<-done
+}
+
+func (c *Coro) loop(yield func(struct{}) bool) {
+	MarkGoroutine()
+	c.yield = yield
+	for {
+		c.body.Run()
+		c.body = nil
+		c.ended = true
+		if !yield(struct{}{}) {
+			return
+		}
+	}
+}
+
+// MarkGoroutine marks the calling goroutine as one that belongs to a loop, and
+// says whether it was marked before.
+//
+// Go has no goroutine-local storage, but it has one bit of it:
+// [debug.SetPanicOnFault] is a flag of the goroutine and returns its old
+// value, for about a nanosecond. Nothing else here depends on that flag, and
+// what it does (a fault at an unexpected address panics instead of ending the
+// program) is harmless.
+func MarkGoroutine() (before bool) { return debug.SetPanicOnFault(true) }
+
+// UnmarkGoroutine takes the mark away.
+func UnmarkGoroutine() { debug.SetPanicOnFault(false) }
+
+// OnMarkedGoroutine says whether the calling goroutine is marked.
+func OnMarkedGoroutine() bool {
+	if debug.SetPanicOnFault(true) {
+		return true
+	}
+	debug.SetPanicOnFault(false)
+	return false
+}
+
+// A Pool makes coroutines and keeps those whose body returned for the next
+// one. The zero value is empty and ready for use. It is not safe for use by
+// several goroutines, and must be closed.
+type Pool struct {
+	idle []*Coro
+}
+
+// maxIdle is the most coroutines a pool keeps: a burst of tasks does not hold
+// their stacks for ever after.
+const maxIdle = 1024
+
+// Get gives a coroutine that will run body at its first Resume.
+func (p *Pool) Get(body Body) *Coro {
+	if n := len(p.idle); n > 0 {
+		c := p.idle[n-1]
+		p.idle[n-1] = nil
+		p.idle = p.idle[:n-1]
+		c.body, c.ended = body, false
+		return c
+	}
+	c := &Coro{body: body}
+	c.next, c.stop = iter.Pull(c.loop)
+	return c
+}
+
+// Put takes back a coroutine whose body has returned.
+func (p *Pool) Put(c *Coro) {
+	if len(p.idle) < maxIdle {
+		p.idle = append(p.idle, c)
+		return
+	}
+	c.stop()
+}
+
+// Close ends the idle coroutines.
+func (p *Pool) Close() {
+	for _, c := range p.idle {
+		c.stop()
+	}
+	p.idle = nil
+}

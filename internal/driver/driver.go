@@ -1,0 +1,153 @@
+// Package driver is the one boundary between the loop and the operating
+// system. A driver waits, tells the time, and owns descriptors; the loop and
+// all above it see only what is here.
+//
+// What a driver reports is what happened to a handle, not how it came to know.
+// So readiness (epoll), goroutines that block (portable) and a simulation all
+// fit behind the same calls, which never block:
+//
+//   - Read, Write and Accept do what can be done at once, and give
+//     [ErrWouldBlock] when that is nothing;
+//   - after that, or after a call that did less than was asked of it, the
+//     handle's [Handler] is told as soon as more can be done, once. A driver
+//     may tell it more often than that; a handler takes an event as a hint.
+//
+// All methods are for the goroutine that runs the loop, but for Wake.
+package driver
+
+import (
+	"errors"
+	"math"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Forever is a time that never comes.
+const Forever time.Duration = math.MaxInt64
+
+// ErrWouldBlock says that nothing could be done now, and that an event will
+// follow when something can.
+var ErrWouldBlock = errors.New("driver: would block")
+
+// ErrIdle is what Park of a virtual clock gives when it would wait for ever
+// and nobody outside could end that.
+var ErrIdle = errors.New("driver: nothing can happen any more")
+
+// An Event says what happened to a handle. Several may come together.
+type Event uint8
+
+const (
+	Readable Event = 1 << iota // there is something to read or to accept, or the end of it
+	Writable                   // there is room again, or a connect has ended
+	Hangup                     // the peer has ended its half, or the handle has failed: read until the end, a short read is not yet it
+)
+
+// A Handler is told of the events of one handle. It is called on the loop's
+// goroutine, inside Poll or Park, and must only take note.
+type Handler interface{ Ready(Event) }
+
+// A Driver is what a loop stands on.
+type Driver interface {
+	// Name says which driver it is, for messages.
+	Name() string
+	// Now is the time since the driver was made. It never goes back.
+	Now() time.Duration
+	// Poll reports what has happened, without waiting.
+	Poll() error
+	// Park waits until something happens, the time is until, or Wake is
+	// called; and reports what has happened. Once it has announced that it
+	// sleeps, it asks pending, and returns at once when that is true: so a
+	// Wake from then on ends the wait, and what came before it is not lost.
+	Park(until time.Duration, pending func() bool) error
+	// Wake ends a Park that is under way. It may be called from any
+	// goroutine, and costs next to nothing when nobody sleeps. It may be
+	// called after Close.
+	Wake()
+	// Close lets go of everything. Handles must be closed before.
+	Close() error
+
+	// Dial begins to connect. The result of it comes as a Writable event,
+	// after which ConnectError says how it went. A unix address may be
+	// connected at once; the event comes all the same.
+	Dial(spec DialSpec, h Handler) (Conn, error)
+	// Listen binds and listens.
+	Listen(spec ListenSpec, h Handler) (Listener, error)
+}
+
+// Control is called with a new descriptor before it is bound or connected.
+type Control func(network, address string, c syscall.RawConn) error
+
+// DialSpec says whither to connect.
+type DialSpec struct {
+	Remote  net.Addr // *net.TCPAddr or *net.UnixAddr
+	Local   net.Addr // nil: any
+	Control Control  // may be nil
+}
+
+// ListenSpec says where to listen.
+type ListenSpec struct {
+	Addr      net.Addr // *net.TCPAddr or *net.UnixAddr
+	Backlog   int      // 0: the system's most
+	ReusePort bool     // several listeners on one port (SO_REUSEPORT)
+	V6Only    bool     // a wildcard IPv6 address takes no IPv4
+	Control   Control  // may be nil
+}
+
+// A Conn is a connected (or connecting) stream descriptor.
+type Conn interface {
+	// Start names the handler of an accepted connection, and begins to report.
+	Start(h Handler) error
+	// ConnectError says, after the Writable event of a dialled connection,
+	// how connecting ended; ErrWouldBlock while it goes on.
+	ConnectError() error
+	// Read gives io.EOF at the end.
+	Read(p []byte) (int, error)
+	Write(p []byte) (int, error)
+	// Writev writes several slices as one. It does not change them.
+	Writev(p [][]byte) (int, error)
+	// CloseWrite ends this side's half, after what Write has taken.
+	CloseWrite() error
+	// Close lets go of the descriptor at once; no event comes after it. What
+	// Write has taken is still sent by the system, unless Reset was called.
+	Close() error
+	// Reset makes Close drop what is not sent yet and tell the peer (RST).
+	Reset()
+	LocalAddr() net.Addr
+	RemoteAddr() net.Addr
+	// SyscallConn gives access to the descriptor.
+	SyscallConn() (syscall.RawConn, error)
+}
+
+// A Listener is a listening descriptor.
+type Listener interface {
+	// Accept gives the next connection, or ErrWouldBlock. Its handler is
+	// named with Start.
+	Accept() (Conn, error)
+	Close() error
+	Addr() net.Addr
+	SyscallConn() (syscall.RawConn, error)
+}
+
+// A Sleeper is the part of Park and Wake that loses no wake-up; drivers embed
+// one. The sleeper announces, then looks whether it has to sleep at all; a
+// waker makes its news visible first and claims then. Whoever comes second
+// sees the other.
+type Sleeper struct{ state atomic.Int32 }
+
+const (
+	awake   = 0
+	asleep  = 1
+	claimed = 2 // one waker has seen it asleep and will end the sleep
+)
+
+// Announce says that the loop is about to sleep.
+func (s *Sleeper) Announce() { s.state.Store(asleep) }
+
+// Awake says that the loop does not sleep (any more), and reports whether a
+// waker had claimed it: its kick has come, or will.
+func (s *Sleeper) Awake() (kicked bool) { return s.state.Swap(awake) == claimed }
+
+// Claim is for wakers: it says whether the caller must end the sleep.
+func (s *Sleeper) Claim() bool { return s.state.CompareAndSwap(asleep, claimed) }

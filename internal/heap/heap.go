@@ -1,0 +1,129 @@
+// Package heap is the loop's queue of timers: a four-way heap ordered by time
+// and, for equal times, by insertion, from which a node can be removed at any
+// time without a search.
+//
+// Four children a node make the heap half as deep as two do, and the keys lie
+// beside each other in one slice, so that a comparison touches no node.
+package heap
+
+// A Node is an element's place in a heap. It is embedded in, or points to,
+// what it stands for; its zero value is in no heap.
+type Node[T any] struct {
+	Value T
+	pos   int // one more than the index in the heap; zero: in none
+}
+
+// Queued says whether the node is in a heap.
+func (n *Node[T]) Queued() bool { return n.pos != 0 }
+
+type entry[T any] struct {
+	when int64
+	seq  uint64
+	node *Node[T]
+}
+
+func (a *entry[T]) before(b *entry[T]) bool {
+	return a.when < b.when || a.when == b.when && a.seq < b.seq
+}
+
+// A Heap holds nodes. The zero value is empty and ready for use. It is not
+// safe for use by several goroutines.
+type Heap[T any] struct {
+	entries []entry[T]
+	seq     uint64
+}
+
+// Len gives the number of nodes.
+func (h *Heap[T]) Len() int { return len(h.entries) }
+
+// Push adds n, due at when. It panics when n is in a heap already.
+func (h *Heap[T]) Push(n *Node[T], when int64) {
+	if n.pos != 0 {
+		panic("heap: Push of a node that is queued")
+	}
+	h.seq++
+	h.entries = append(h.entries, entry[T]{when, h.seq, n})
+	h.up(len(h.entries) - 1)
+}
+
+// First gives the time of the earliest node, and false when there is none.
+func (h *Heap[T]) First() (when int64, ok bool) {
+	if len(h.entries) == 0 {
+		return 0, false
+	}
+	return h.entries[0].when, true
+}
+
+// Pop removes and returns the earliest node; nil when there is none.
+func (h *Heap[T]) Pop() *Node[T] {
+	if len(h.entries) == 0 {
+		return nil
+	}
+	n := h.entries[0].node
+	h.Remove(n)
+	return n
+}
+
+// Remove takes n out, and says whether it was in.
+func (h *Heap[T]) Remove(n *Node[T]) bool {
+	if n.pos == 0 {
+		return false
+	}
+	i, last := n.pos-1, len(h.entries)-1
+	moved := h.entries[last]
+	h.entries[last] = entry[T]{}
+	h.entries = h.entries[:last]
+	n.pos = 0
+	if i != last {
+		h.entries[i] = moved
+		moved.node.pos = i + 1
+		h.down(i)
+		if moved.node.pos == i+1 {
+			h.up(i)
+		}
+	}
+	if c := cap(h.entries); c > 1024 && last < c/8 { // after a burst, give memory back
+		h.entries = append(make([]entry[T], 0, c/2), h.entries...)
+	}
+	return true
+}
+
+func (h *Heap[T]) up(i int) {
+	e := h.entries[i]
+	for i > 0 {
+		parent := (i - 1) / 4
+		if !e.before(&h.entries[parent]) {
+			break
+		}
+		h.put(i, h.entries[parent])
+		i = parent
+	}
+	h.put(i, e)
+}
+
+func (h *Heap[T]) down(i int) {
+	e := h.entries[i]
+	for {
+		first := 4*i + 1
+		if first >= len(h.entries) {
+			break
+		}
+		least := first
+		for c := first + 1; c < min(first+4, len(h.entries)); c++ {
+			if h.entries[c].before(&h.entries[least]) {
+				least = c
+			}
+		}
+		if !h.entries[least].before(&e) {
+			break
+		}
+		h.put(i, h.entries[least])
+		i = least
+	}
+	h.put(i, e)
+}
+
+func (h *Heap[T]) put(i int, e entry[T]) {
+	h.entries[i] = e
+	e.node.pos = i + 1
+}

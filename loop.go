@@ -1,0 +1,436 @@
+package asyncio
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asyncio-go/asyncio/internal/coro"
+	"github.com/asyncio-go/asyncio/internal/driver"
+	"github.com/asyncio-go/asyncio/internal/driver/virtual"
+	"github.com/asyncio-go/asyncio/internal/heap"
+	"github.com/asyncio-go/asyncio/internal/ring"
+)
+
+// While handles are ready the loop looks for I/O and at the clock only now and
+// then, because looking costs more than a short callback does: at the latest
+// after so many turns, or when so much time has gone by.
+const (
+	maxTurnsUnpolled = 16
+	maxTimeUnpolled  = 50 * time.Microsecond
+)
+
+// slowStep is how long a callback or a step may hold the loop before debug
+// mode says so.
+const slowStep = 100 * time.Millisecond
+
+// Loop is an event loop. One goroutine at a time runs it, and all its state
+// belongs to that goroutine: but for [Loop.CallSoonThreadsafe] no method may be
+// called from another. It is not locked, and needs no lock. Python:
+// AbstractEventLoop.
+//
+// Most programs never make one: [Run] does.
+type Loop struct {
+	driver  driver.Driver
+	ready   ring.Queue[runnable]
+	timers  heap.Heap[*TimerHandle]
+	now     time.Duration // the clock when it was last read
+	current *task         // the task that runs
+	tasks   taskList
+	coros   coro.Pool
+
+	batch         int // what is left of the handles of this turn
+	turns         int // turns since the last poll
+	turnsUnpolled int // after how many turns to poll again
+	polled        time.Duration
+
+	running, stopping, closing, closed bool
+	debug                              bool
+	taskCount                          uint64
+
+	inbox    inbox
+	gone     chan struct{} // closed when the loop is
+	executor *ThreadPoolExecutor // the default one, made when first used
+	workers  int
+	unseen   unseenErrors
+	log      *slog.Logger
+	onError  ExceptionHandler
+	readBuf  []byte
+}
+
+// inbox is the one way into a loop from outside its goroutine.
+type inbox struct {
+	mu     sync.Mutex
+	items  []runnable
+	spare  []runnable // the slice that was drained last, for reuse
+	n      atomic.Int32
+	closed bool
+
+	outside atomic.Int32 // jobs of executors under way: each will come in here
+}
+
+// NewLoop makes a loop, which must be closed. Python: new_event_loop.
+func NewLoop(opts ...Option) (*Loop, error) {
+	c := config{newDriver: newDriver, debug: os.Getenv("ASYNCIODEBUG") == "1"}
+	for _, o := range opts {
+		o(&c)
+	}
+	d, err := c.newDriver()
+	if err != nil {
+		return nil, fmt.Errorf("asyncio: new loop: %w", err)
+	}
+	l := &Loop{
+		driver: d, debug: c.debug, workers: c.workers,
+		log: c.logger, onError: c.onError, turnsUnpolled: 1,
+		gone: make(chan struct{}),
+	}
+	l.unseen.loop = l
+	if v, ok := d.(*virtual.Driver); ok {
+		v.Outside = func() bool { return l.inbox.outside.Load() > 0 }
+	}
+	return l, nil
+}
+
+// Time gives the loop's clock: the time since some fixed moment. It never goes
+// back. Python: loop.time, in seconds.
+func (l *Loop) Time() time.Duration {
+	l.now = l.driver.Now()
+	return l.now
+}
+
+// CallSoon makes the loop call fn in its next turn, after what was given to it
+// before. It costs one allocation. It panics with [ErrLoopClosed] when the loop
+// is closed. For the loop's goroutine. Python: loop.call_soon.
+func (l *Loop) CallSoon(fn func()) *Handle {
+	l.mustBeOpen()
+	h := &Handle{fn: fn}
+	l.ready.Push(h)
+	return h
+}
+
+// CallLater makes the loop call fn after d, counted from now; in the next turn
+// when d is not positive. Callbacks due at the same time run in the order in
+// which they were given. On Linux a timer may be late by a millisecond. It
+// panics with [ErrLoopClosed] when the loop is closed. For the loop's
+// goroutine. Python: loop.call_later.
+func (l *Loop) CallLater(d time.Duration, fn func()) *TimerHandle {
+	return l.CallAt(l.after(d), fn)
+}
+
+// after gives the time d from now, or the end of time.
+func (l *Loop) after(d time.Duration) time.Duration {
+	now := l.Time()
+	if d > driver.Forever-now {
+		return driver.Forever
+	}
+	return now + max(d, 0)
+}
+
+// CallAt is [Loop.CallLater] with the time itself, on the clock of [Loop.Time].
+// Python: loop.call_at.
+func (l *Loop) CallAt(when time.Duration, fn func()) *TimerHandle {
+	l.mustBeOpen()
+	h := &TimerHandle{loop: l, when: when}
+	h.fn = fn
+	h.node.Value = h
+	l.timers.Push(&h.node, int64(when))
+	return h
+}
+
+func (l *Loop) mustBeOpen() {
+	if l.closed {
+		panic(ErrLoopClosed)
+	}
+}
+
+// CallSoonThreadsafe is [Loop.CallSoon] for any goroutine, and wakes the loop
+// up. It gives [ErrLoopClosed] when the loop is closed; fn does not run then.
+// The handle is for the loop's goroutine. Python: loop.call_soon_threadsafe.
+func (l *Loop) CallSoonThreadsafe(fn func()) (*Handle, error) {
+	h := &Handle{fn: fn}
+	if !l.inbox.put(h) {
+		return nil, ErrLoopClosed
+	}
+	l.driver.Wake()
+	return h, nil
+}
+
+func (b *inbox) put(r runnable) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false
+	}
+	b.items = append(b.items, r)
+	b.n.Store(int32(len(b.items)))
+	return true
+}
+
+func (b *inbox) filled() bool { return b.n.Load() > 0 }
+
+// drain moves what has come in to the ready queue.
+func (l *Loop) drain() {
+	b := &l.inbox
+	if !b.filled() {
+		return
+	}
+	b.mu.Lock()
+	items := b.items
+	b.items = b.spare[:0]
+	b.n.Store(0)
+	b.mu.Unlock()
+	for i, r := range items {
+		l.ready.Push(r)
+		items[i] = nil
+	}
+	if cap(items) > 4096 {
+		items = nil // after a burst, give memory back
+	}
+	b.spare = items
+}
+
+// IsRunning says whether the loop runs. Python: loop.is_running.
+func (l *Loop) IsRunning() bool { return l.running }
+
+// IsClosed says whether the loop was closed. Python: loop.is_closed.
+func (l *Loop) IsClosed() bool { return l.closed }
+
+// Debug says whether debug mode is on. Python: loop.get_debug.
+func (l *Loop) Debug() bool { return l.debug }
+
+// SetDebug turns debug mode on or off. Python: loop.set_debug.
+func (l *Loop) SetDebug(on bool) { l.debug = on }
+
+// CurrentTask gives the task that runs, or nil. Python: current_task.
+func (l *Loop) CurrentTask() AnyTask {
+	if l.current == nil {
+		return nil
+	}
+	return l.current.shell
+}
+
+// AllTasks gives the tasks that have not ended, in the order in which they were
+// created. Python: all_tasks.
+func (l *Loop) AllTasks() []AnyTask {
+	all := make([]AnyTask, 0, l.tasks.n)
+	for t := l.tasks.head; t != nil; t = t.next {
+		all = append(all, t.shell)
+	}
+	return all
+}
+
+// Stop makes the loop end its run after this turn; before the first, when it
+// does not run. What is ready stays so for the next run. Python: loop.stop.
+func (l *Loop) Stop() { l.stopping = true }
+
+// RunForever runs the loop on the calling goroutine until [Loop.Stop]. It gives
+// [ErrLoopClosed], [ErrLoopRunning] inside another loop's run, [ErrDeadlock] on
+// the virtual clock, or the driver's error. Python: loop.run_forever.
+func (l *Loop) RunForever() error {
+	if l.closed {
+		return ErrLoopClosed
+	}
+	if l.running || coro.MarkGoroutine() {
+		return ErrLoopRunning
+	}
+	l.running = true
+	defer func() {
+		l.running, l.stopping, l.current = false, false, nil
+		coro.UnmarkGoroutine()
+	}()
+	for {
+		if err := l.turn(); err != nil {
+			return err
+		}
+		if l.stopping {
+			return nil
+		}
+	}
+}
+
+// RunUntilComplete runs the loop until f is done, whose result is then there
+// to be taken. It gives f's error, or what [RunForever] gives, or
+// [ErrLoopStopped]. Python: loop.run_until_complete.
+func (l *Loop) RunUntilComplete(f Awaitable) error {
+	if l.closed {
+		return fmt.Errorf("run until complete: %w", ErrLoopClosed)
+	}
+	if f.Loop() != l {
+		return fmt.Errorf("run until complete: %w", ErrWrongLoop)
+	}
+	remove := f.AddDoneCallback(l.Stop)
+	defer remove()
+	if err := l.RunForever(); err != nil {
+		if !f.Done() {
+			return err
+		}
+		return errors.Join(err, f.Err())
+	}
+	if !f.Done() {
+		return ErrLoopStopped
+	}
+	return f.Err()
+}
+
+// turn is one round of the loop: look what has happened, and run what was
+// ready when it began. What that makes ready runs in the next.
+func (l *Loop) turn() error {
+	if err := l.poll(); err != nil {
+		return err
+	}
+	l.drain()
+	for when, ok := l.timers.First(); ok && when <= int64(l.now); when, ok = l.timers.First() {
+		l.ready.Push(l.timers.Pop().Value)
+	}
+	l.batch = l.ready.Len()
+	for l.batch > 0 {
+		l.runBatch()
+	}
+	return nil
+}
+
+// poll lets the driver report, and reads the clock. It waits when nothing is
+// ready, and does nothing when there is, and the last time was just now.
+func (l *Loop) poll() error {
+	var err error
+	l.turns++
+	switch {
+	case l.ready.Len() == 0 && !l.stopping && !l.inbox.filled():
+		until := driver.Forever
+		if when, ok := l.timers.First(); ok {
+			until = time.Duration(when)
+		}
+		if until <= l.now {
+			err = l.driver.Poll() // a timer is due
+		} else {
+			err = l.driver.Park(until, l.inbox.filled)
+		}
+		l.turnsUnpolled = 1
+	case l.turns >= l.turnsUnpolled:
+		err = l.driver.Poll()
+	default:
+		return nil
+	}
+	if err != nil {
+		if errors.Is(err, driver.ErrIdle) {
+			return ErrDeadlock
+		}
+		return fmt.Errorf("asyncio: %s driver: %w", l.driver.Name(), err)
+	}
+	l.adapt(l.Time())
+	return nil
+}
+
+// adapt chooses after how many turns to poll again, by how long the last ones
+// took: so the clock need not be read in each to know that time has gone by.
+func (l *Loop) adapt(now time.Duration) {
+	took := now - l.polled
+	if took > maxTimeUnpolled {
+		l.turnsUnpolled = max(1, l.turnsUnpolled/4)
+	} else if took < maxTimeUnpolled/4 {
+		l.turnsUnpolled = min(maxTurnsUnpolled, 2*l.turnsUnpolled)
+	}
+	l.polled, l.turns = now, 0
+}
+
+// runBatch runs the handles of this turn, until one panics.
+func (l *Loop) runBatch() {
+	defer func() {
+		if l.batch == 0 {
+			return
+		}
+		if v := recover(); v != nil { // not a Goexit, which goes its way
+			l.handleException(ExceptionContext{
+				Message: "panic in a callback",
+				Err:     &PanicError{Value: v, Stack: debug.Stack()},
+			})
+		}
+	}()
+	for l.batch > 0 {
+		r := l.ready.Pop()
+		l.batch--
+		r.run()
+	}
+}
+
+// reportSlow logs, in debug mode, what has held the loop for long.
+func (l *Loop) reportSlow(began time.Duration, what string) {
+	if took := l.Time() - began; took > slowStep {
+		l.logger().Warn("asyncio: a step held the loop", "task", what, "took", took)
+	}
+}
+
+func (l *Loop) logger() *slog.Logger {
+	if l.log != nil {
+		return l.log
+	}
+	return slog.Default()
+}
+
+// Close ends what is left, and lets go of the driver's descriptors. Every await
+// of a task that is not done returns [ErrLoopClosed] now; a task that goes on
+// all the same is unwound, its deferred functions run. [Run] cancels the tasks
+// first, which is kinder. Closing twice does nothing. It gives [ErrLoopRunning]
+// when the loop runs. Python: loop.close.
+func (l *Loop) Close() error {
+	if l.closed {
+		return nil
+	}
+	if l.running {
+		return ErrLoopRunning
+	}
+	l.inbox.close()
+	l.closing = true
+	before := coro.MarkGoroutine()
+	l.endTasks()
+	l.coros.Close()
+	if !before {
+		coro.UnmarkGoroutine()
+	}
+	if l.executor != nil {
+		l.executor.abandon()
+	}
+	l.unseen.report()
+	l.closed = true
+	close(l.gone)
+	l.ready = ring.Queue[runnable]{}
+	l.timers = heap.Heap[*TimerHandle]{}
+	return l.driver.Close()
+}
+
+func (b *inbox) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	b.items = nil
+	b.n.Store(0)
+}
+
+// endTasks makes every await of what is left return an error.
+func (l *Loop) endTasks() {
+	for l.tasks.head != nil {
+		t := l.tasks.head
+		if t.waiter != nil {
+			t.waiter.remove(t)
+		}
+		t.mustCancel = false
+		t.step(ErrLoopClosed)
+		if t.state != pending {
+			if errors.Is(t.err, ErrLoopClosed) {
+				t.retrieved = true // no news to anybody
+			}
+			continue
+		}
+		l.handleException(ExceptionContext{
+			Message: "task would not end while the loop closed; it was unwound",
+			Err:     ErrLoopClosed,
+			Task:    t.shell,
+		})
+		t.co.Unwind() // Run finishes the task
+	}
+}

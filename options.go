@@ -1,0 +1,56 @@
+package asyncio
+
+import (
+	"log/slog"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
+	"github.com/asyncio-go/asyncio/internal/driver/portable"
+	"github.com/asyncio-go/asyncio/internal/driver/virtual"
+)
+
+// An Option is an option of [NewLoop], [Run] and [NewRunner].
+type Option func(*config)
+
+type config struct {
+	newDriver func() (driver.Driver, error)
+	debug     bool
+	logger    *slog.Logger
+	onError   ExceptionHandler
+	workers   int
+}
+
+// WithDebug turns the loop's debug mode on or off; without it the environment
+// variable ASYNCIODEBUG decides. In debug mode a callback or a step of a task
+// that holds the loop for more than 100 milliseconds is logged. Python:
+// debug=, loop.set_debug.
+func WithDebug(on bool) Option { return func(c *config) { c.debug = on } }
+
+// WithLogger makes the loop log to l instead of [slog.Default].
+func WithLogger(l *slog.Logger) Option { return func(c *config) { c.logger = l } }
+
+// WithExceptionHandler makes the loop give its troubles to h instead of the
+// log. Python: loop.set_exception_handler.
+func WithExceptionHandler(h ExceptionHandler) Option { return func(c *config) { c.onError = h } }
+
+// WithExecutorWorkers bounds the functions that the loop's default executor
+// runs at the same time. Without it that is four more than the number of
+// processors, and at most 32, as in Python.
+func WithExecutorWorkers(n int) Option { return func(c *config) { c.workers = n } }
+
+// WithVirtualClock gives the loop a clock of its own, which starts at zero,
+// stands still while anything can run, and leaps to the next timer when
+// nothing can. A test of an hour's sleeping takes no time and always goes the
+// same way. The loop has no network then.
+func WithVirtualClock() Option {
+	return func(c *config) {
+		c.newDriver = func() (driver.Driver, error) { return virtual.New(), nil }
+	}
+}
+
+// WithPortableDriver makes the loop use Go's net package and goroutines for
+// what waits, as it does on systems without a driver of their own.
+func WithPortableDriver() Option {
+	return func(c *config) {
+		c.newDriver = func() (driver.Driver, error) { return portable.New() }
+	}
+}

@@ -1,0 +1,44 @@
+package asyncio
+
+import (
+	"context"
+	"time"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
+)
+
+// NoTimeout is a duration that never ends, for functions that take a time
+// limit. Python: None.
+const NoTimeout time.Duration = driver.Forever
+
+// Sleep suspends the running task for d; for one turn of the loop when d is not
+// positive, which costs no allocation. Python: sleep.
+func Sleep(ctx context.Context, d time.Duration) error {
+	t, level, err := enter(ctx)
+	if err != nil {
+		return err
+	}
+	if d <= 0 {
+		return t.yield()
+	}
+	s := sleeper{TimerHandle: TimerHandle{loop: t.loop, when: t.loop.after(d)}}
+	s.done.loop = t.loop
+	s.fn = s.wake
+	s.node.Value = &s.TimerHandle
+	t.loop.timers.Push(&s.node, int64(s.when))
+	err = t.wait(&s.done, level)
+	s.TimerHandle.Cancel()
+	return err
+}
+
+// sleeper is the timer of a Sleep and the future that it settles, in one piece.
+type sleeper struct {
+	TimerHandle
+	done future
+}
+
+func (s *sleeper) wake() {
+	if s.done.state == pending {
+		s.done.setResult()
+	}
+}

@@ -1,0 +1,491 @@
+package asyncio
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/asyncio-go/asyncio/internal/coro"
+)
+
+// task is a Task without its value.
+//
+// A task that is not done is in one of three states:
+//
+//   - it waits for a future: waiter is that future, and the task is one of its
+//     callbacks;
+//   - its next step is scheduled: waiter is nil, and the task is in the ready
+//     queue, once;
+//   - it runs: waiter is nil, and loop.current is the task, or a task that it
+//     started eagerly is.
+//
+// It goes from the first to the second when the future is done or the wait is
+// interrupted, and from the second to the third in run. Nothing else may
+// schedule it.
+type task struct {
+	future
+	ctx    scopeContext
+	shell  taskShell
+	co     *coro.Coro
+	waiter *future
+
+	id          uint64
+	givenName   string
+	cancels     int  // how often Cancel was called, less Uncancel
+	mustCancel  bool // a cancellation waits for the next step
+	started     bool // its function has begun
+	eager       bool
+	cancelMsg   string
+	failure     error  // what fn returned
+	interrupted error  // what ended the wait, other than its future
+	waits       uint64 // numbers the waits, for interrupts that come late
+	refusals    int    // awaits since the loop began to close
+	prev, next  *task  // all tasks of the loop that are not done
+}
+
+// taskShell is the typed half of a task.
+type taskShell interface {
+	AnyTask
+	call(ctx context.Context) error
+}
+
+// AnyTask is a [*Task] of any type. All methods are for the loop's goroutine.
+type AnyTask interface {
+	Awaitable
+	// Name gives the task's name. Python: Task.get_name.
+	Name() string
+	// SetName gives it another. Python: Task.set_name.
+	SetName(name string)
+	// Cancelling counts the calls of Cancel, less those of Uncancel. Python:
+	// Task.cancelling.
+	Cancelling() int
+	// Uncancel takes one call of Cancel back and gives the count that is
+	// left. Python: Task.uncancel.
+	Uncancel() int
+}
+
+// A Task runs a coroutine: a function that may wait, in the loop's goroutine,
+// without holding up anything else. It is a future for what the function
+// returns. Python: Task.
+//
+// A task costs its coroutine's stack while it lives (two kilobytes and up) and
+// three small allocations. All methods are for the loop's goroutine.
+type Task[T any] struct {
+	task
+	fn    func(context.Context) (T, error)
+	value T
+}
+
+// TaskOption is an option of [CreateTask], [Go], [Spawn] and [TaskGroup.Go].
+type TaskOption func(*task)
+
+// WithName names the task, for messages. Without it a task is "Task-N".
+// Python: name=.
+func WithName(name string) TaskOption {
+	return func(t *task) { t.givenName = name }
+}
+
+// WithEagerStart runs the task at once until it first waits, inside the call
+// that creates it. One that never waits costs no turn of the loop. Python:
+// eager_start=True, eager_task_factory.
+func WithEagerStart() TaskOption {
+	return func(t *task) { t.eager = true }
+}
+
+// CreateTask schedules fn to run as a task of the loop that ctx belongs to, and
+// returns at once. The loop keeps the task until it is done. The context that
+// fn is given has the values of ctx, but neither its deadline nor its end: a
+// task ends by [Task.Cancel]. Python: create_task.
+//
+// It is for the loop's goroutine, in a task or a callback. Given a context of
+// no loop, or called elsewhere, it panics with [ErrNoRunningLoop] or
+// [ErrWrongGoroutine]: that is a mistake in the program, and the task could
+// not be given back. On a loop that is closed, the task has already failed
+// with [ErrLoopClosed].
+func CreateTask[T any](ctx context.Context, fn func(context.Context) (T, error), opts ...TaskOption) *Task[T] {
+	l, err := loopOf(ctx)
+	if err != nil {
+		panic(err)
+	}
+	return newTask(l, ctx, fn, opts)
+}
+
+// Go is [CreateTask] for a function without a result.
+func Go(ctx context.Context, fn func(context.Context) error, opts ...TaskOption) *Task[struct{}] {
+	return CreateTask(ctx, noValue(fn), opts...)
+}
+
+// CreateTaskOn is [CreateTask] where there is no coroutine's context: in a
+// callback, or before the loop runs. Python: loop.create_task.
+func CreateTaskOn[T any](l *Loop, fn func(context.Context) (T, error), opts ...TaskOption) *Task[T] {
+	return newTask(l, context.Background(), fn, opts)
+}
+
+func noValue(fn func(context.Context) error) func(context.Context) (struct{}, error) {
+	return func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) }
+}
+
+func newTask[T any](l *Loop, ctx context.Context, fn func(context.Context) (T, error), opts []TaskOption) *Task[T] {
+	t := &Task[T]{fn: fn}
+	t.init(l, ctx, t)
+	if l.closing {
+		t.setError(ErrLoopClosed)
+		return t
+	}
+	for _, o := range opts {
+		o(&t.task)
+	}
+	t.start()
+	return t
+}
+
+func (t *task) init(l *Loop, ctx context.Context, shell taskShell) {
+	t.future.loop = l
+	t.future.canceller = t
+	t.shell = shell
+	t.ctx.loop, t.ctx.task, t.ctx.outer = l, t, valuesOf(ctx)
+}
+
+// start puts the task among the loop's tasks and schedules its first step, or
+// takes it when the task is to start eagerly.
+func (t *task) start() {
+	l := t.loop
+	l.taskCount++
+	t.id = l.taskCount
+	l.tasks.add(t)
+	if t.eager && l.running {
+		t.step(nil)
+	} else {
+		l.ready.Push(t)
+	}
+}
+
+// run is the task's next step.
+func (t *task) run() {
+	err := t.interrupted
+	t.interrupted = nil
+	if err == nil && t.waiter != nil {
+		err = t.waiter.outcome()
+	}
+	t.step(err)
+}
+
+// step runs the coroutine until it waits again or returns. thrown is what the
+// wait that is over gives.
+func (t *task) step(thrown error) {
+	l := t.loop
+	if t.mustCancel {
+		t.mustCancel = false
+		if !IsCancelled(thrown) {
+			thrown = &CancelledError{Message: t.cancelMsg}
+		}
+	}
+	t.waiter = nil
+	t.interrupted = thrown
+
+	if !t.started && thrown != nil { // cancelled before it began
+		t.failure = thrown
+		t.interrupted = nil
+		t.finish()
+		return
+	}
+	if t.co == nil {
+		t.started = true
+		t.co = l.coros.Get(t)
+	}
+	outer := l.current
+	l.current = t
+	var began time.Duration
+	if l.debug {
+		began = l.Time()
+	}
+	ended := t.co.Resume()
+	l.current = outer
+	if l.debug {
+		l.reportSlow(began, t.name())
+	}
+	if ended {
+		l.coros.Put(t.co)
+		t.co = nil
+		t.finish()
+	}
+}
+
+// Run is the coroutine's body.
+func (t *task) Run() {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if v := recover(); v != nil {
+			t.failure = &PanicError{Value: v, Stack: debug.Stack()}
+			return
+		}
+		// A Goexit: it goes on through the loop to whoever runs that, and no
+		// step of this task comes back. So it ends here.
+		t.failure = ErrGoexit
+		t.loop.current = nil
+		t.co = nil
+		t.finish()
+	}()
+	t.failure = t.shell.call(&t.ctx)
+	returned = true
+}
+
+// finish settles the task by what its function returned.
+func (t *task) finish() {
+	t.loop.tasks.remove(t)
+	err := t.failure
+	t.failure = nil
+	switch {
+	case err != nil:
+		t.setError(err)
+	case t.mustCancel: // it was cancelled in its last step
+		t.mustCancel = false
+		t.cancelPlain(t.cancelMsg)
+	default:
+		t.setResult()
+	}
+}
+
+// suspend goes back to the loop. Whoever calls it has made sure that the task
+// will be scheduled. It gives what ended the wait.
+func (t *task) suspend() error {
+	t.waits++
+	t.co.Suspend()
+	err := t.interrupted
+	t.interrupted = nil
+	return err
+}
+
+// wait suspends the task, which must be the running one, until f is done. It
+// gives the error of f, or what came first: a cancellation of the task, or the
+// end of level, if that is not nil.
+func (t *task) wait(f *future, level context.Context) error {
+	if f.state != pending {
+		return f.outcome()
+	}
+	if f.loop != t.loop {
+		return fmt.Errorf("await: %w", ErrWrongLoop)
+	}
+	if f == &t.future {
+		return ErrAwaitSelf
+	}
+	f.add(t)
+	t.waiter = f
+	if t.mustCancel && f.cancel(t.cancelMsg) {
+		t.mustCancel = false
+	}
+	if level == nil || level.Done() == nil {
+		return t.suspend()
+	}
+	stop := t.interruptAfter(level)
+	defer stop()
+	return t.suspend()
+}
+
+// yield suspends the task for one turn of the loop.
+func (t *task) yield() error {
+	t.loop.ready.Push(t)
+	return t.suspend()
+}
+
+// interruptAfter makes the end of ctx interrupt the wait that is about to begin.
+func (t *task) interruptAfter(ctx context.Context) (stop func() bool) {
+	wait := t.waits + 1
+	return context.AfterFunc(ctx, func() {
+		// When the loop is closed the task has been ended already.
+		_, _ = t.loop.CallSoonThreadsafe(func() { t.interrupt(wait, ctx.Err()) })
+	})
+}
+
+// interrupt ends the wait of that number with err, if it is still under way
+// and what it waits for is not done.
+func (t *task) interrupt(wait uint64, err error) {
+	if t.waits != wait || t.waiter == nil || !t.waiter.remove(t) {
+		return
+	}
+	t.waiter = nil
+	t.interrupted = err
+	t.loop.ready.Push(t)
+}
+
+// cancelWith is Cancel.
+func (t *task) cancelWith(message string) bool {
+	if !t.requestCancel(message) {
+		return false
+	}
+	t.ctx.cancel(&CancelledError{Message: message})
+	return true
+}
+
+// requestCancel cancels the task without ending its context: scopes, which
+// take the request back, end their own.
+func (t *task) requestCancel(message string) bool {
+	if t.state != pending {
+		return false
+	}
+	t.cancels++
+	if t.waiter != nil && t.waiter.cancel(message) {
+		// waiter stays: it may be a task that ignores this, and can be asked again
+		return true
+	}
+	t.mustCancel = true
+	t.cancelMsg = message
+	return true
+}
+
+func (t *task) uncancel() int {
+	if t.cancels > 0 {
+		t.cancels--
+		if t.cancels == 0 {
+			t.mustCancel = false
+			t.ctx.renew()
+		}
+	}
+	return t.cancels
+}
+
+// refuse is for awaits in a loop that is closing: it gives the error that they
+// return. A task that does not take a thousand of them for an answer is
+// suspended for good, and unwound by the loop.
+func (t *task) refuse() error {
+	t.refusals++
+	if t.refusals > maxRefusals {
+		t.co.Suspend()
+	}
+	return ErrLoopClosed
+}
+
+const maxRefusals = 1000
+
+func (t *task) name() string {
+	if t.givenName != "" {
+		return t.givenName
+	}
+	return "Task-" + strconv.FormatUint(t.id, 10)
+}
+
+func (t *Task[T]) call(ctx context.Context) (err error) {
+	fn := t.fn
+	t.fn = nil // what it holds may go while the task runs
+	t.value, err = fn(ctx)
+	return err
+}
+
+// Done says whether the task has ended. Python: Task.done.
+func (t *Task[T]) Done() bool { return t.future.Done() }
+
+// Cancelled says whether the task ended by a cancellation: its function
+// returned an error that [IsCancelled]. Python: Task.cancelled.
+func (t *Task[T]) Cancelled() bool { return t.future.Cancelled() }
+
+// Result gives what the function returned; [ErrInvalidState] while the task has
+// not ended. Python: Task.result.
+func (t *Task[T]) Result() (T, error) { return t.value, t.future.Err() }
+
+// Err gives the error that the function returned; [ErrInvalidState] while the
+// task has not ended. Python: Task.exception.
+func (t *Task[T]) Err() error { return t.future.Err() }
+
+// Cancel makes the await at which the task stands, or its next one, return a
+// [*CancelledError], once. The task may clean up, and it may go on; then
+// Cancelled stays false. While a cancellation is requested, Done of the task's
+// context is closed. It says false when the task has ended. Python: Task.cancel.
+func (t *Task[T]) Cancel(message ...string) bool { return t.future.Cancel(message...) }
+
+// Cancelling counts the calls of Cancel, less those of Uncancel. Python:
+// Task.cancelling.
+func (t *Task[T]) Cancelling() int { return t.cancels }
+
+// Uncancel takes one call of Cancel back and gives the count that is left. At
+// zero a cancellation that was not delivered yet is dropped, and the task's
+// context gets a new Done. Python: Task.uncancel.
+func (t *Task[T]) Uncancel() int { return t.uncancel() }
+
+// AddDoneCallback makes the loop call fn in the turn after the task has ended.
+// remove takes that back and says whether it was in time. Python:
+// Task.add_done_callback, remove_done_callback.
+func (t *Task[T]) AddDoneCallback(fn func()) (remove func() bool) {
+	return t.future.AddDoneCallback(fn)
+}
+
+// Loop gives the task's loop. Python: Task.get_loop.
+func (t *Task[T]) Loop() *Loop { return t.loop }
+
+// Name gives the task's name. Python: Task.get_name.
+func (t *Task[T]) Name() string { return t.name() }
+
+// SetName gives the task another name. Python: Task.set_name.
+func (t *Task[T]) SetName(name string) { t.givenName = name }
+
+// Context gives the context that the task's function got. Python:
+// Task.get_context.
+func (t *Task[T]) Context() context.Context { return &t.ctx }
+
+// Await suspends the running task until this one has ended, and gives its
+// result. Cancelling the running task cancels this one; [Shield] prevents
+// that. The end of a context that was derived from the running task's ends the
+// wait only. Python: await.
+func (t *Task[T]) Await(ctx context.Context) (T, error) {
+	if err := await(ctx, &t.future); err != nil {
+		var zero T
+		return zero, err
+	}
+	return t.value, nil
+}
+
+// CurrentTask gives the task that runs, or nil in a callback or outside of a
+// loop. Python: current_task.
+func CurrentTask(ctx context.Context) AnyTask {
+	l, err := loopOf(ctx)
+	if err != nil {
+		return nil
+	}
+	return l.CurrentTask()
+}
+
+// AllTasks gives the tasks of ctx's loop that have not ended, in the order in
+// which they were created. Python: all_tasks.
+func AllTasks(ctx context.Context) []AnyTask {
+	l, err := loopOf(ctx)
+	if err != nil {
+		return nil
+	}
+	return l.AllTasks()
+}
+
+// taskList is all tasks of a loop that are not done, the oldest first.
+type taskList struct {
+	head, tail *task
+	n          int
+}
+
+func (s *taskList) add(t *task) {
+	s.n++
+	t.prev = s.tail
+	if s.tail == nil {
+		s.head = t
+	} else {
+		s.tail.next = t
+	}
+	s.tail = t
+}
+
+func (s *taskList) remove(t *task) {
+	s.n--
+	if t.prev == nil {
+		s.head = t.next
+	} else {
+		t.prev.next = t.next
+	}
+	if t.next == nil {
+		s.tail = t.prev
+	} else {
+		t.next.prev = t.prev
+	}
+	t.prev, t.next = nil, nil
+}
