@@ -1,0 +1,23 @@
+// Package asynchttp is HTTP/1.1 on an asyncio loop: a [Transport] with which
+// [net/http.Client] works inside a coroutine, and a [Server] that runs a
+// [net/http.Handler] in a coroutine for each connection.
+//
+//	tr := &asynchttp.Transport{}
+//	defer tr.Close()
+//	client := &http.Client{Transport: tr}
+//	req, _ := http.NewRequestWithContext(ctx, "GET", url, nil) // ctx is the coroutine's
+//	resp, err := client.Do(req)
+//
+// Where net/http blocks a goroutine, this suspends the coroutine. Requests,
+// responses, headers and cookies are net/http's own types, and so is nearly
+// all that is written over them.
+//
+// Some parts of net/http start goroutines, which a loop does not go with:
+//
+//   - [net/http.TimeoutHandler] runs its handler on another goroutine and
+//     blocks the loop meanwhile. Use asyncio.Timeout inside the handler.
+//   - [net/http.Client] with a Timeout starts one goroutine a request. It
+//     works, but a context with a deadline, or asyncio.Timeout, is cheaper.
+//   - [net/http.Request] has a Cancel channel. It is not looked at; the
+//     request's context is.
+package asynchttp

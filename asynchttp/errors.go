@@ -1,0 +1,63 @@
+package asynchttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrTransportClosed is returned for a request on a [Transport] that was
+	// closed.
+	ErrTransportClosed = errors.New("asynchttp: the transport is closed")
+
+	// ErrHeaderTooLarge is returned for a response whose header, or trailer,
+	// has more bytes or more lines than the [Transport] allows.
+	ErrHeaderTooLarge = errors.New("asynchttp: response header too large")
+
+	// ErrTooManyInformational is returned for a response that comes after more
+	// than ten responses of 1xx.
+	ErrTooManyInformational = errors.New("asynchttp: too many 1xx responses")
+
+	// ErrBodyClosed is returned by a Read of a response's body that was
+	// closed, also when it was closed during the Read.
+	ErrBodyClosed = errors.New("asynchttp: read on a closed response body")
+
+	// ErrConcurrentRead is returned when two tasks read a body at the same
+	// time.
+	ErrConcurrentRead = errors.New("asynchttp: two tasks read the same body")
+)
+
+// A ProxyError says that a proxy could not be reached, or did not give a
+// connection to the host.
+type ProxyError struct {
+	Proxy      string // its URL, without a password
+	Target     string // host and port that it was to connect to
+	StatusCode int    // what it answered to CONNECT, or 0
+	Err        error
+}
+
+func (e *ProxyError) Error() string {
+	return fmt.Sprintf("asynchttp: proxy %s: connect to %s: %v", e.Proxy, e.Target, e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *ProxyError) Unwrap() error { return e.Err }
+
+// A TimeoutError says which time limit of a [Transport] ran out. It is a
+// net.Error whose Timeout is true, and errors.Is(err,
+// context.DeadlineExceeded) holds for it.
+type TimeoutError struct {
+	Op string // "TLS handshake", "response header"
+}
+
+func (e *TimeoutError) Error() string { return "asynchttp: timed out waiting for the " + e.Op }
+
+// Timeout is true.
+func (e *TimeoutError) Timeout() bool { return true }
+
+// Temporary is true, as it is for the net package's timeouts.
+func (e *TimeoutError) Temporary() bool { return true }
+
+// Is makes it a [context.DeadlineExceeded].
+func (e *TimeoutError) Is(target error) bool { return target == context.DeadlineExceeded }

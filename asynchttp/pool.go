@@ -1,0 +1,4 @@
+package asynchttp
+
+// pool keeps the connections of a Transport.
+type pool struct{}
