@@ -2,7 +2,7 @@ package asyncio
 
 import (
 	"github.com/asyncio-go/asyncio/internal/driver"
-	"github.com/asyncio-go/asyncio/internal/driver/portable"
+	"github.com/asyncio-go/asyncio/internal/driver/epoll"
 )
 
-func newDriver() (driver.Driver, error) { return portable.New() }
+func newDriver() (driver.Driver, error) { return epoll.New() }

@@ -1,0 +1,163 @@
+//go:build linux
+
+package epoll
+
+import (
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
+	"golang.org/x/sys/unix"
+)
+
+// listener is a listening socket.
+type listener struct {
+	d    *Driver
+	fd   int // -1: closed
+	addr net.Addr
+	node os.FileInfo // the socket's node in the file system, to remove; or nil
+	tcp  bool
+}
+
+// Listen implements [driver.Driver].
+func (d *Driver) Listen(spec driver.ListenSpec, h driver.Handler) (driver.Listener, error) {
+	sa, family, err := sockaddr(spec.Addr)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := newSocket(family, spec.Addr, spec.Control)
+	if err != nil {
+		return nil, err
+	}
+	l := &listener{d: d, fd: fd, addr: spec.Addr, tcp: family != unix.AF_UNIX}
+	if err := l.listen(sa, family, spec, h); err != nil {
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *listener) listen(sa unix.Sockaddr, family int, spec driver.ListenSpec, h driver.Handler) error {
+	if family != unix.AF_UNIX {
+		if err := l.setOptions(family, spec); err != nil {
+			return os.NewSyscallError("setsockopt", err)
+		}
+	}
+	if err := l.bind(sa); err != nil {
+		return os.NewSyscallError("bind", err)
+	}
+	backlog := spec.Backlog
+	if backlog <= 0 {
+		backlog = 65535 // the kernel takes no more than net.core.somaxconn
+	}
+	if err := unix.Listen(l.fd, backlog); err != nil {
+		return os.NewSyscallError("listen", err)
+	}
+	if bound, err := unix.Getsockname(l.fd); err == nil {
+		if a := netAddr(bound); a != nil {
+			l.addr = a
+		}
+	}
+	if a, ok := l.addr.(*net.UnixAddr); ok && a.Name != "" && a.Name[0] != '@' {
+		l.node, _ = os.Stat(a.Name)
+	}
+	return l.d.watch(l.fd, h, unix.EPOLLIN)
+}
+
+func (l *listener) setOptions(family int, spec driver.ListenSpec) error {
+	if err := unix.SetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		return err
+	}
+	if spec.ReusePort {
+		if err := unix.SetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+			return err
+		}
+	}
+	if family == unix.AF_INET6 {
+		only := 0
+		if spec.V6Only {
+			only = 1
+		}
+		return unix.SetsockoptInt(l.fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only)
+	}
+	return nil
+}
+
+// bind takes the address; that of a unix socket also when a node is in the way
+// at which nobody listens any more.
+func (l *listener) bind(sa unix.Sockaddr) error {
+	err := unix.Bind(l.fd, sa)
+	if err != unix.EADDRINUSE || l.tcp {
+		return err
+	}
+	probe, perr := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if perr != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(probe) }()
+	if unix.Connect(probe, sa) != unix.ECONNREFUSED {
+		return err
+	}
+	name := sa.(*unix.SockaddrUnix).Name
+	if info, serr := os.Lstat(name); serr != nil || info.Mode()&os.ModeSocket == 0 {
+		return err
+	}
+	if os.Remove(name) != nil {
+		return err
+	}
+	return unix.Bind(l.fd, sa)
+}
+
+// Accept implements [driver.Listener].
+func (l *listener) Accept() (driver.Conn, error) {
+	if l.fd < 0 {
+		return nil, net.ErrClosed
+	}
+	for {
+		fd, sa, err := unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		switch err {
+		case nil:
+		case unix.EINTR, unix.ECONNABORTED:
+			continue // the peer has gone before it was served
+		default:
+			return nil, failure("accept", err)
+		}
+		c := &conn{d: l.d, fd: fd, remote: netAddr(sa)}
+		if l.tcp {
+			_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+		} else {
+			c.local = l.addr
+		}
+		return c, nil
+	}
+}
+
+// Close implements [driver.Listener]. It removes a unix socket's node, if it is
+// still the one that Listen made.
+func (l *listener) Close() error {
+	if l.fd < 0 {
+		return net.ErrClosed
+	}
+	fd := l.fd
+	l.fd = -1
+	l.d.unwatch(fd)
+	if l.node != nil {
+		name := l.addr.(*net.UnixAddr).Name
+		if now, err := os.Stat(name); err == nil && os.SameFile(now, l.node) {
+			_ = os.Remove(name)
+		}
+	}
+	return os.NewSyscallError("close", unix.Close(fd))
+}
+
+// Addr implements [driver.Listener].
+func (l *listener) Addr() net.Addr { return l.addr }
+
+// SyscallConn implements [driver.Listener].
+func (l *listener) SyscallConn() (syscall.RawConn, error) {
+	if l.fd < 0 {
+		return nil, net.ErrClosed
+	}
+	return &rawConn{&l.fd}, nil
+}
