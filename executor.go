@@ -147,7 +147,15 @@ func ToThread[T any](ctx context.Context, fn func(context.Context) (T, error)) (
 		var zero T
 		return zero, err
 	}
-	f := runInExecutor(t.loop, valuesOf(ctx), nil, fn)
+	return toThread(t, level, fn)
+}
+
+func toThread[T any](t *task, level context.Context, fn func(context.Context) (T, error)) (T, error) {
+	values := t.ctx.outer
+	if level != nil {
+		values = level
+	}
+	f := runInExecutor(t.loop, values, nil, fn)
 	if err := t.wait(&f.future, level); err != nil {
 		f.Cancel()
 		var zero T

@@ -53,14 +53,15 @@ type Loop struct {
 	debug                              bool
 	taskCount                          uint64
 
-	inbox    inbox
-	gone     chan struct{} // closed when the loop is
-	executor *ThreadPoolExecutor // the default one, made when first used
-	workers  int
-	unseen   unseenErrors
-	log      *slog.Logger
-	onError  ExceptionHandler
-	readBuf  []byte
+	inbox     inbox
+	gone      chan struct{}       // closed when the loop is
+	executor  *ThreadPoolExecutor // the default one, made when first used
+	workers   int
+	unseen    unseenErrors
+	sockets   socketList
+	acceptors []*acceptor
+	log       *slog.Logger
+	onError   ExceptionHandler
 }
 
 // inbox is the one way into a loop from outside its goroutine.
@@ -388,6 +389,12 @@ func (l *Loop) Close() error {
 	l.closing = true
 	before := coro.MarkGoroutine()
 	l.endTasks()
+	for len(l.acceptors) > 0 {
+		l.acceptors[0].server.Close()
+	}
+	for l.sockets.head != nil {
+		l.sockets.head.abort(ErrLoopClosed)
+	}
 	l.coros.Close()
 	if !before {
 		coro.UnmarkGoroutine()

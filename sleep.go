@@ -18,6 +18,10 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	if err != nil {
 		return err
 	}
+	return t.sleep(d, level)
+}
+
+func (t *task) sleep(d time.Duration, level context.Context) error {
 	if d <= 0 {
 		return t.yield()
 	}
@@ -26,7 +30,7 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	s.fn = s.wake
 	s.node.Value = &s.TimerHandle
 	t.loop.timers.Push(&s.node, int64(s.when))
-	err = t.wait(&s.done, level)
+	err := t.wait(&s.done, level)
 	s.TimerHandle.Cancel()
 	return err
 }

@@ -98,6 +98,7 @@ type ListenSpec struct {
 // A Conn is a connected (or connecting) stream descriptor.
 type Conn interface {
 	// Start names the handler of an accepted connection, and begins to report.
+	// On one that was dialled it puts h in the place of the handler there was.
 	Start(h Handler) error
 	// ConnectError says, after the Writable event of a dialled connection,
 	// how connecting ended; ErrWouldBlock while it goes on.

@@ -171,12 +171,17 @@ func (d *Driver) dispatch() error {
 
 // watch begins to report events of fd, each once when it comes (edge
 // triggered): what is not taken at once is not reported again and again, and
-// to stop or to go on reading costs no system call.
+// to stop or to go on reading costs no system call. For one that is watched
+// already, h takes the place of its handler.
 func (d *Driver) watch(fd int, h driver.Handler, events uint32) error {
 	for len(d.slots) <= fd {
 		d.slots = append(d.slots, slot{})
 	}
 	s := &d.slots[fd]
+	if s.handler != nil {
+		s.handler = h
+		return nil
+	}
 	e := unix.EpollEvent{Events: events | unix.EPOLLET, Fd: int32(fd), Pad: int32(s.generation)}
 	if err := unix.EpollCtl(d.epfd, unix.EPOLL_CTL_ADD, fd, &e); err != nil {
 		return os.NewSyscallError("epoll_ctl", err)

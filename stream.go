@@ -1,0 +1,168 @@
+package asyncio
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"syscall"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
+)
+
+// A Stream is a connection: a reader and a writer. It is an
+// [io.ReadWriteCloser] for code that runs in a coroutine. Python: the pair that
+// open_connection returns.
+type Stream struct {
+	*StreamReader
+	*StreamWriter
+}
+
+var _ io.ReadWriteCloser = (*Stream)(nil)
+
+// connection is all of a stream in one piece of memory.
+type connection struct {
+	stream Stream
+	reader StreamReader
+	writer StreamWriter
+	sock   socket
+}
+
+// newConnection makes a stream that is not attached to a descriptor yet.
+func newConnection(l *Loop, limit int) *connection {
+	c := &connection{}
+	c.reader.init(l, limit)
+	c.writer.sock = &c.sock
+	c.stream = Stream{&c.reader, &c.writer}
+	c.sock.init(l)
+	return c
+}
+
+// attach gives the stream its descriptor.
+func (c *connection) attach(conn driver.Conn) error {
+	if err := c.sock.attach(conn); err != nil {
+		return err
+	}
+	c.reader.src = &c.sock
+	return nil
+}
+
+// secure puts TLS between the stream and its descriptor.
+func (c *connection) secure(t *task, level context.Context, cfg *tls.Config, server bool, o *streamOptions) error {
+	layer, err := startTLS(t, level, &c.sock, cfg, server, o.handshakeTimeout, nil)
+	if err != nil {
+		return err
+	}
+	c.writer.tls, c.reader.src = layer, layer
+	return nil
+}
+
+// Loop gives the stream's loop.
+func (s *Stream) Loop() *Loop { return s.StreamReader.loop }
+
+// SyscallConn gives access to the descriptor, for options of the system's. It
+// is not to be read from, written to or closed. Python:
+// get_extra_info('socket').
+func (s *Stream) SyscallConn() (syscall.RawConn, error) {
+	return s.StreamWriter.sock.conn.SyscallConn()
+}
+
+// OpenConnection connects to address on the network, which is "tcp", "tcp4",
+// "tcp6" or "unix", and gives the stream. The forms of the address are those of
+// [net.Dial].
+//
+// A name is looked up by [net.Resolver] in the executor. Where it has several
+// addresses, they are tried as RFC 8305 says (happy eyeballs): the next one
+// when the last one has failed, or not answered within a quarter of a second;
+// the first connection wins. Python: open_connection, open_unix_connection.
+func OpenConnection(ctx context.Context, network, address string, opts ...ConnOption) (*Stream, error) {
+	t, level, err := enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o := defaultStreamOptions()
+	for _, opt := range opts {
+		opt.applyConn(&o)
+	}
+	outer := level
+	if outer == nil {
+		outer = context.Background()
+	}
+	if o.connectTimeout != NoTimeout {
+		limited, cancel := context.WithTimeout(outer, o.connectTimeout)
+		defer cancel()
+		level = limited
+	}
+	c, err := o.open(t, level, network, address)
+	if err != nil {
+		if level != nil && outer.Err() == nil && errors.Is(err, level.Err()) {
+			err = &TimeoutError{}
+		}
+		return nil, &net.OpError{Op: "connect", Net: network, Addr: textAddr{network, address}, Err: err}
+	}
+	return &c.stream, nil
+}
+
+// textAddr is an address as it was given, for messages.
+type textAddr struct{ network, address string }
+
+func (a textAddr) Network() string { return a.network }
+func (a textAddr) String() string  { return a.address }
+
+// open connects and, if so asked, does the handshake.
+func (o *streamOptions) open(t *task, level context.Context, network, address string) (*connection, error) {
+	c, err := o.connect(t, level, network, address)
+	if err == nil && o.tls != nil {
+		cfg := o.tls
+		if cfg.ServerName == "" && !cfg.InsecureSkipVerify {
+			host, _, _ := net.SplitHostPort(address)
+			cfg = cfg.Clone()
+			cfg.ServerName = host
+		}
+		if err = c.secure(t, level, cfg, false, o); err != nil {
+			c.sock.abort(err)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// StartTLS does a TLS handshake over the stream, after what was read and
+// written so far, and goes on over TLS. It is the client's side of it; for the
+// server's use [Stream.StartServerTLS]. When it fails, the stream is aborted.
+// What the reader has buffered belongs to the handshake. Python:
+// StreamWriter.start_tls.
+func (s *Stream) StartTLS(ctx context.Context, cfg *tls.Config) error {
+	return s.startTLS(ctx, cfg, false)
+}
+
+// StartServerTLS is [Stream.StartTLS] for the server's side. Python:
+// StreamWriter.start_tls of a server.
+func (s *Stream) StartServerTLS(ctx context.Context, cfg *tls.Config) error {
+	return s.startTLS(ctx, cfg, true)
+}
+
+func (s *Stream) startTLS(ctx context.Context, cfg *tls.Config, server bool) error {
+	r, w := s.StreamReader, s.StreamWriter
+	t, level, err := r.begin(ctx)
+	if err != nil {
+		return err
+	}
+	if w.tls != nil {
+		return fmt.Errorf("start TLS: %w: the stream has TLS already", ErrInvalidState)
+	}
+	if cfg == nil || !server && cfg.ServerName == "" && !cfg.InsecureSkipVerify {
+		return fmt.Errorf("start TLS: the configuration needs a ServerName, or InsecureSkipVerify")
+	}
+	layer, err := startTLS(t, level, w.sock, cfg, server, defaultHandshakeTimeout, r.takeCopy(r.buffered()))
+	if err != nil {
+		w.sock.abort(err)
+		return fmt.Errorf("start TLS: %w", err)
+	}
+	w.tls, r.src = layer, layer
+	return nil
+}

@@ -1,0 +1,122 @@
+package asyncio
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+// A ConnOption is an option of [OpenConnection].
+type ConnOption interface{ applyConn(*streamOptions) }
+
+// A ServerOption is an option of [StartServer].
+type ServerOption interface{ applyServer(*streamOptions) }
+
+// A StreamOption is an option of both.
+type StreamOption interface {
+	ConnOption
+	ServerOption
+}
+
+// A Resolver looks a host name up. The network is "ip", "ip4" or "ip6".
+type Resolver func(ctx context.Context, network, host string) ([]netip.Addr, error)
+
+type streamOptions struct {
+	limit            int
+	tls              *tls.Config
+	handshakeTimeout time.Duration
+	control          func(network, address string, c syscall.RawConn) error
+
+	connectTimeout time.Duration
+	eyeballsDelay  time.Duration
+	local          net.Addr
+	resolver       Resolver
+
+	backlog   int
+	reusePort bool
+}
+
+func defaultStreamOptions() streamOptions {
+	return streamOptions{
+		limit:            defaultLimit,
+		handshakeTimeout: defaultHandshakeTimeout,
+		connectTimeout:   NoTimeout,
+		eyeballsDelay:    250 * time.Millisecond, // RFC 8305's recommendation
+	}
+}
+
+type connOption func(*streamOptions)
+
+func (f connOption) applyConn(o *streamOptions) { f(o) }
+
+type serverOption func(*streamOptions)
+
+func (f serverOption) applyServer(o *streamOptions) { f(o) }
+
+type streamOption func(*streamOptions)
+
+func (f streamOption) applyConn(o *streamOptions)   { f(o) }
+func (f streamOption) applyServer(o *streamOptions) { f(o) }
+
+// WithLimit sets how long a line, or what [StreamReader.ReadUntil] reads, may
+// be, in bytes. Without it that is 64 KiB. Python: limit=.
+func WithLimit(n int) StreamOption { return streamOption(func(o *streamOptions) { o.limit = n }) }
+
+// WithTLS makes the connection one over TLS, or the server serve TLS. A client
+// whose cfg has no ServerName gets that of the address. Python: ssl=,
+// server_hostname=.
+func WithTLS(cfg *tls.Config) StreamOption {
+	return streamOption(func(o *streamOptions) { o.tls = cfg })
+}
+
+// WithTLSHandshakeTimeout bounds the TLS handshake. Without it that is a
+// minute. Python: ssl_handshake_timeout=.
+func WithTLSHandshakeTimeout(d time.Duration) StreamOption {
+	return streamOption(func(o *streamOptions) { o.handshakeTimeout = d })
+}
+
+// WithControl makes f run on each new descriptor before it is connected or
+// bound, as [net.Dialer.Control] does.
+func WithControl(f func(network, address string, c syscall.RawConn) error) StreamOption {
+	return streamOption(func(o *streamOptions) { o.control = f })
+}
+
+// WithConnectTimeout bounds all of [OpenConnection]: looking the name up,
+// connecting and the TLS handshake. Without it only the last is bounded.
+func WithConnectTimeout(d time.Duration) ConnOption {
+	return connOption(func(o *streamOptions) { o.connectTimeout = d })
+}
+
+// WithLocalAddr makes the connection come from addr, a [*net.TCPAddr] or a
+// [*net.UnixAddr]. Python: local_addr=.
+func WithLocalAddr(addr net.Addr) ConnOption {
+	return connOption(func(o *streamOptions) { o.local = addr })
+}
+
+// WithHappyEyeballsDelay sets how long an address has before the next one is
+// tried beside it. Without it that is 250 milliseconds; a negative one tries
+// them one after another. Python: happy_eyeballs_delay=.
+func WithHappyEyeballsDelay(d time.Duration) ConnOption {
+	return connOption(func(o *streamOptions) { o.eyeballsDelay = d })
+}
+
+// WithResolver makes r look host names up, in the loop's executor, instead of
+// [net.DefaultResolver].
+func WithResolver(r Resolver) ConnOption {
+	return connOption(func(o *streamOptions) { o.resolver = r })
+}
+
+// WithBacklog sets how many connections wait to be accepted. Without it that is
+// the system's most. Python: backlog=.
+func WithBacklog(n int) ServerOption {
+	return serverOption(func(o *streamOptions) { o.backlog = n })
+}
+
+// WithReusePort lets several servers listen on one port; the system deals the
+// connections out. Python: reuse_port=.
+func WithReusePort() ServerOption {
+	return serverOption(func(o *streamOptions) { o.reusePort = true })
+}

@@ -1,0 +1,124 @@
+package asyncio
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+)
+
+// A tlsLayer is TLS over a socket. crypto/tls does the work, in the task that
+// reads, over a private connection whose Read suspends that task and whose
+// Write only queues. So crypto/tls never holds a lock for writing while a task
+// is suspended, and the one for reading belongs to the one task that reads.
+type tlsLayer struct {
+	conn  *tls.Conn
+	inner *tlsSocket
+	state tls.ConnectionState // taken after the handshake: asking crypto/tls takes a lock
+}
+
+// defaultHandshakeTimeout is CPython's.
+const defaultHandshakeTimeout = 60 * time.Second
+
+// startTLS does a handshake over s, in the running task t. left is what was
+// read of it already.
+func startTLS(t *task, level context.Context, s *socket, cfg *tls.Config, server bool, timeout time.Duration, left []byte) (*tlsLayer, error) {
+	if err := s.writable(); err != nil {
+		return nil, err
+	}
+	layer := &tlsLayer{inner: &tlsSocket{sock: s, level: level, left: left}}
+	if server {
+		layer.conn = tls.Server(layer.inner, cfg)
+	} else {
+		layer.conn = tls.Client(layer.inner, cfg)
+	}
+	s.readBy.set(t.loop, time.Now().Add(timeout))
+	defer s.readBy.set(t.loop, time.Time{})
+	// A context with an end of its own makes crypto/tls start a goroutine that
+	// waits for it; here the read ends by itself.
+	if err := layer.conn.HandshakeContext(context.WithoutCancel(&t.ctx)); err != nil {
+		if s.readBy.expired {
+			return nil, fmt.Errorf("TLS handshake: %w", &TimeoutError{})
+		}
+		if e := unwrapTemporary(err); e != err {
+			return nil, e
+		}
+		return nil, fmt.Errorf("TLS handshake: %w", err)
+	}
+	layer.inner.level = nil
+	layer.state = layer.conn.ConnectionState()
+	return layer, nil
+}
+
+// read implements streamSource.
+func (l *tlsLayer) read(_ *task, level context.Context, p []byte) (int, error) {
+	l.inner.level = level
+	n, err := l.conn.Read(p)
+	l.inner.level = nil
+	if err != nil {
+		err = unwrapTemporary(err)
+	}
+	return n, err
+}
+
+// tlsSocket is the private connection under crypto/tls.
+type tlsSocket struct {
+	sock  *socket
+	level context.Context // what also ends a Read
+	left  []byte          // what the stream had read before TLS began
+}
+
+var _ net.Conn = (*tlsSocket)(nil)
+
+func (c *tlsSocket) Read(p []byte) (int, error) {
+	if len(c.left) > 0 {
+		n := copy(p, c.left)
+		c.left = c.left[n:]
+		return n, nil
+	}
+	t, err := c.sock.loop.runningTask()
+	if err != nil {
+		return 0, err
+	}
+	n, err := c.sock.read(t, c.level, p)
+	if err != nil && interruption(err) {
+		// crypto/tls gives a connection up after an error, but for one that
+		// says it is temporary.
+		err = &temporaryError{err}
+	}
+	return n, err
+}
+
+// interruption says whether err ended a wait, and the connection is as it was.
+func interruption(err error) bool {
+	return IsCancelled(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+func (c *tlsSocket) Write(p []byte) (int, error) { return c.sock.write(p) }
+
+// Close is never what ends the connection: the stream does.
+func (c *tlsSocket) Close() error         { return nil }
+func (c *tlsSocket) LocalAddr() net.Addr  { return c.sock.conn.LocalAddr() }
+func (c *tlsSocket) RemoteAddr() net.Addr { return c.sock.conn.RemoteAddr() }
+
+// Deadlines are the stream's; crypto/tls sets one for its close_notify, which
+// must not drop what is queued.
+func (c *tlsSocket) SetDeadline(time.Time) error      { return nil }
+func (c *tlsSocket) SetReadDeadline(time.Time) error  { return nil }
+func (c *tlsSocket) SetWriteDeadline(time.Time) error { return nil }
+
+type temporaryError struct{ error }
+
+func (e *temporaryError) Timeout() bool   { return false }
+func (e *temporaryError) Temporary() bool { return true }
+func (e *temporaryError) Unwrap() error   { return e.error }
+
+func unwrapTemporary(err error) error {
+	var t *temporaryError
+	if errors.As(err, &t) {
+		return t.error
+	}
+	return err
+}

@@ -1,0 +1,77 @@
+package asyncio
+
+import "github.com/asyncio-go/asyncio/internal/driver"
+
+// A writeQueue is what was written and the system has not taken yet. It does
+// the accounting for sockets, pipes and TLS alike: what a transport's limits
+// are compared with is its size.
+type writeQueue struct {
+	chunks [][]byte // the first one from off; all are the queue's own memory
+	off    int
+	size   int
+}
+
+const (
+	queueChunk  = 16 << 10 // what small writes are gathered in
+	flushAtOnce = 64       // chunks given to one writev
+
+)
+
+// push copies p to the end.
+func (q *writeQueue) push(p []byte) {
+	q.size += len(p)
+	if n := len(q.chunks); n > 0 {
+		last := q.chunks[n-1]
+		take := min(len(p), cap(last)-len(last))
+		q.chunks[n-1] = append(last, p[:take]...)
+		p = p[take:]
+	}
+	if len(p) > 0 {
+		q.chunks = append(q.chunks, append(make([]byte, 0, max(queueChunk, len(p))), p...))
+	}
+}
+
+// flush writes what c takes. It gives nil when the queue is empty after that,
+// driver.ErrWouldBlock when c is full, or why writing failed.
+func (q *writeQueue) flush(c driver.Conn) error {
+	for q.size > 0 {
+		n, err := q.writeSome(c)
+		q.drop(n)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (q *writeQueue) writeSome(c driver.Conn) (int, error) {
+	if len(q.chunks) == 1 {
+		return c.Write(q.chunks[0][q.off:])
+	}
+	var vector [flushAtOnce][]byte
+	n := copy(vector[:], q.chunks)
+	vector[0] = vector[0][q.off:]
+	return c.Writev(vector[:n])
+}
+
+// drop forgets the first n bytes, which were written.
+func (q *writeQueue) drop(n int) {
+	q.size -= n
+	for n > 0 {
+		left := len(q.chunks[0]) - q.off
+		if n < left {
+			q.off += n
+			return
+		}
+		n -= left
+		q.off = 0
+		q.chunks[0] = nil
+		q.chunks = q.chunks[1:]
+	}
+	if len(q.chunks) == 0 {
+		q.chunks = nil
+	}
+}
+
+// clear forgets all.
+func (q *writeQueue) clear() { *q = writeQueue{} }
