@@ -341,8 +341,9 @@ func (l *Loop) adapt(now time.Duration) {
 
 // runBatch runs the handles of this turn, until one panics.
 func (l *Loop) runBatch() {
+	returned := false
 	defer func() {
-		if l.batch == 0 {
+		if returned {
 			return
 		}
 		if v := recover(); v != nil { // not a Goexit, which goes its way
@@ -357,6 +358,7 @@ func (l *Loop) runBatch() {
 		l.batch--
 		r.run()
 	}
+	returned = true
 }
 
 // reportSlow logs, in debug mode, what has held the loop for long.
