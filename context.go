@@ -104,11 +104,12 @@ func valuesOf(ctx context.Context) context.Context {
 }
 
 // scopeOf finds the context of this package that ctx is, or was derived from;
-// nil when there is none. The second result is ctx itself when it adds an end
-// of its own, which an await has to heed.
+// nil when there is none. The second result is the context whose end an await
+// has to heed, if any: ctx itself when it adds one of its own, or one outside
+// of the scope that ctx is.
 func scopeOf(ctx context.Context) (*scopeContext, context.Context) {
 	if c, ok := ctx.(*scopeContext); ok { // the common path costs no walk
-		return c, nil
+		return c, c.level()
 	}
 	if ctx == nil {
 		return nil, nil
@@ -117,10 +118,24 @@ func scopeOf(ctx context.Context) (*scopeContext, context.Context) {
 	if c == nil {
 		return nil, nil
 	}
-	if done := ctx.Done(); done == nil || done == c.Done() {
-		return c, nil // context.WithValue or context.WithoutCancel
+	switch ctx.Done() {
+	case nil:
+		return c, nil // context.WithoutCancel
+	case c.Done():
+		return c, c.level() // context.WithValue
 	}
 	return c, ctx
+}
+
+// level gives the context outside of a scope whose end ends its awaits too: a
+// scope adds none, but it does not shut out that of a context that the user
+// derived and gave to Timeout or Group.
+func (c *scopeContext) level() context.Context {
+	if !c.scope {
+		return nil
+	}
+	_, level := scopeOf(c.outer)
+	return level
 }
 
 // loopOf gives the loop that ctx belongs to, for functions that do not wait.
