@@ -38,11 +38,12 @@ type task struct {
 	started     bool // its function has begun
 	eager       bool
 	cancelMsg   string
-	failure     error  // what fn returned
-	interrupted error  // what ended the wait, other than its future
-	waits       uint64 // numbers the waits, for interrupts that come late
-	refusals    int    // awaits since the loop began to close
-	prev, next  *task  // all tasks of the loop that are not done
+	failure     error   // what fn returned
+	interrupted error   // what ended the wait, other than its future
+	waits       uint64  // numbers the waits, for interrupts that come late
+	refusals    int     // awaits since the loop began to close
+	parked      *waiter // its place in a parkingLot, once it has had one
+	prev, next  *task   // all tasks of the loop that are not done
 }
 
 // taskShell is the typed half of a task.
@@ -273,6 +274,9 @@ func (t *task) wait(f *future, level context.Context) error {
 	}
 	if f == &t.future {
 		return ErrAwaitSelf
+	}
+	if t.loop.closing { // a function that waits several times has entered before
+		return t.refuse()
 	}
 	f.add(t)
 	t.waiter = f
