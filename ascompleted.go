@@ -1,0 +1,117 @@
+package asyncio
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// AsCompleted gives the awaitables as they end, each once. Those that end in
+// the same turn come in that order in which they ended. When timeout is over
+// before all have ended, it gives nil and a [*TimeoutError]; when the running
+// task is cancelled, nil and that error; and ends. Nothing is cancelled by
+// that. It begins when it is ranged over, and the loop may leave it at any
+// time. Python: async for over as_completed.
+func AsCompleted(ctx context.Context, timeout time.Duration, aws ...Awaitable) iter.Seq2[Awaitable, error] {
+	return func(yield func(Awaitable, error) bool) {
+		t, level, err := enter(ctx)
+		if err == nil {
+			aws, err = distinct(t.loop, aws)
+		}
+		if err != nil {
+			yield(nil, fmt.Errorf("as completed: %w", err))
+			return
+		}
+		c := newCompletion(t.loop, timeout, aws)
+		defer c.leave()
+		for range aws {
+			i, err := c.next(t, level)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(aws[i], nil) {
+				return
+			}
+		}
+	}
+}
+
+// completion is an AsCompleted under way.
+type completion struct {
+	members []completionMember
+	left    int   // members that have not ended
+	ready   []int // those that have, and were not given yet
+	lot     parkingLot
+	timer   *TimerHandle
+	late    bool // the time was over before all had ended
+}
+
+// completionMember is the callback of one awaitable.
+type completionMember struct {
+	c     *completion
+	f     *future
+	index int
+}
+
+func newCompletion(l *Loop, timeout time.Duration, aws []Awaitable) *completion {
+	c := &completion{members: make([]completionMember, len(aws)), left: len(aws)}
+	for i, aw := range aws {
+		c.members[i] = completionMember{c, aw.base(), i}
+		c.members[i].f.add(&c.members[i])
+	}
+	if c.left > 0 && timeout != NoTimeout {
+		c.timer = l.CallLater(timeout, c.timeout)
+	}
+	return c
+}
+
+// run notes that a member has ended.
+func (m *completionMember) run() {
+	c := m.c
+	if c.late {
+		return
+	}
+	c.ready = append(c.ready, m.index)
+	c.left--
+	c.lot.wake()
+	if c.left == 0 && c.timer != nil {
+		c.timer.Cancel()
+	}
+}
+
+func (c *completion) timeout() {
+	c.late = true
+	c.drop()
+	c.lot.wake()
+}
+
+// next waits for one that has ended.
+func (c *completion) next(t *task, level context.Context) (int, error) {
+	for len(c.ready) == 0 {
+		if c.late {
+			return 0, new(TimeoutError)
+		}
+		if _, err := c.lot.park(t, level); err != nil {
+			return 0, err
+		}
+	}
+	i := c.ready[0]
+	c.ready = c.ready[1:]
+	return i, nil
+}
+
+func (c *completion) leave() {
+	c.drop()
+	if c.timer != nil {
+		c.timer.Cancel()
+	}
+}
+
+// drop takes the callbacks back.
+func (c *completion) drop() {
+	for i := range c.members {
+		c.members[i].f.remove(&c.members[i])
+	}
+}

@@ -1,0 +1,83 @@
+package asyncio
+
+import (
+	"context"
+	"fmt"
+)
+
+// Shield awaits aw, but when the running task is cancelled, or the wait's
+// context ends, aw is not: it goes on, and the loop keeps it. If it then fails
+// and nobody looks at it, that is reported when the loop closes. Python: await
+// shield.
+func Shield[T any](ctx context.Context, aw Awaiter[T]) (T, error) {
+	t, level, err := enter(ctx)
+	if err == nil {
+		err = t.shielded(aw.base(), level)
+	}
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return aw.Result()
+}
+
+// shielded waits for inner by way of a future that can be cancelled instead.
+func (t *task) shielded(inner *future, level context.Context) error {
+	if inner.state != pending {
+		return inner.outcome()
+	}
+	if inner.loop != t.loop {
+		return fmt.Errorf("shield: %w", ErrWrongLoop)
+	}
+	s := &shield{inner: inner}
+	s.outer.loop = inner.loop
+	s.begin(&s.outer)
+	err := t.wait(&s.outer, level)
+	if err != nil && s.outer.state == pending {
+		s.outer.cancelPlain("") // the wait is over by the end of level
+	}
+	return err
+}
+
+// ShieldFuture gives a future that ends as aw does, but cancelling it does not
+// cancel aw. If aw has ended, it is aw itself. Python: shield.
+func ShieldFuture[T any](aw Awaiter[T]) Awaiter[T] {
+	inner := aw.base()
+	if inner.state != pending {
+		return aw
+	}
+	out := NewFuture[T](inner.loop)
+	s := &shield{inner: inner, fill: func() { out.value, _ = aw.Result() }}
+	s.begin(&out.future)
+	return out
+}
+
+// A shield makes a future end as another does.
+type shield struct {
+	inner *future
+	outer future // where no other was given to begin
+	fill  func() // sets the outer future's value
+}
+
+func (s *shield) begin(outer *future) {
+	inner := s.inner
+	onInner := &doneCallback{fn: func() {
+		if outer.state != pending {
+			return // and what became of inner is for others to see
+		}
+		if err := inner.outcome(); err != nil {
+			outer.settle(inner.state, err)
+			return
+		}
+		if s.fill != nil {
+			s.fill()
+		}
+		outer.setResult()
+	}}
+	inner.add(onInner)
+	outer.add(&doneCallback{fn: func() {
+		if inner.state == pending {
+			inner.remove(onInner)
+		}
+	}})
+}

@@ -1,0 +1,134 @@
+package asyncio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrNothingToWaitFor is returned by [Wait] without awaitables. Python:
+// ValueError.
+var ErrNothingToWaitFor = errors.New("asyncio: nothing to wait for")
+
+// ReturnWhen says when [Wait] returns.
+type ReturnWhen int
+
+const (
+	// AllCompleted: when all have ended. Python: ALL_COMPLETED.
+	AllCompleted ReturnWhen = iota
+	// FirstCompleted: when one has ended. Python: FIRST_COMPLETED.
+	FirstCompleted
+	// FirstException: when one has failed, other than by a cancellation, or all
+	// have ended. Python: FIRST_EXCEPTION.
+	FirstException
+)
+
+// Wait suspends the running task until the awaitables have ended, as when says,
+// or timeout is over, and gives those that have ended and those that have not,
+// each once and in the order given. That they failed, or that the time is over,
+// is no error of Wait's, and nothing is cancelled, not even when the running
+// task is. It costs two turns of the loop at least. Python: wait.
+func Wait(ctx context.Context, when ReturnWhen, timeout time.Duration, aws ...Awaitable) (done, pending []Awaitable, err error) {
+	t, level, err := enter(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(aws) == 0 {
+		return nil, nil, ErrNothingToWaitFor
+	}
+	if when < AllCompleted || when > FirstException {
+		return nil, nil, fmt.Errorf("asyncio: wait: there is no ReturnWhen %d", when)
+	}
+	aws, err = distinct(t.loop, aws)
+	if err != nil {
+		return nil, nil, fmt.Errorf("wait: %w", err)
+	}
+	if err := t.waitSome(aws, when, timeout, level); err != nil {
+		return nil, nil, err
+	}
+	for _, aw := range aws {
+		if aw.Done() {
+			done = append(done, aw)
+		} else {
+			pending = append(pending, aw)
+		}
+	}
+	return done, pending, nil
+}
+
+// distinct gives the awaitables without those that are there twice. They must
+// belong to the loop.
+func distinct(l *Loop, aws []Awaitable) ([]Awaitable, error) {
+	out := make([]Awaitable, 0, len(aws))
+	seen := make(map[*future]struct{}, len(aws))
+	for _, aw := range aws {
+		f := aw.base()
+		if f.loop != l {
+			return nil, ErrWrongLoop
+		}
+		if _, twice := seen[f]; !twice {
+			seen[f] = struct{}{}
+			out = append(out, aw)
+		}
+	}
+	return out, nil
+}
+
+// waitSet is a Wait under way.
+type waitSet struct {
+	when  ReturnWhen
+	left  int
+	over  future
+	timer *TimerHandle
+}
+
+// waitMember is the callback of one of those that are waited for.
+type waitMember struct {
+	set *waitSet
+	f   *future
+}
+
+func (t *task) waitSome(aws []Awaitable, when ReturnWhen, timeout time.Duration, level context.Context) error {
+	s := &waitSet{when: when, left: len(aws)}
+	s.over.loop = t.loop
+	if timeout != NoTimeout {
+		s.timer = t.loop.CallLater(timeout, s.end)
+	}
+	members := make([]waitMember, len(aws))
+	for i, aw := range aws {
+		members[i] = waitMember{s, aw.base()}
+		members[i].f.add(&members[i])
+	}
+	err := t.wait(&s.over, level)
+	s.stopTimer()
+	for i := range members {
+		members[i].f.remove(&members[i])
+	}
+	return err
+}
+
+func (m *waitMember) run() {
+	s := m.set
+	s.left--
+	if s.left <= 0 || s.when == FirstCompleted || s.when == FirstException && m.failed() {
+		s.stopTimer()
+		s.end()
+	}
+}
+
+func (m *waitMember) failed() bool {
+	return m.f.state != cancelled && m.f.outcome() != nil
+}
+
+func (s *waitSet) stopTimer() {
+	if s.timer != nil {
+		s.timer.Cancel()
+	}
+}
+
+func (s *waitSet) end() {
+	if s.over.state == pending {
+		s.over.setResult()
+	}
+}
