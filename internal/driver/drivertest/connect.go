@@ -1,0 +1,270 @@
+package drivertest
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"runtime"
+	"syscall"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
+)
+
+func testRefused(r *rig) {
+	h := r.listen(driver.ListenSpec{Addr: loopback()})
+	addr := h.Addr()
+	r.must(h.Close())
+	if err := r.dialError(driver.DialSpec{Remote: addr}); !errors.Is(err, syscall.ECONNREFUSED) {
+		r.Errorf("connecting gave %v", err)
+	}
+}
+
+func testUnixRefused(r *rig) {
+	addr := r.unixAddr()
+	if err := r.dialError(driver.DialSpec{Remote: addr}); !errors.Is(err, fs.ErrNotExist) && runtime.GOOS != "windows" {
+		r.Errorf("connecting to a name that is not there gave %v", err)
+	} else if err == nil {
+		r.Error("connected to a name that is not there")
+	}
+	leaveDeadNode(r, addr)
+	if err := r.dialError(driver.DialSpec{Remote: addr}); !errors.Is(err, syscall.ECONNREFUSED) {
+		r.Errorf("connecting to a dead node gave %v", err)
+	}
+}
+
+// leaveDeadNode makes a node at which nobody listens.
+func leaveDeadNode(r *rig, addr *net.UnixAddr) {
+	r.Helper()
+	ln, err := net.ListenUnix("unix", addr)
+	r.must(err)
+	ln.SetUnlinkOnClose(false)
+	r.must(ln.Close())
+}
+
+func testLocalAddress(r *rig) {
+	h := r.listen(driver.ListenSpec{Addr: loopback()})
+	free, err := net.ListenTCP("tcp4", loopback())
+	r.must(err)
+	local := free.Addr().(*net.TCPAddr)
+	r.must(free.Close())
+	c := r.dial(driver.DialSpec{Remote: h.Addr(), Local: local}).connected()
+	if got := c.LocalAddr().String(); got != local.String() {
+		r.Errorf("connected from %s, wanted %s", got, local)
+	}
+	if got := h.accept().RemoteAddr().String(); got != local.String() {
+		r.Errorf("accepted from %s, wanted %s", got, local)
+	}
+	other := &net.TCPAddr{IP: net.IPv6loopback}
+	if err := r.dialError(driver.DialSpec{Remote: h.Addr(), Local: other}); err == nil {
+		r.Error("connected from an address of another family")
+	}
+}
+
+func testBadAddress(r *rig) {
+	for _, addr := range []net.Addr{nil, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}} {
+		if _, err := r.d.Dial(driver.DialSpec{Remote: addr}, r.newEnd()); err == nil {
+			r.Errorf("connecting to %v began", addr)
+		}
+		if _, err := r.tryListen(driver.ListenSpec{Addr: addr}); err == nil {
+			r.Errorf("listening at %v began", addr)
+		}
+	}
+}
+
+func testCloseConnecting(r *rig) {
+	h := r.listen(driver.ListenSpec{Addr: loopback()})
+	for range 20 {
+		c := r.dial(driver.DialSpec{Remote: h.Addr()})
+		r.must(c.Close())
+		if err := c.ConnectError(); !errors.Is(err, net.ErrClosed) {
+			r.Fatalf("after Close, connecting gave %v", err)
+		}
+	}
+	// The events of those, if any, would come with these.
+	c := r.dial(driver.DialSpec{Remote: h.Addr()}).connected()
+	c.write([]byte("x"))
+}
+
+func testControl(r *rig) {
+	var listened, dialled string
+	control := func(to *string) driver.Control {
+		return func(network, address string, c syscall.RawConn) error {
+			return c.Control(func(fd uintptr) { *to = network + " " + address })
+		}
+	}
+	h := r.listen(driver.ListenSpec{Addr: loopback(), Control: control(&listened)})
+	c := r.dial(driver.DialSpec{Remote: h.Addr(), Control: control(&dialled)}).connected()
+	if want := "tcp4 127.0.0.1:0"; listened != want {
+		r.Errorf("listening called it with %q, wanted %q", listened, want)
+	}
+	if want := "tcp4 " + c.RemoteAddr().String(); dialled != want {
+		r.Errorf("connecting called it with %q, wanted %q", dialled, want)
+	}
+}
+
+func testControlError(r *rig) {
+	wrong := errors.New("wrong")
+	control := func(string, string, syscall.RawConn) error { return wrong }
+	if _, err := r.tryListen(driver.ListenSpec{Addr: loopback(), Control: control}); !errors.Is(err, wrong) {
+		r.Errorf("listening gave %v", err)
+	}
+	h := r.listen(driver.ListenSpec{Addr: loopback()})
+	if err := r.dialError(driver.DialSpec{Remote: h.Addr(), Control: control}); !errors.Is(err, wrong) {
+		r.Errorf("connecting gave %v", err)
+	}
+}
+
+func testSyscallConn(r *rig) {
+	h := r.listen(driver.ListenSpec{Addr: loopback()})
+	c := r.dial(driver.DialSpec{Remote: h.Addr()}).connected()
+	for _, of := range []syscall.Conn{c, h} {
+		raw, err := of.SyscallConn()
+		r.must(err)
+		called := false
+		r.must(raw.Control(func(fd uintptr) { called = fd != ^uintptr(0) }))
+		if !called {
+			r.Error("Control was given no descriptor")
+		}
+	}
+}
+
+func testAcceptMany(r *rig) {
+	h := r.listen(driver.ListenSpec{Addr: loopback()})
+	const n = 300
+	clients := make([]*end, n)
+	for i := range clients {
+		clients[i] = r.dial(driver.DialSpec{Remote: h.Addr()})
+	}
+	servers := map[string]*end{}
+	for range n {
+		s := h.accept()
+		servers[s.RemoteAddr().String()] = s
+	}
+	for i, c := range clients {
+		s := servers[c.connected().LocalAddr().String()]
+		if s == nil {
+			r.Fatalf("connection %d was not accepted", i)
+		}
+		c.write([]byte{byte(i)})
+		p := make([]byte, 2)
+		if n, err := s.read(p); n != 1 || err != nil || p[0] != byte(i) {
+			r.Fatalf("connection %d read %d bytes, %v, %v", i, n, p, err)
+		}
+	}
+	if _, err := h.Accept(); !errors.Is(err, driver.ErrWouldBlock) {
+		r.Errorf("after the last one, accept gave %v", err)
+	}
+}
+
+func testUsedAddress(r *rig) {
+	h := r.listen(driver.ListenSpec{Addr: loopback()})
+	if _, err := r.tryListen(driver.ListenSpec{Addr: h.Addr()}); !errors.Is(err, syscall.EADDRINUSE) {
+		r.Errorf("listening gave %v", err)
+	}
+	u := r.listen(driver.ListenSpec{Addr: r.unixAddr()})
+	if _, err := r.tryListen(driver.ListenSpec{Addr: u.Addr()}); !errors.Is(err, syscall.EADDRINUSE) {
+		r.Errorf("listening gave %v", err)
+	}
+	echoThrough(r, u) // the attempt has not hurt it
+}
+
+// echoThrough connects and sends something.
+func echoThrough(r *rig, h *host) {
+	r.Helper()
+	c := r.dial(driver.DialSpec{Remote: h.Addr()})
+	c.connected()
+	c.write([]byte("x"))
+	r.must(c.CloseWrite())
+	for {
+		s := h.accept()
+		if got, err := s.readAll(); err == nil && string(got) == "x" {
+			return
+		} // else it was a probe, which has gone again
+	}
+}
+
+func testV6Only(r *rig) {
+	r.loopback6()
+	six := r.listen(driver.ListenSpec{Addr: &net.TCPAddr{IP: net.IPv6unspecified}, V6Only: true})
+	port := six.Addr().(*net.TCPAddr).Port
+	four, err := r.tryListen(driver.ListenSpec{Addr: &net.TCPAddr{IP: net.IPv4zero, Port: port}})
+	if err != nil {
+		r.Fatalf("the IPv4 port beside it: %v", err)
+	}
+	r.must(six.Close())
+	r.must(four.Close())
+
+	both := r.listen(driver.ListenSpec{Addr: &net.TCPAddr{IP: net.IPv6unspecified}})
+	port = both.Addr().(*net.TCPAddr).Port
+	if err := r.dialError(driver.DialSpec{Remote: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}}); err != nil {
+		if runtime.GOOS == "openbsd" {
+			r.Skip("no IPv4 on IPv6 sockets here")
+		}
+		r.Errorf("IPv4 to a listener of both: %v", err)
+	}
+}
+
+func testReusePort(r *rig) {
+	one, err := r.tryListen(driver.ListenSpec{Addr: loopback(), ReusePort: true})
+	if errors.Is(err, errors.ErrUnsupported) {
+		r.Skip(err)
+	}
+	r.must(err)
+	other := r.listen(driver.ListenSpec{Addr: one.Addr(), ReusePort: true})
+	r.must(one.Close())
+	echoThrough(r, other)
+}
+
+func testBacklog(r *rig) {
+	h := r.listen(driver.ListenSpec{Addr: loopback(), Backlog: 3})
+	echoThrough(r, h)
+}
+
+func testUnixNode(r *rig) {
+	addr := r.unixAddr()
+	h := r.listen(driver.ListenSpec{Addr: addr})
+	echoThrough(r, h)
+	r.must(h.Close())
+	if _, err := os.Lstat(addr.Name); !errors.Is(err, fs.ErrNotExist) {
+		r.Errorf("the node is still there: %v", err)
+	}
+
+	// One that another has put there since is left alone.
+	h = r.listen(driver.ListenSpec{Addr: addr})
+	r.must(os.Rename(addr.Name, addr.Name+"2"))
+	r.must(os.WriteFile(addr.Name, nil, 0o600))
+	r.must(h.Close())
+	if _, err := os.Lstat(addr.Name); err != nil {
+		r.Errorf("another's node was removed: %v", err)
+	}
+}
+
+func testDeadUnixNode(r *rig) {
+	addr := r.unixAddr()
+	leaveDeadNode(r, addr)
+	echoThrough(r, r.listen(driver.ListenSpec{Addr: addr}))
+
+	file := r.unixAddr()
+	r.must(os.WriteFile(file.Name, []byte("precious"), 0o600))
+	if _, err := r.tryListen(driver.ListenSpec{Addr: file}); err == nil {
+		r.Error("listening took the place of a file")
+	}
+	if _, err := os.Lstat(file.Name); err != nil {
+		r.Error("a file was removed")
+	}
+}
+
+func testCloseListener(r *rig) {
+	h := r.listen(driver.ListenSpec{Addr: loopback()})
+	c := r.dial(driver.DialSpec{Remote: h.Addr()}).connected()
+	r.must(h.Close()) // with c in its backlog, or accepted by the driver
+	if n, err := c.read(make([]byte, 1)); n != 0 || err == nil {
+		r.Errorf("read gave %d, %v", n, err)
+	}
+	if err := r.dialError(driver.DialSpec{Remote: h.Addr()}); !errors.Is(err, syscall.ECONNREFUSED) {
+		r.Errorf("connecting gave %v", err)
+	}
+	// The address is free at once.
+	r.listen(driver.ListenSpec{Addr: h.Addr()})
+}

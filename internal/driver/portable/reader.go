@@ -1,0 +1,128 @@
+package portable
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
+)
+
+// reader is the reading half of a connection. A goroutine reads once, hands
+// over what it got, and ends; the loop starts the next one when it has taken
+// all of that and wants more. So at most one buffer is under way, and a paused
+// connection has nothing.
+//
+// got belongs to the goroutine from when busy is set until done is, and to the
+// loop otherwise. The rest is the loop's.
+type reader struct {
+	busy bool
+	done atomic.Bool
+	got  struct {
+		buf []byte
+		n   int
+		err error
+	}
+
+	size  int    // of the next buffer
+	whole []byte // the buffer that rest is of
+	rest  []byte // what was read and not yet taken
+	err   error  // what comes after rest, for good
+}
+
+// Read implements [driver.Conn].
+func (c *conn) Read(p []byte) (int, error) {
+	if err := c.usable(); err != nil {
+		return 0, err
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	r := &c.in
+	c.collect()
+	if len(r.rest) == 0 {
+		if r.err != nil {
+			return 0, c.readError()
+		}
+		c.fill()
+		return 0, driver.ErrWouldBlock
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	if len(r.rest) == 0 {
+		c.d.buffers.put(r.whole)
+		r.whole, r.rest = nil, nil
+	}
+	if n < len(p) {
+		if r.err != nil {
+			c.post(driver.Readable | driver.Hangup)
+		} else {
+			c.fill()
+		}
+	}
+	return n, nil
+}
+
+// readError gives the error at the end. A write may have been told of the
+// peer's reset; the system tells it only once, and the end of the stream would
+// look like a clean one.
+func (c *conn) readError() error {
+	if c.in.err == io.EOF {
+		if err := c.out.failure(); err != nil && !errors.Is(err, syscall.EPIPE) {
+			c.in.err = err
+		}
+	}
+	return c.in.err
+}
+
+// fill starts a goroutine that reads, unless there is one.
+func (c *conn) fill() {
+	r := &c.in
+	if r.busy || r.err != nil || len(r.rest) > 0 {
+		return
+	}
+	r.busy = true
+	c.d.work.Go(c.readOnce)
+}
+
+// readOnce runs on a goroutine of its own.
+func (c *conn) readOnce() {
+	r := &c.in
+	if c.raw != nil {
+		waitReadable(c.raw) // Read will say what is wrong
+	}
+	buf := c.d.buffers.get(r.size)
+	n, err := c.nc.Read(buf)
+	r.got.buf, r.got.n, r.got.err = buf, n, cause(err)
+	r.done.Store(true)
+	if err != nil {
+		c.post(driver.Readable | driver.Hangup)
+	} else {
+		c.post(driver.Readable)
+	}
+}
+
+// collect takes what the goroutine has handed over.
+func (c *conn) collect() {
+	r := &c.in
+	if !r.busy || !r.done.Load() {
+		return
+	}
+	buf, n := r.got.buf, r.got.n
+	r.err = r.got.err
+	r.got.buf, r.got.err = nil, nil
+	r.busy = false
+	r.done.Store(false)
+	if n == 0 {
+		c.d.buffers.put(buf)
+		return
+	}
+	r.whole, r.rest = buf, buf[:n]
+	switch {
+	case n == len(buf):
+		r.size = min(4*len(buf), large)
+	case n < len(buf)/8:
+		r.size = max(len(buf)/4, small)
+	}
+}
