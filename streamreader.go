@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 )
 
@@ -204,9 +205,9 @@ func (r *StreamReader) waitFed(t *task, level context.Context) error {
 	f := &future{loop: r.loop}
 	r.waiting = f
 	err := t.wait(f, level)
-	if r.waiting == f {
-		r.waiting = nil
-	}
+	// As in Python, a reader that has waited forgets whoever waits, also when
+	// that is another by now: one task at a time may read.
+	r.waiting = nil
 	return err
 }
 
@@ -274,7 +275,7 @@ func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
 		return nil, err
 	}
 	if n < 0 {
-		return nil, fmt.Errorf("asyncio: ReadExactly of %d bytes: the number must not be negative", n)
+		return nil, fmt.Errorf("asyncio: ReadExactly of %d bytes: the number must not be negative: %w", n, fs.ErrInvalid)
 	}
 	for r.buffered() < n {
 		if r.eof {
@@ -317,7 +318,7 @@ func (r *StreamReader) find(t *task, level context.Context, separators [][]byte)
 		}
 	}
 	if shortest == 0 {
-		return 0, errors.New("asyncio: ReadUntil needs separators, none of them empty")
+		return 0, fmt.Errorf("asyncio: ReadUntil needs separators, none of them empty: %w", fs.ErrInvalid)
 	}
 	from := 0 // before it there is no separator, nor the beginning of one
 	for {
@@ -336,20 +337,24 @@ func (r *StreamReader) find(t *task, level context.Context, separators [][]byte)
 		if r.eof {
 			return 0, &IncompleteReadError{Partial: r.takeCopy(r.buffered()), Expected: -1}
 		}
+		// An error that is set meanwhile ends the wait, and else the next read.
 		if err := r.fill(t, level); err != nil {
 			return 0, err
-		}
-		if r.err != nil {
-			return 0, r.err
 		}
 	}
 }
 
-// firstOf finds the separator that ends first.
+// firstOf finds the separator that ends first; of two that end together, the
+// shorter one.
 func firstOf(p []byte, from int, separators [][]byte) (start, end int, ok bool) {
 	for _, s := range separators {
-		if i := bytes.Index(p[from:], s); i >= 0 && (!ok || from+i+len(s) < end) {
-			start, end, ok = from+i, from+i+len(s), true
+		i := bytes.Index(p[from:], s)
+		if i < 0 {
+			continue
+		}
+		i += from
+		if e := i + len(s); !ok || e < end || e == end && i > start {
+			start, end, ok = i, e, true
 		}
 	}
 	return start, end, ok
@@ -428,6 +433,9 @@ func (r *StreamReader) ReadAll(ctx context.Context) ([]byte, error) {
 		}
 		if err != nil {
 			return all, err
+		}
+		if n == 0 { // another task took what had come; as in Python, that is taken for the end
+			return all, nil
 		}
 		if n == len(p) && len(p) < r.limit {
 			p = make([]byte, min(2*len(p), r.limit))
