@@ -1,0 +1,39 @@
+package conformance_test
+
+import (
+	"flag"
+	"testing"
+	"time"
+
+	"github.com/asyncio-go/asyncio"
+)
+
+var (
+	programsFlag = flag.String("programs", "", "run the programs of the files that match this pattern, instead of the corpus")
+	driverFlag   = flag.String("driver", "virtual", "the driver to run on")
+	fuzzFlag     = flag.Int("fuzz-programs", 0, "compare so many fresh programs with CPython 3.13")
+	seedFlag     = flag.Int("fuzz-seed", 0, "the first seed of the fresh programs; 0 takes one from the clock")
+	profilesFlag = flag.String("fuzz-profiles", "", "the profiles of the fresh programs, separated by commas; all by default")
+	workersFlag  = flag.Int("fuzz-workers", 2, "how many CPythons run at a time")
+)
+
+// drivers are those that can run on a virtual clock.
+var drivers = map[string][]asyncio.Option{
+	"virtual": {asyncio.WithVirtualClock()},
+}
+
+func driver(t testing.TB) []asyncio.Option {
+	t.Helper()
+	options, ok := drivers[*driverFlag]
+	if !ok {
+		t.Fatalf("-driver: no driver %q runs on a virtual clock", *driverFlag)
+	}
+	return options
+}
+
+// watch ends the test binary, with all stacks, when a program does not end. No
+// other test would have a chance to.
+func watch(t testing.TB) {
+	timer := time.AfterFunc(5*time.Minute, func() { panic(t.Name() + ": the programs do not end") })
+	t.Cleanup(func() { timer.Stop() })
+}
