@@ -24,10 +24,13 @@ type Server struct {
 	gone      waitList // who waits for the end
 }
 
-// client is a connection that is being served.
+// client is a connection that is being served: until its handler has returned
+// and its descriptor is closed.
 type client struct {
+	server     *Server
 	connection *connection
 	task       *Task[struct{}]
+	left       int // of these two
 }
 
 // StartServer listens on address, and runs handler as a task for each
@@ -195,14 +198,14 @@ func (a *acceptor) close() {
 
 // serve runs the handler for a connection.
 func (s *Server) serve(conn driver.Conn) {
-	c := &client{connection: newConnection(s.loop, s.options.limit)}
+	c := &client{server: s, connection: newConnection(s.loop, s.options.limit), left: 2}
 	if err := c.connection.attach(conn); err != nil {
 		_ = conn.Close()
 		s.loop.handleException(ExceptionContext{Message: "an accepted connection could not be used", Err: err})
 		return
 	}
 	s.clients[c] = struct{}{}
-	c.connection.sock.onClosed = func() { s.forget(c) }
+	c.connection.sock.onClosed = c
 	c.task = newTask(s.loop, s.values, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, s.handle(ctx, c)
 	}, nil)
@@ -234,8 +237,9 @@ func (s *Server) handle(ctx context.Context, c *client) error {
 	return err
 }
 
-// run is called when a handler has returned.
+// run is called when the handler has returned.
 func (c *client) run() {
+	c.end()
 	if err := c.task.Err(); err != nil && !c.task.Cancelled() {
 		c.task.loop.handleException(ExceptionContext{
 			Message: "the handler of a connection failed",
@@ -245,7 +249,14 @@ func (c *client) run() {
 	}
 }
 
-func (s *Server) forget(c *client) {
+// socketClosed implements closeWatcher.
+func (c *client) socketClosed() { c.end() }
+
+func (c *client) end() {
+	if c.left--; c.left > 0 {
+		return
+	}
+	s := c.server
 	delete(s.clients, c)
 	if s.closed && len(s.clients) == 0 {
 		s.gone.fire(nil)
@@ -311,8 +322,8 @@ func (s *Server) clientList() []*client {
 	return all
 }
 
-// WaitClosed suspends the running task until the server was closed and all its
-// connections are. Python: Server.wait_closed.
+// WaitClosed suspends the running task until the server was closed, all its
+// handlers have returned and their connections are closed. Python: Server.wait_closed.
 func (s *Server) WaitClosed(ctx context.Context) error {
 	t, level, err := enter(ctx)
 	if err != nil {

@@ -52,7 +52,7 @@ type socket struct {
 	failed  error // why writing has failed
 	gone    waitList
 
-	onClosed   func() // told once when the descriptor is gone
+	onClosed   closeWatcher // told once when the descriptor is gone
 	prev, next *socket
 }
 
@@ -315,7 +315,7 @@ func (s *socket) finish(err error) {
 	s.drained.fire(err)
 	s.gone.fire(closeErr)
 	if s.onClosed != nil {
-		s.onClosed()
+		s.onClosed.socketClosed()
 	}
 }
 
@@ -333,6 +333,9 @@ func (s *socket) waitClosed(t *task, level context.Context) error {
 	}
 	return s.gone.wait(t, level)
 }
+
+// A closeWatcher is told that a socket's descriptor is gone.
+type closeWatcher interface{ socketClosed() }
 
 // socketList is all open sockets of a loop, so that closing the loop closes them.
 type socketList struct{ head *socket }

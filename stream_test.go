@@ -1,43 +1,506 @@
 package asyncio_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
 	"io"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/asyncio-go/asyncio"
 )
 
-func TestEcho(t *testing.T) {
-	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
-		srv, err := asyncio.StartServer(ctx, "tcp", "127.0.0.1:0", func(ctx context.Context, s *asyncio.Stream) error {
-			_, err := io.Copy(s, s)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		s, err := asyncio.OpenConnection(ctx, "tcp", srv.Addr().String())
-		if err != nil {
-			return err
-		}
-		for range 1000 {
-			if _, err := s.Write([]byte("hello\n")); err != nil {
-				return err
-			}
-			line, err := s.ReadLine(ctx)
-			if err != nil || string(line) != "hello\n" {
-				t.Errorf("%q %v", line, err)
-			}
-		}
-		s.WriteEOF()
-		if b, err := s.ReadAll(ctx); len(b) != 0 || err != nil {
-			t.Error(b, err)
-		}
-		s.Close()
-		return srv.Shutdown(ctx)
-	})
+// serve starts a server on loopback that is closed when the test ends.
+func serve(t *testing.T, ctx context.Context, handler func(context.Context, *asyncio.Stream) error, opts ...asyncio.ServerOption) *asyncio.Server {
+	t.Helper()
+	s, err := asyncio.StartServer(ctx, "tcp", "127.0.0.1:0", handler, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+func dial(t *testing.T, ctx context.Context, addr net.Addr, opts ...asyncio.ConnOption) *asyncio.Stream {
+	t.Helper()
+	s, err := asyncio.OpenConnection(ctx, addr.Network(), addr.String(), opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func shutdown(t *testing.T, ctx context.Context, s *asyncio.Server) {
+	t.Helper()
+	if err := s.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func echo(_ context.Context, s *asyncio.Stream) error {
+	_, err := io.Copy(s, s)
+	return err
+}
+
+func TestStreamEchoesLines(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		srv := serve(t, ctx, echo)
+		s := dial(t, ctx, srv.Addr())
+		for i := range 100 {
+			want := fmt.Sprintf("line %d\n", i)
+			if _, err := s.Write([]byte(want)); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := s.ReadLine(ctx); string(got) != want || err != nil {
+				t.Fatalf("got %q, %v", got, err)
+			}
+		}
+		s.Close()
+		if err := s.WaitClosed(ctx); err != nil {
+			t.Error(err)
+		}
+		shutdown(t, ctx, srv)
+	})
+}
+
+func TestStreamOverAUnixSocket(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		path := filepath.Join(t.TempDir(), "s")
+		for range 2 { // the second time proves that the node was removed
+			srv, err := asyncio.StartServer(ctx, "unix", path, echo)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := dial(t, ctx, srv.Addr())
+			s.Write([]byte("hello"))
+			s.WriteEOF()
+			if got, err := s.ReadAll(ctx); string(got) != "hello" || err != nil {
+				t.Errorf("got %q, %v", got, err)
+			}
+			s.Close()
+			shutdown(t, ctx, srv)
+		}
+	})
+}
+
+func TestStreamOverIPv6(t *testing.T) {
+	if l, err := net.Listen("tcp6", "[::1]:0"); err != nil {
+		t.Skip("this machine has no IPv6 loopback: " + err.Error())
+	} else {
+		l.Close()
+	}
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		srv, err := asyncio.StartServer(ctx, "tcp", "[::1]:0", echo)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := dial(t, ctx, srv.Addr())
+		if a := s.RemoteAddr().(*net.TCPAddr); !a.IP.Equal(net.IPv6loopback) {
+			t.Errorf("remote address %v", a)
+		}
+		s.Close()
+		shutdown(t, ctx, srv)
+	})
+}
+
+// pattern is n bytes that show where they come from.
+func pattern(n int) []byte {
+	p := make([]byte, n)
+	for i := range p {
+		p[i] = byte(i*7 + i>>8)
+	}
+	return p
+}
+
+func TestBigTransferArrivesWholeInBothDirectionsAtOnce(t *testing.T) {
+	const size = 8 << 20
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		srv := serve(t, ctx, echo)
+		s := dial(t, ctx, srv.Addr())
+		data := pattern(size)
+		sent := asyncio.Go(ctx, func(ctx context.Context) error {
+			for chunk := range slicesOf(data, 100_000) {
+				if _, err := s.Write(chunk); err != nil {
+					return err
+				}
+			}
+			return s.WriteEOF()
+		})
+		h := sha256.New()
+		n, err := io.Copy(h, s)
+		if err != nil || n != size || !bytes.Equal(h.Sum(nil), sum(data)) {
+			t.Errorf("got %d bytes, %v; the right ones: %v", n, err, bytes.Equal(h.Sum(nil), sum(data)))
+		}
+		if _, err := sent.Await(ctx); err != nil {
+			t.Error(err)
+		}
+		s.Close()
+		shutdown(t, ctx, srv)
+	})
+}
+
+func sum(p []byte) []byte { s := sha256.Sum256(p); return s[:] }
+
+func slicesOf(p []byte, n int) func(func([]byte) bool) {
+	return func(yield func([]byte) bool) {
+		for len(p) > 0 {
+			k := min(n, len(p))
+			if !yield(p[:k]) {
+				return
+			}
+			p = p[k:]
+		}
+	}
+}
+
+func TestHalfClosedStreamStillReads(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		srv := serve(t, ctx, func(ctx context.Context, s *asyncio.Stream) error {
+			all, err := s.ReadAll(ctx) // needs the client's end
+			if err != nil {
+				return err
+			}
+			_, err = s.Write(bytes.ToUpper(all))
+			return err
+		})
+		s := dial(t, ctx, srv.Addr())
+		s.Write([]byte("shout"))
+		if err := s.WriteEOF(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Write([]byte("more")); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Write after WriteEOF gave %v", err)
+		}
+		if got, err := s.ReadAll(ctx); string(got) != "SHOUT" || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+		if !s.AtEOF() {
+			t.Error("AtEOF is false at the end")
+		}
+		s.Close()
+		shutdown(t, ctx, srv)
+	})
+}
+
+func TestWriterIsHeldUpByAPeerThatDoesNotRead(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		release := asyncio.NewFuture[struct{}](must(asyncio.GetRunningLoop(ctx)))
+		var received int64
+		srv := serve(t, ctx, func(ctx context.Context, s *asyncio.Stream) error {
+			if _, err := release.Await(ctx); err != nil {
+				return err
+			}
+			var err error
+			received, err = io.Copy(io.Discard, s)
+			return err
+		})
+		s := dial(t, ctx, srv.Addr())
+		s.SetWriteBufferLimits(1000, 100_000)
+		chunk := pattern(50_000)
+		var sent int64
+		writer := asyncio.Go(ctx, func(ctx context.Context) error {
+			for range 1000 {
+				n, err := s.Write(chunk)
+				sent += int64(n)
+				if err != nil {
+					return err
+				}
+			}
+			return s.WriteEOF()
+		})
+		// It stands still once two looks in a row, with turns of the loop between, see no more.
+		for before := int64(-1); before != sent; {
+			before = sent
+			for range 1000 {
+				asyncio.Sleep(ctx, 0)
+			}
+		}
+		if writer.Done() {
+			t.Fatal("the writer was never held up")
+		}
+		if s.WriteBufferSize() > 150_000 {
+			t.Errorf("%d bytes are queued", s.WriteBufferSize())
+		}
+		release.SetResult(struct{}{})
+		if _, err := writer.Await(ctx); err != nil {
+			t.Error(err)
+		}
+		s.ReadAll(ctx)
+		s.Close()
+		shutdown(t, ctx, srv)
+		if received != sent || sent != 50_000_000 {
+			t.Errorf("sent %d, received %d", sent, received)
+		}
+	})
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func TestCancelledReadLosesNothing(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		srv := serve(t, ctx, echo)
+		s := dial(t, ctx, srv.Addr())
+		reader := asyncio.CreateTask(ctx, func(ctx context.Context) ([]byte, error) { return s.ReadExactly(ctx, 10) })
+		asyncio.Sleep(ctx, 0)
+		s.Write([]byte("01234"))
+		reader.Cancel("enough")
+		if _, err := reader.Await(ctx); !asyncio.IsCancelled(err) || !strings.Contains(err.Error(), "enough") {
+			t.Errorf("the read gave %v", err)
+		}
+		s.Write([]byte("56789"))
+		if got, err := s.ReadExactly(ctx, 10); string(got) != "0123456789" || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+		s.Close()
+		shutdown(t, ctx, srv)
+	})
+}
+
+func TestEndOfADerivedContextEndsARead(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		srv := serve(t, ctx, echo)
+		s := dial(t, ctx, srv.Addr())
+		short, cancel := context.WithCancel(ctx)
+		loop := must(asyncio.GetRunningLoop(ctx))
+		loop.CallSoon(cancel)
+		if _, err := s.ReadLine(short); !errors.Is(err, context.Canceled) || asyncio.IsCancelled(err) {
+			t.Errorf("ReadLine gave %v", err)
+		}
+		if _, err := s.ReadLine(short); err != context.Canceled {
+			t.Errorf("the next ReadLine gave %v", err)
+		}
+		s.Write([]byte("still there\n"))
+		if got, err := s.ReadLine(ctx); string(got) != "still there\n" || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+		s.Close()
+		shutdown(t, ctx, srv)
+	})
+}
+
+func TestSecondReaderGetsAnError(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		srv := serve(t, ctx, echo)
+		s := dial(t, ctx, srv.Addr())
+		one := asyncio.CreateTask(ctx, func(ctx context.Context) ([]byte, error) { return s.ReadLine(ctx) })
+		asyncio.Sleep(ctx, 0)
+		if _, err := s.ReadLine(ctx); !errors.Is(err, asyncio.ErrConcurrentRead) {
+			t.Errorf("the second reader got %v", err)
+		}
+		s.Write([]byte("x\n"))
+		if got, err := one.Await(ctx); string(got) != "x\n" || err != nil {
+			t.Errorf("the first reader got %q, %v", got, err)
+		}
+		s.Close()
+		shutdown(t, ctx, srv)
+	})
+}
+
+func TestCloseEndsARead(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		srv := serve(t, ctx, echo)
+		s := dial(t, ctx, srv.Addr())
+		one := asyncio.CreateTask(ctx, func(ctx context.Context) ([]byte, error) { return s.ReadLine(ctx) })
+		asyncio.Sleep(ctx, 0)
+		s.Close()
+		if _, err := one.Await(ctx); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("the reader got %v", err)
+		}
+		if _, err := s.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Write after Close gave %v", err)
+		}
+		if err := s.Close(); err != nil {
+			t.Errorf("the second Close gave %v", err)
+		}
+		shutdown(t, ctx, srv)
+	})
+}
+
+func TestCloseSendsWhatWasWritten(t *testing.T) {
+	const size = 4 << 20
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		srv := serve(t, ctx, func(ctx context.Context, s *asyncio.Stream) error {
+			s.SetWriteBufferLimits(-1, 2*size) // nothing holds the writer up
+			_, err := s.Write(pattern(size))
+			return err // which closes
+		})
+		s := dial(t, ctx, srv.Addr())
+		if n, err := io.Copy(io.Discard, s); n != size || err != nil {
+			t.Errorf("got %d bytes, %v", n, err)
+		}
+		s.Close()
+		shutdown(t, ctx, srv)
+	})
+}
+
+func TestAbortResetsThePeer(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		srv := serve(t, ctx, func(ctx context.Context, s *asyncio.Stream) error {
+			s.SetWriteBufferLimits(-1, 1<<30)
+			s.Write(pattern(16 << 20)) // more than the system takes
+			s.Abort()
+			return nil
+		})
+		s := dial(t, ctx, srv.Addr())
+		if _, err := io.Copy(io.Discard, s); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("reading gave %v", err)
+		}
+		s.Close()
+		shutdown(t, ctx, srv)
+	})
+}
+
+func TestConnectionRefusedNamesTheAddress(t *testing.T) {
+	l := must(net.Listen("tcp", "127.0.0.1:0"))
+	addr := l.Addr().String()
+	l.Close()
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		_, err := asyncio.OpenConnection(ctx, "tcp", addr)
+		if !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), addr) {
+			t.Errorf("OpenConnection gave %v", err)
+		}
+	})
+}
+
+func TestBadAddressesAreErrors(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		for _, c := range [][2]string{
+			{"tcp", "127.0.0.1"}, {"tcp", "127.0.0.1:http:80"}, {"udp", "127.0.0.1:1"},
+			{"tcp6", "127.0.0.1:1"}, {"tcp", "127.0.0.1:99999"}, {"unix", "/no/such/socket"},
+		} {
+			if s, err := asyncio.OpenConnection(ctx, c[0], c[1]); err == nil {
+				t.Errorf("OpenConnection(%q, %q) connected", c[0], c[1])
+				s.Close()
+			}
+			if c[0] == "unix" {
+				continue
+			}
+			if srv, err := asyncio.StartServer(ctx, c[0], c[1], echo); err == nil {
+				t.Errorf("StartServer(%q, %q) listens", c[0], c[1])
+				srv.Close()
+			}
+		}
+	})
+}
+
+func TestNextAddressIsTriedWhenTheFirstIsRefused(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		srv := serve(t, ctx, echo)
+		port := srv.Addr().(*net.TCPAddr).Port
+		resolver := func(context.Context, string, string) ([]netip.Addr, error) {
+			return []netip.Addr{netip.MustParseAddr("127.0.0.9"), netip.MustParseAddr("127.0.0.1")}, nil
+		}
+		s, err := asyncio.OpenConnection(ctx, "tcp", fmt.Sprintf("two.example:%d", port), asyncio.WithResolver(resolver))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.RemoteAddr().String(); got != srv.Addr().String() {
+			t.Errorf("connected to %s", got)
+		}
+		s.Close()
+		shutdown(t, ctx, srv)
+	})
+}
+
+// silent gives an address that answers no connect: its queue is full.
+func silent(t *testing.T) *net.TCPAddr {
+	t.Helper()
+	fd := must(syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0))
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Listen(fd, 0); err != nil {
+		t.Fatal(err)
+	}
+	sa := must(syscall.Getsockname(fd)).(*syscall.SockaddrInet4)
+	addr := &net.TCPAddr{IP: net.IP(sa.Addr[:]), Port: sa.Port}
+	for {
+		c, err := net.DialTimeout("tcp", addr.String(), 200*time.Millisecond)
+		if err != nil {
+			return addr
+		}
+		t.Cleanup(func() { c.Close() })
+	}
+}
+
+func TestConnectTimeout(t *testing.T) {
+	addr := silent(t)
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		_, err := asyncio.OpenConnection(ctx, "tcp", addr.String(), asyncio.WithConnectTimeout(20*time.Millisecond))
+		var timeout *asyncio.TimeoutError
+		if !errors.As(err, &timeout) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("OpenConnection gave %v", err)
+		}
+	})
+}
+
+func TestCancelledConnectLeavesNothing(t *testing.T) {
+	addr := silent(t)
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		task := asyncio.CreateTask(ctx, func(ctx context.Context) (*asyncio.Stream, error) {
+			return asyncio.OpenConnection(ctx, "tcp", addr.String())
+		})
+		asyncio.Sleep(ctx, 0)
+		task.Cancel()
+		if _, err := task.Await(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("OpenConnection gave %v", err)
+		}
+	})
+}
+
+func TestHappyEyeballsDoesNotWaitForAnAddressThatIsSilent(t *testing.T) {
+	addr := silent(t)
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		srv, err := asyncio.StartServer(ctx, "tcp", fmt.Sprintf("127.0.0.2:%d", addr.Port), echo)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resolver := func(context.Context, string, string) ([]netip.Addr, error) {
+			return []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")}, nil
+		}
+		s, err := asyncio.OpenConnection(ctx, "tcp", fmt.Sprintf("two.example:%d", addr.Port),
+			asyncio.WithResolver(resolver), asyncio.WithHappyEyeballsDelay(time.Millisecond))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.RemoteAddr().String(); got != srv.Addr().String() {
+			t.Errorf("connected to %s", got)
+		}
+		s.Close()
+		shutdown(t, ctx, srv)
+	})
+}
+
+func TestUsedFromAForeignGoroutineStreamsGiveAnError(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		srv := serve(t, ctx, echo)
+		s := dial(t, ctx, srv.Addr())
+		errs := must(asyncio.ToThread(ctx, func(context.Context) ([]error, error) {
+			_, read := s.Read(make([]byte, 1))
+			_, write := s.Write([]byte("x"))
+			_, line := s.ReadLine(ctx)
+			_, open := asyncio.OpenConnection(ctx, "tcp", srv.Addr().String())
+			return []error{read, write, line, s.Close(), s.WriteEOF(), s.Drain(ctx), open, s.Conn().SetDeadline(time.Now())}, nil
+		}))
+		for i, err := range errs {
+			if !errors.Is(err, asyncio.ErrWrongGoroutine) {
+				t.Errorf("%d: %v", i, err)
+			}
+		}
+		s.Close()
+		shutdown(t, ctx, srv)
+	})
 }

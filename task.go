@@ -228,6 +228,7 @@ func (t *task) Run() {
 		// A Goexit: it goes on through the loop to whoever runs that, and no
 		// step of this task comes back. So it ends here.
 		t.failure = ErrGoexit
+		t.future.retrieved = true // whoever ended the goroutine knows
 		t.loop.current = nil
 		t.co = nil
 		t.finish()

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 )
@@ -57,17 +58,28 @@ func (l *tlsLayer) read(_ *task, level context.Context, p []byte) (int, error) {
 	l.inner.level = level
 	n, err := l.conn.Read(p)
 	l.inner.level = nil
-	if err != nil {
+	switch {
+	case err == io.EOF && l.inner.ended:
+		// The connection ended at the end of a record. crypto/tls takes that
+		// for a proper end, but anybody on the way could have done it.
+		err = ErrTruncated
+	case err != nil:
 		err = unwrapTemporary(err)
 	}
 	return n, err
 }
+
+// ErrTruncated says that a TLS connection ended without a word from the peer
+// that it is the end (close_notify): more may have been to come.
+// errors.Is(err, io.ErrUnexpectedEOF) holds for it.
+var ErrTruncated = fmt.Errorf("asyncio: the TLS connection was cut off: %w", io.ErrUnexpectedEOF)
 
 // tlsSocket is the private connection under crypto/tls.
 type tlsSocket struct {
 	sock  *socket
 	level context.Context // what also ends a Read
 	left  []byte          // what the stream had read before TLS began
+	ended bool            // the descriptor is at its end
 }
 
 var _ net.Conn = (*tlsSocket)(nil)
@@ -88,6 +100,7 @@ func (c *tlsSocket) Read(p []byte) (int, error) {
 		// says it is temporary.
 		err = &temporaryError{err}
 	}
+	c.ended = err == io.EOF
 	return n, err
 }
 

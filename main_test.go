@@ -1,0 +1,88 @@
+package asyncio_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/asyncio-go/asyncio"
+	"go.uber.org/goleak"
+)
+
+// TestMain checks, when all tests are done, that none has left a goroutine or
+// a descriptor behind.
+func TestMain(m *testing.M) {
+	before := descriptors()
+	code := m.Run()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+		// The runtime's own poller may have been made meanwhile: two descriptors.
+		if after := descriptors(); after > before+2 {
+			fmt.Fprintf(os.Stderr, "%d descriptors were open before the tests, %d are after them\n", before, after)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// descriptors counts the open descriptors of this process, where the system
+// tells.
+func descriptors() int {
+	d, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return len(d)
+}
+
+// drivers are the ways to run a loop with a network.
+func drivers() map[string]asyncio.Option {
+	all := map[string]asyncio.Option{"portable": asyncio.WithPortableDriver()}
+	if runtime.GOOS == "linux" {
+		all["epoll"] = nil // the default there
+	}
+	return all
+}
+
+// onEachDriver runs the coroutine body as a subtest on every driver there is.
+func onEachDriver(t *testing.T, body func(t *testing.T, ctx context.Context)) {
+	t.Helper()
+	for name, driver := range drivers() {
+		t.Run(name, func(t *testing.T) {
+			runOn(t, driver, body)
+		})
+	}
+}
+
+// onVirtualClock runs the coroutine body on the virtual clock.
+func onVirtualClock(t *testing.T, body func(t *testing.T, ctx context.Context)) {
+	t.Helper()
+	runOn(t, asyncio.WithVirtualClock(), body)
+}
+
+func runOn(t *testing.T, driver asyncio.Option, body func(t *testing.T, ctx context.Context)) {
+	t.Helper()
+	opts := []asyncio.Option{asyncio.WithExceptionHandler(func(_ *asyncio.Loop, c asyncio.ExceptionContext) {
+		t.Errorf("the loop's exception handler: %s: %v", c.Message, c.Err)
+	})}
+	if driver != nil {
+		opts = append(opts, driver)
+	}
+	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+		body(t, ctx)
+		return nil
+	}, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+var noTime time.Time
+
+func timeSoon() time.Time { return time.Now().Add(5 * time.Millisecond) }
