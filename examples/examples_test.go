@@ -1,0 +1,250 @@
+// Package examples_test builds every example once and runs it as a reader of
+// it would.
+package examples_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// bin is the directory of the built examples.
+var bin string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	if _, err := exec.LookPath("go"); err != nil {
+		fmt.Fprintln(os.Stderr, "skipped: the go command, which builds the examples, is not there")
+		return 0
+	}
+	dir, err := os.MkdirTemp("", "examples")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if out, err := exec.Command("go", "build", "-o", dir, "./...").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building the examples: %v\n%s", err, out)
+		return 1
+	}
+	bin = dir
+	return m.Run()
+}
+
+// example runs one of the examples in a directory of its own, and gives what
+// it printed, line by line.
+func example(t *testing.T, name string, args ...string) (lines []string, dir string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, name), args...)
+	cmd.Dir = t.TempDir()
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s%s", name, err, out, &stderr)
+	}
+	if stderr.Len() > 0 {
+		t.Errorf("%s wrote to standard error:\n%s", name, &stderr)
+	}
+	return strings.Split(strings.TrimSuffix(string(out), "\n"), "\n"), cmd.Dir
+}
+
+// match wants lines that match the regular expressions, one each, whole.
+func match(t *testing.T, lines []string, want ...string) {
+	t.Helper()
+	if len(lines) != len(want) {
+		t.Fatalf("%d lines, want %d:\n%s", len(lines), len(want), strings.Join(lines, "\n"))
+	}
+	for i, line := range lines {
+		if !regexp.MustCompile("^(?:" + want[i] + ")$").MatchString(line) {
+			t.Errorf("line %d is %q, want %s", i+1, line, want[i])
+		}
+	}
+}
+
+func TestEveryExampleHasATest(t *testing.T) {
+	mains, err := filepath.Glob("*/main.go")
+	if err != nil || len(mains) == 0 {
+		t.Fatal("no examples", err)
+	}
+	source, err := os.ReadFile("examples_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, main := range mains {
+		name := filepath.Dir(main)
+		if !strings.Contains(string(source), fmt.Sprintf("example(t, %q", name)) {
+			t.Errorf("no test runs the example %s", name)
+		}
+	}
+}
+
+func TestHelloTakesASecond(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	lines, _ := example(t, "hello")
+	if took := time.Since(began); took < time.Second {
+		t.Errorf("it took %v", took)
+	}
+	match(t, lines, `Hello \.\.\.`, `\.\.\. and goodbye!`)
+}
+
+func TestSleepersEndInTheOrderOfTheirSleep(t *testing.T) {
+	t.Parallel()
+	lines, _ := example(t, "sleepers")
+	match(t, lines,
+		`starting a sleep of 1\.5s`, `starting a sleep of 500ms`, `starting a sleep of 1s`,
+		`slept for 500ms`, `slept for 1s`, `slept for 1\.5s`,
+		`all three took .+`)
+	took, err := time.ParseDuration(strings.TrimPrefix(lines[6], "all three took "))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took < 1500*time.Millisecond || took >= 3*time.Second {
+		t.Errorf("it took %v: neither as long as the longest, nor near it", took)
+	}
+}
+
+func TestHeadersOfItsOwnServers(t *testing.T) {
+	t.Parallel()
+	lines, _ := example(t, "headers")
+	one := []string{`127\.0\.0\.1:\d+`, `    HTTP/1\.0 200 OK`, `    Server: headers`, `    X-Request: HEAD / HTTP/1\.0`}
+	match(t, lines, append(append(append([]string(nil), one...), one...), one...)...)
+}
+
+func TestHeadersOfHostsThatAreGiven(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Method", r.Method)
+		w.Header().Set("X-Host", r.Host)
+	}))
+	defer srv.Close()
+	up := srv.Listener.Addr().String()
+	down := closedAddress(t)
+
+	lines, _ := example(t, "headers", down, up)
+	if lines[0] != down || !strings.HasPrefix(lines[1], "    failed: ") {
+		t.Errorf("of a host that is down it printed %q", lines[:2])
+	}
+	if lines[2] != up || lines[3] != "    HTTP/1.0 200 OK" {
+		t.Errorf("of a host that is up it printed %q", lines[2:])
+	}
+	all := strings.Join(lines[3:], "\n")
+	for _, want := range []string{"X-Method: HEAD", "X-Host: " + up} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no %q in\n%s", want, all)
+		}
+	}
+}
+
+// closedAddress gives an address at which nobody listens.
+func closedAddress(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func TestPageIsSavedUnderANewName(t *testing.T) {
+	t.Parallel()
+	lines, dir := example(t, "page")
+	match(t, lines, `HTTP/1\.1 200 OK`, `saved \d+ bytes as [0-9a-f-]+\.html`)
+
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) != 1 {
+		t.Fatalf("%d files were saved", len(entries))
+	}
+	name := entries[0].Name()
+	uuid := `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\.html$`
+	if !regexp.MustCompile(uuid).MatchString(name) {
+		t.Errorf("%s is no UUID.html", name)
+	}
+	body, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil || !strings.Contains(string(body), "Hello over TLS!") {
+		t.Errorf("it holds %q, %v", body, err)
+	}
+}
+
+func TestPageOfAServerThatIsNotTrusted(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewUnstartedServer(http.NotFoundHandler())
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0) // of a handshake that is to fail
+	srv.StartTLS()
+	defer srv.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	dir := t.TempDir()
+	out, err := exec.CommandContext(ctx, filepath.Join(bin, "page"), "-dir", dir, srv.URL).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "certificate") {
+		t.Errorf("it gave %v and printed %s", err, out)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
+		t.Errorf("it saved %v, %v", entries, err)
+	}
+}
+
+func TestGroupsOneIsCancelledAndBothAreAwaited(t *testing.T) {
+	t.Parallel()
+	lines, _ := example(t, "groups")
+	var want []string
+	for i := range 10 {
+		want = append(want, fmt.Sprintf("dropped %d: asyncio: cancelled", i))
+	}
+	want = append(want,
+		`the group that was kept: \[0 1 4 9 16 25 36 49 64 81\]`,
+		`the group that was dropped: asyncio: cancelled`)
+	match(t, lines, want...)
+}
+
+func TestResultsThroughAFutureAndATask(t *testing.T) {
+	t.Parallel()
+	lines, _ := example(t, "results")
+	match(t, lines, `the future: set by a callback`, `the task: 6`)
+}
+
+func TestCallbackWithABoundArgument(t *testing.T) {
+	t.Parallel()
+	lines, _ := example(t, "callback")
+	match(t, lines,
+		`table 1 gets a cup of tea`,
+		`table 2 gets a cup of coffee`,
+		`table 3 gets an excuse: there is no soup left`)
+}
+
+func TestDownloadsBlockWhileTheLoopGoesOn(t *testing.T) {
+	t.Parallel()
+	lines, _ := example(t, "downloads")
+	var want []string
+	for i := range 20 {
+		want = append(want, fmt.Sprintf("This is /page%d", i+1))
+	}
+	match(t, lines, append(want, `meanwhile the loop has ticked [1-9]\d* times`)...)
+}
+
+func TestNewLoopAfterAClosedOne(t *testing.T) {
+	t.Parallel()
+	lines, _ := example(t, "newloop")
+	match(t, lines,
+		`hello from the first loop`,
+		`used again: .*the event loop is closed`,
+		`hello from a new loop`)
+}

@@ -1,0 +1,56 @@
+// Command groups gathers two groups of ten tasks, cancels one of them, and
+// awaits both.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/asyncio-go/asyncio"
+)
+
+func main() {
+	if err := asyncio.Run(context.Background(), run); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context) error {
+	kept := group(ctx, "kept")
+	dropped := group(ctx, "dropped")
+
+	if err := asyncio.Sleep(ctx, 50*time.Millisecond); err != nil {
+		return err
+	}
+	dropped.Cancel()
+
+	results, err := asyncio.GatherSettled(ctx, kept, dropped)
+	if err != nil {
+		return err
+	}
+	fmt.Println("the group that was kept:", results[0].Value)
+	fmt.Println("the group that was dropped:", results[1].Err)
+	return nil
+}
+
+// group starts ten tasks, and gives a future for what they return.
+func group(ctx context.Context, name string) *asyncio.Future[[]any] {
+	var tasks []asyncio.Awaitable
+	for i := range 10 {
+		tasks = append(tasks, asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) {
+			return square(ctx, name, i)
+		}))
+	}
+	return asyncio.GatherFuture(tasks[0].Loop(), tasks...)
+}
+
+// square takes its time. It says when it was cancelled, and passes that on.
+func square(ctx context.Context, name string, i int) (int, error) {
+	if err := asyncio.Sleep(ctx, 100*time.Millisecond); err != nil {
+		fmt.Printf("%s %d: %v\n", name, i, err)
+		return 0, err
+	}
+	return i * i, nil
+}
