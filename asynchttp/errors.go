@@ -19,6 +19,10 @@ var (
 	// than ten responses of 1xx.
 	ErrTooManyInformational = errors.New("asynchttp: too many 1xx responses")
 
+	// ErrEmptyReply is returned when the server closed the connection without
+	// a byte of a response.
+	ErrEmptyReply = errors.New("asynchttp: the server closed the connection without a response")
+
 	// ErrBodyClosed is returned by a Read of a response's body that was
 	// closed, also when it was closed during the Read.
 	ErrBodyClosed = errors.New("asynchttp: read on a closed response body")
@@ -32,12 +36,15 @@ var (
 // connection to the host.
 type ProxyError struct {
 	Proxy      string // its URL, without a password
-	Target     string // host and port that it was to connect to
+	Target     string // host and port that it was to connect to; empty when it was to fetch
 	StatusCode int    // what it answered to CONNECT, or 0
 	Err        error
 }
 
 func (e *ProxyError) Error() string {
+	if e.Target == "" {
+		return fmt.Sprintf("asynchttp: proxy %s: %v", e.Proxy, e.Err)
+	}
 	return fmt.Sprintf("asynchttp: proxy %s: connect to %s: %v", e.Proxy, e.Target, e.Err)
 }
 
@@ -61,3 +68,45 @@ func (e *TimeoutError) Temporary() bool { return true }
 
 // Is makes it a [context.DeadlineExceeded].
 func (e *TimeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// A MalformedResponseError says that what the server sent is not HTTP: a bad
+// status line, a header that contradicts itself, a bad chunk.
+type MalformedResponseError struct{ Err error }
+
+func (e *MalformedResponseError) Error() string {
+	return "asynchttp: malformed response: " + e.Err.Error()
+}
+
+// Unwrap gives what is wrong with it.
+func (e *MalformedResponseError) Unwrap() error { return e.Err }
+
+// A RequestBodyError says that the body of a request could not be read, or is
+// not as long as its ContentLength.
+type RequestBodyError struct{ Err error }
+
+func (e *RequestBodyError) Error() string { return "asynchttp: request body: " + e.Err.Error() }
+
+// Unwrap gives the body's error.
+func (e *RequestBodyError) Unwrap() error { return e.Err }
+
+// An UnsupportedSchemeError is returned for a URL that is neither http nor
+// https.
+type UnsupportedSchemeError struct{ Scheme string }
+
+func (e *UnsupportedSchemeError) Error() string {
+	return fmt.Sprintf("asynchttp: unsupported protocol scheme %q", e.Scheme)
+}
+
+// A TLSError says that a TLS handshake failed, and for whom it was. What
+// crypto/tls and crypto/x509 said is inside.
+type TLSError struct {
+	Host string
+	Err  error
+}
+
+func (e *TLSError) Error() string {
+	return "asynchttp: TLS handshake with " + e.Host + ": " + e.Err.Error()
+}
+
+// Unwrap gives the cause.
+func (e *TLSError) Unwrap() error { return e.Err }

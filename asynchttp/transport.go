@@ -1,11 +1,18 @@
 package asynchttp
 
 import (
+	"bufio"
+	"compress/gzip"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"time"
+
+	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/internal/coro"
 )
 
 // What a field of [Transport] that is zero means.
@@ -43,6 +50,10 @@ type Transport struct {
 
 	// ProxyConnectHeader is sent to proxies with CONNECT.
 	ProxyConnectHeader http.Header
+
+	// DialContext opens the connections, without TLS; nil means
+	// [asyncio.OpenConnection]. The network is "tcp".
+	DialContext func(ctx context.Context, network, addr string) (*asyncio.Stream, error)
 
 	// TLSClientConfig is the configuration for https. Its NextProtos are not
 	// used: this package speaks HTTP/1.1.
@@ -99,7 +110,12 @@ type Transport struct {
 	// buffers; zero means 4 KiB.
 	ReadBufferSize, WriteBufferSize int
 
-	pool pool
+	loop      *asyncio.Loop // the loop that it belongs to, once it does
+	closed    bool
+	pool      pool
+	wires     wires
+	readers   []*bufio.Reader // of connections that lie idle
+	unzippers []*gzip.Reader
 }
 
 // RoundTrip sends a request and gives the response as soon as its header is
@@ -109,14 +125,213 @@ type Transport struct {
 // A request that meets a connection which the server has closed meanwhile is
 // sent again on another, when nothing of a response had come and sending twice
 // is harmless: its method is idempotent and its body empty or to be had again.
+//
+// The request's context is the coroutine's, or derived from it. One that
+// belongs to no loop will do too, once the Transport belongs to one.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	panic("asynchttp: not there yet")
+	resp, err := t.roundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	resp.Request = req
+	return resp, nil
+}
+
+func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
+	ctx, own, leave, err := t.enter(req.Context())
+	if err == nil {
+		err = checkRequest(req)
+	}
+	if err != nil {
+		closeBody(req)
+		return nil, err
+	}
+	defer leave()
+	trace := httptrace.ContextClientTrace(ctx)
+	for fresh := false; ; fresh = true {
+		x, err := t.begin(ctx, req, trace, fresh)
+		if err != nil {
+			closeBody(req)
+			return nil, err
+		}
+		if own {
+			x.watch(req.Context())
+		}
+		resp, err := x.roundTrip(ctx)
+		if err == nil {
+			return resp, nil
+		}
+		if fresh || !x.lost || !replayable(req) {
+			return nil, err
+		}
+		if req, err = rewind(req); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// enter makes sure that the request may wait here, and gives the context with
+// which it waits. own says that the request's context has an end of its own,
+// which the streams do not know of.
+func (t *Transport) enter(ctx context.Context) (wait context.Context, own bool, leave func(), err error) {
+	loop, err := asyncio.GetRunningLoop(ctx)
+	foreign := err != nil // a context of no loop
+	switch {
+	case foreign && t.loop == nil:
+		return nil, false, nil, fmt.Errorf("asynchttp: round trip: %w", err)
+	case !coro.OnMarkedGoroutine():
+		return nil, false, nil, fmt.Errorf("asynchttp: round trip: %w", asyncio.ErrWrongGoroutine)
+	case foreign:
+		loop = t.loop
+	case t.loop == nil:
+		t.loop = loop
+	case t.loop != loop:
+		return nil, false, nil, fmt.Errorf("asynchttp: round trip: the transport belongs to another loop: %w", asyncio.ErrWrongLoop)
+	}
+	if t.closed {
+		return nil, false, nil, ErrTransportClosed
+	}
+	task, ok := loop.CurrentTask().(interface{ Context() context.Context })
+	if !ok {
+		return nil, false, nil, fmt.Errorf("asynchttp: round trip: %w", asyncio.ErrNotInTask)
+	}
+	if ctx == task.Context() {
+		return ctx, false, func() {}, nil // its end comes as a cancellation
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, false, nil, err
+	}
+	own = ctx.Done() != nil && (foreign || ctx.Done() != task.Context().Done())
+	if !foreign {
+		return ctx, own, func() {}, nil
+	}
+	// Both contexts end the wait; the values are those of the request's.
+	merged, cancel := context.WithCancelCause(task.Context())
+	stop := context.AfterFunc(ctx, func() { cancel(ctx.Err()) })
+	return valuesFrom{merged, ctx}, own, func() { stop(); cancel(nil) }, nil
+}
+
+// valuesFrom is a context with the values of another one where it has none.
+type valuesFrom struct {
+	context.Context
+	values context.Context
+}
+
+func (c valuesFrom) Value(key any) any {
+	if v := c.Context.Value(key); v != nil {
+		return v
+	}
+	return c.values.Value(key)
+}
+
+// begin gets a connection for the request.
+func (t *Transport) begin(ctx context.Context, req *http.Request, trace *httptrace.ClientTrace, fresh bool) (*exchange, error) {
+	k, proxy, err := t.route(req)
+	if err != nil {
+		return nil, err
+	}
+	if trace != nil && trace.GetConn != nil {
+		trace.GetConn(address(req.URL))
+	}
+	c, h, err := t.get(ctx, k, fresh)
+	if err != nil {
+		return nil, err
+	}
+	if c == nil {
+		if c, err = t.connect(ctx, h, proxy, trace); err != nil {
+			t.release(h)
+			return nil, err
+		}
+	}
+	if trace != nil && trace.GotConn != nil {
+		info := httptrace.GotConnInfo{Conn: c.s.Conn(), Reused: c.reused, WasIdle: c.reused}
+		if c.reused {
+			info.IdleTime = t.loop.Time() - c.idleSince
+		}
+		trace.GotConn(info)
+	}
+	x := &exchange{c: c}
+	x.out = outgoing{req: req, trace: trace}
+	x.out.close = t.DisableKeepAlives || req.Close
+	x.out.gzip = !t.DisableCompression && req.Header["Accept-Encoding"] == nil && req.Header["Range"] == nil && req.Method != http.MethodHead
+	if proxy != nil && k.addr == "" {
+		x.out.absolute = true
+		x.out.proxyAuth = proxyAuth(proxy)
+	}
+	return x, nil
+}
+
+// route says which connections can carry a request.
+func (t *Transport) route(req *http.Request) (key, *url.URL, error) {
+	scheme := req.URL.Scheme
+	if t.Proxy != nil {
+		proxy, err := t.Proxy(req)
+		if err != nil {
+			return key{}, nil, fmt.Errorf("asynchttp: proxy for %s: %w", req.URL.Redacted(), err)
+		}
+		if proxy != nil {
+			switch proxy.Scheme {
+			case "http", "https":
+				if scheme == "http" {
+					return key{proxy: proxy.String(), scheme: scheme}, proxy, nil
+				}
+			case "socks5", "socks5h":
+			default:
+				return key{}, nil, &ProxyError{Proxy: proxy.Redacted(), Target: req.URL.Host, Err: &UnsupportedSchemeError{proxy.Scheme}}
+			}
+			return key{proxy.String(), scheme, address(req.URL)}, proxy, nil
+		}
+	}
+	return key{"", scheme, address(req.URL)}, nil, nil
+}
+
+// replayable says whether sending a request twice is harmless, and possible.
+func replayable(r *http.Request) bool {
+	if r.Body != nil && r.Body != http.NoBody && r.GetBody == nil {
+		return false
+	}
+	switch r.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+		return true
+	}
+	// As in net/http, these say that the server knows a repetition.
+	_, a := r.Header["Idempotency-Key"]
+	_, b := r.Header["X-Idempotency-Key"]
+	return a || b
+}
+
+// rewind gives a request with its body from the beginning.
+func rewind(r *http.Request) (*http.Request, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return r, nil
+	}
+	body, err := r.GetBody()
+	if err != nil {
+		return nil, &RequestBodyError{err}
+	}
+	again := *r
+	again.Body = body
+	return &again, nil
 }
 
 // CloseIdleConnections closes the connections that no request uses.
 // [http.Client.CloseIdleConnections] calls it.
-func (t *Transport) CloseIdleConnections() {}
+func (t *Transport) CloseIdleConnections() {
+	t.closeIdle(asyncio.NoTimeout)
+}
 
 // Close closes all connections, those in use too: their requests and bodies
 // fail with [ErrTransportClosed], as every later request does.
-func (t *Transport) Close() error { return nil }
+func (t *Transport) Close() error {
+	t.closed = true
+	t.CloseIdleConnections()
+	for c := range t.pool.all {
+		c.fail(ErrTransportClosed)
+	}
+	for _, h := range t.pool.hosts {
+		for e := h.waiters.Front(); e != nil; e = e.Next() {
+			e.Value.(*waiter).got.SetError(ErrTransportClosed)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,222 @@
+package asynchttp
+
+import (
+	"bufio"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/internal/coro"
+)
+
+// bodyState is the half of an exchange that is the response's body.
+//
+// net/http's own body, which does the framing, holds a mutex while it reads.
+// Here a Read suspends, so a second task that met it on that mutex would stop
+// the whole loop. This state keeps everybody else out.
+type bodyState struct {
+	src     io.ReadCloser
+	length  int64 // announced, or -1
+	got     int64
+	reading bool
+	err     error // what every further Read gives
+}
+
+// wrap makes the exchange the body of resp.
+func (x *exchange) wrap(resp *http.Response) {
+	x.src, x.length = resp.Body, resp.ContentLength
+	resp.Body = x
+	if x.out.gzip && asciiEqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
+		resp.Body = &gzipBody{x: x}
+		resp.Header.Del("Content-Encoding")
+		resp.Header.Del("Content-Length")
+		resp.ContentLength = -1
+		resp.Uncompressed = true
+	}
+}
+
+// Read implements [io.Reader]. It suspends the running task.
+func (x *exchange) Read(p []byte) (int, error) {
+	if !coro.OnMarkedGoroutine() {
+		return 0, fmt.Errorf("asynchttp: read response body: %w", asyncio.ErrWrongGoroutine)
+	}
+	if x.reading {
+		return 0, ErrConcurrentRead
+	}
+	if x.err != nil {
+		return 0, x.err
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	x.reading = true
+	n, err := x.src.Read(p)
+	x.reading = false
+	x.got += int64(n)
+	if x.err != nil { // it was closed meanwhile
+		x.abandon(x.err)
+		return 0, x.err
+	}
+	if err == nil {
+		return n, nil
+	}
+	if err == io.EOF {
+		x.err = io.EOF
+		x.finish()
+	} else {
+		x.err = x.abandon(x.bodyError(err))
+	}
+	return n, x.err
+}
+
+// bodyError says what an error in reading the body means.
+func (x *exchange) bodyError(err error) error {
+	c := x.c
+	switch {
+	case c.ioErr == nil:
+		return &MalformedResponseError{err}
+	case c.ioErr != io.EOF:
+		return fmt.Errorf("asynchttp: response body: %w", c.ioErr)
+	case x.length >= 0:
+		return fmt.Errorf("asynchttp: response body ended after %d of %d bytes: %w", x.got, x.length, io.ErrUnexpectedEOF)
+	default:
+		return fmt.Errorf("asynchttp: response body ended early, after %d bytes: %w", x.got, io.ErrUnexpectedEOF)
+	}
+}
+
+// Close implements [io.Closer]. It never waits. A body that was not read to
+// its end costs the connection, but for a rest that has come already.
+//
+// On a goroutine that is not the loop's it asks the loop to do it.
+func (x *exchange) Close() error {
+	if !coro.OnMarkedGoroutine() {
+		// A loop that is closed has ended the stream already.
+		_, _ = x.c.t.loop.CallSoonThreadsafe(func() { x.Close() })
+		return nil
+	}
+	if x.err != nil {
+		return nil
+	}
+	x.err = ErrBodyClosed
+	if x.reading {
+		x.c.fail(ErrBodyClosed) // the Read ends, and cleans up
+		return nil
+	}
+	if rest := x.length - x.got; x.length >= 0 && rest <= int64(x.c.br.Buffered()) {
+		_, _ = x.c.br.Discard(int(rest))
+		x.finish()
+		return nil
+	}
+	x.abandon(ErrBodyClosed)
+	return nil
+}
+
+// gzipBody unpacks a body. A Read finds the gzip header, so that a body nobody
+// reads costs nothing.
+type gzipBody struct {
+	x   *exchange
+	z   *gzip.Reader
+	buf *bufio.Reader
+	err error
+}
+
+func (g *gzipBody) Read(p []byte) (int, error) {
+	x := g.x
+	if !coro.OnMarkedGoroutine() {
+		return 0, fmt.Errorf("asynchttp: read response body: %w", asyncio.ErrWrongGoroutine)
+	}
+	if x.reading {
+		return 0, ErrConcurrentRead
+	}
+	if g.err != nil {
+		return 0, g.err
+	}
+	if x.err == ErrBodyClosed {
+		return 0, x.err
+	}
+	if g.z == nil {
+		if err := g.open(); err != nil {
+			return 0, g.end(err)
+		}
+	}
+	n, err := g.z.Read(p)
+	if err != nil {
+		err = g.end(err)
+	}
+	return n, err
+}
+
+// open reads the gzip header.
+func (g *gzipBody) open() (err error) {
+	t := g.x.c.t
+	if g.buf == nil {
+		// The exchange is given to gzip behind a buffer of its own, or gzip
+		// would make one.
+		g.buf = bufio.NewReaderSize(g.x, 4096)
+	}
+	if n := len(t.unzippers); n > 0 {
+		g.z = t.unzippers[n-1]
+		t.unzippers[n-1] = nil
+		t.unzippers = t.unzippers[:n-1]
+		err = g.z.Reset(g.buf)
+	} else {
+		g.z, err = gzip.NewReader(g.buf)
+	}
+	return err
+}
+
+// end notes how the body has ended.
+func (g *gzipBody) end(err error) error {
+	x := g.x
+	switch {
+	case x.err != nil && x.err != io.EOF:
+		err = x.err // the connection's error, or Close
+	case err == io.EOF && g.z != nil:
+		g.recycle()
+	case err == io.EOF: // no body where gzip was announced
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		err = fmt.Errorf("asynchttp: gzip response body ended early: %w", err)
+	default:
+		err = &MalformedResponseError{fmt.Errorf("gzip: %w", err)}
+	}
+	if err != io.EOF {
+		x.Close()
+	}
+	g.err = err
+	return err
+}
+
+func (g *gzipBody) recycle() {
+	t := g.x.c.t
+	if len(t.unzippers) < 16 {
+		t.unzippers = append(t.unzippers, g.z)
+	}
+	g.z = nil
+}
+
+// Close implements [io.Closer].
+func (g *gzipBody) Close() error {
+	return g.x.Close()
+}
+
+func asciiEqualFold(s, t string) bool {
+	if len(s) != len(t) {
+		return false
+	}
+	for i := range len(s) {
+		a, b := s[i], t[i]
+		if 'A' <= a && a <= 'Z' {
+			a += 'a' - 'A'
+		}
+		if 'A' <= b && b <= 'Z' {
+			b += 'a' - 'A'
+		}
+		if a != b {
+			return false
+		}
+	}
+	return true
+}

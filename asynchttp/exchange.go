@@ -1,0 +1,338 @@
+package asynchttp
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"time"
+
+	"github.com/asyncio-go/asyncio"
+)
+
+// maxInformational is how many 1xx responses may come before the response.
+const maxInformational = 10
+
+// smallBody is the largest body that is sent in one piece with the header.
+const smallBody = 32 << 10
+
+// writeGrace is how long a connection waits, after the end of a response, for
+// the end of the request's body before it is given up.
+const writeGrace = 50 * time.Millisecond
+
+// An exchange is one request and its response on a connection. It is the body
+// of the response, too; body.go has that half.
+//
+// The task in RoundTrip writes the header, with a small body, and reads the
+// response. A larger body is written by a task of its own meanwhile: a server
+// may answer, and close, before it has read all of it.
+type exchange struct {
+	c     *conn
+	out   outgoing
+	stop  func() bool             // ends the watch on the request's context
+	timer *asyncio.TimerHandle    // of the response's header, or of 100-continue
+	send  *asyncio.Task[struct{}] // writes the body, when it has a task of its own
+
+	lost   bool // the connection was lost before anything came, and may have been stale
+	sent   bool // the request is written
+	unsent bool // the body will never be sent
+	keep   bool // the connection can carry another request after this one
+	bodyState
+}
+
+// roundTrip sends the request and reads the header of the response.
+func (x *exchange) roundTrip(ctx context.Context) (*http.Response, error) {
+	c := x.c
+	c.buffer()
+	c.fresh = true
+	c.meter.start(orDefault(c.t.MaxResponseHeaderBytes, DefaultMaxResponseHeaderBytes), orDefault(c.t.MaxResponseFields, DefaultMaxResponseFields))
+	resp, err := x.exchangeHeaders(ctx)
+	c.meter.stop()
+	x.stopTimer()
+	if err != nil {
+		x.lost = c.reused && c.fresh && c.ioErr != nil && c.cause == nil && !asyncio.IsCancelled(err)
+		return nil, x.abandon(err)
+	}
+	resp.TLS = c.tls
+	x.keep = !resp.Close && !x.out.close && !wantsClose(x.out.req) && !x.unsent
+	switch {
+	case resp.StatusCode == http.StatusSwitchingProtocols:
+		x.upgrade(resp)
+	case resp.Body == http.NoBody:
+		x.finish()
+	default:
+		x.wrap(resp)
+	}
+	return resp, nil
+}
+
+func (x *exchange) exchangeHeaders(ctx context.Context) (*http.Response, error) {
+	if err := x.writeRequest(ctx); err != nil {
+		return nil, err
+	}
+	if t := x.out.trace; t != nil && t.GotFirstResponseByte != nil {
+		if _, err := x.c.br.Peek(1); err == nil {
+			t.GotFirstResponseByte()
+		}
+	}
+	return x.readResponse(ctx)
+}
+
+// writeRequest writes the header, and the body when it is small and at hand;
+// else it starts a task for that.
+func (x *exchange) writeRequest(ctx context.Context) error {
+	t, r, trace := x.c.t, x.out.req, x.out.trace
+	w := t.wires.get()
+	defer t.wires.put(w)
+	if err := x.out.appendHeader(w); err != nil {
+		return err
+	}
+	n := x.out.length()
+	expect := n != 0 && hasToken(r.Header["Expect"], "100-continue")
+	// GetBody is what http.NewRequest gives to bodies in memory.
+	atHand := n == 0 || n > 0 && n <= smallBody && r.GetBody != nil && !expect
+	if atHand && n != 0 {
+		err := x.out.writeBody(w)
+		if err = errors.Join(err, closeBody(r)); err != nil {
+			return err
+		}
+	}
+	_, err := x.c.Write(*w)
+	if trace != nil && trace.WroteHeaders != nil && err == nil {
+		trace.WroteHeaders()
+	}
+	switch wait := orDefault(t.ExpectContinueTimeout, DefaultExpectContinueTimeout); {
+	case atHand:
+		if n == 0 {
+			err = errors.Join(err, closeBody(r))
+		}
+		x.wrote(err)
+		return err
+	case err != nil:
+		return err
+	case expect && wait > 0:
+		if trace != nil && trace.Wait100Continue != nil {
+			trace.Wait100Continue()
+		}
+		x.timer = t.loop.CallLater(wait, func() { x.sendBody(ctx) })
+	default:
+		x.sendBody(ctx)
+	}
+	return nil
+}
+
+// sendBody starts the task that writes the body.
+func (x *exchange) sendBody(ctx context.Context) {
+	if x.send != nil || x.unsent {
+		return
+	}
+	x.stopTimer()
+	// It starts at once: a task that is cancelled before it has begun could
+	// not close the body.
+	x.send = asyncio.CreateTaskOn(x.c.t.loop, func(context.Context) (struct{}, error) {
+		returned := false
+		defer func() {
+			if !returned { // the body panicked; that is the task's error
+				x.c.fail(&RequestBodyError{errors.New("its Read panicked")})
+			}
+		}()
+		err := x.out.writeBody(x.c)
+		returned = true
+		if e := closeBody(x.out.req); err == nil && e != nil {
+			err = &RequestBodyError{e}
+		}
+		x.wrote(err)
+		return struct{}{}, nil
+	}, asyncio.WithName("asynchttp: request body"), asyncio.WithEagerStart())
+}
+
+// wrote takes note that the request is written, or that it cannot be.
+func (x *exchange) wrote(err error) {
+	x.sent = err == nil
+	if t := x.out.trace; t != nil && t.WroteRequest != nil {
+		t.WroteRequest(httptrace.WroteRequestInfo{Err: err})
+	}
+	var body *RequestBodyError
+	switch {
+	case err == nil:
+		if d := x.c.t.ResponseHeaderTimeout; d > 0 && x.c.meter.on {
+			x.timer = x.c.t.loop.CallLater(d, func() { x.c.fail(&TimeoutError{"response header"}) })
+		}
+	case errors.As(err, &body):
+		x.c.fail(err)
+	default:
+		// The connection does not take it. Perhaps the server has answered
+		// before: whoever reads will see.
+	}
+}
+
+// readResponse reads headers until that of the response has come.
+func (x *exchange) readResponse(ctx context.Context) (*http.Response, error) {
+	trace := x.out.trace
+	for informational := 0; ; informational++ {
+		resp, err := http.ReadResponse(x.c.br, x.out.req)
+		if err != nil {
+			return nil, x.responseError(err)
+		}
+		code := resp.StatusCode
+		if code < 100 || code > 199 || code == http.StatusSwitchingProtocols {
+			if x.send == nil && !x.sent {
+				// The server did not say that it wants the body.
+				x.unsent = true
+				closeBody(x.out.req)
+			}
+			return resp, nil
+		}
+		if informational == maxInformational {
+			return nil, ErrTooManyInformational
+		}
+		if code == http.StatusContinue {
+			if trace != nil && trace.Got100Continue != nil {
+				trace.Got100Continue()
+			}
+			if !x.sent {
+				x.sendBody(ctx)
+			}
+		}
+		if trace != nil && trace.Got1xxResponse != nil {
+			if err := trace.Got1xxResponse(code, textproto.MIMEHeader(resp.Header)); err != nil {
+				return nil, err
+			}
+		}
+		ahead, _ := x.c.br.Peek(x.c.br.Buffered())
+		if err := x.c.meter.again(orDefault(x.c.t.MaxResponseFields, DefaultMaxResponseFields), ahead); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// responseError says what an error in reading a header means.
+func (x *exchange) responseError(err error) error {
+	c := x.c
+	switch {
+	case errors.Is(err, ErrHeaderTooLarge):
+		return err
+	case c.ioErr == nil:
+		return &MalformedResponseError{err}
+	case c.ioErr == io.EOF && c.fresh:
+		return ErrEmptyReply
+	case c.ioErr == io.EOF:
+		return fmt.Errorf("asynchttp: the response's header ended early: %w", io.ErrUnexpectedEOF)
+	default:
+		return c.ioErr
+	}
+}
+
+// abandon ends an exchange that has failed, with its connection.
+func (x *exchange) abandon(err error) error {
+	if x.c.cause != nil && !asyncio.IsCancelled(err) {
+		err = x.c.cause
+	}
+	x.stopTimer()
+	x.unwatch()
+	x.c.fail(err)
+	x.c.close()
+	if x.send != nil {
+		x.send.Cancel()
+	} else if !x.sent {
+		x.unsent = true
+		closeBody(x.out.req)
+	}
+	return err
+}
+
+// finish ends an exchange whose response has come whole, and keeps the
+// connection if it can be kept.
+func (x *exchange) finish() {
+	x.unwatch()
+	c := x.c
+	switch {
+	case !x.keep || c.gone() || c.br.Buffered() > 0:
+		// More than was announced has come: whatever that is, it is not the
+		// response to the next request.
+		c.close()
+		if x.send != nil {
+			x.send.Cancel()
+		}
+	case x.sent:
+		x.recycle()
+	default:
+		// The last of the body is on its way, or never will be.
+		timer := c.t.loop.CallLater(writeGrace, func() { x.send.Cancel() })
+		x.send.AddDoneCallback(func() {
+			timer.Cancel()
+			if x.sent {
+				x.recycle()
+			} else {
+				c.close()
+			}
+		})
+	}
+}
+
+// watch ends the connection when ctx ends, until the exchange is over.
+func (x *exchange) watch(ctx context.Context) {
+	loop := x.c.t.loop
+	x.stop = context.AfterFunc(ctx, func() {
+		// A loop that is closed has ended the stream already.
+		_, _ = loop.CallSoonThreadsafe(func() {
+			if x.stop != nil {
+				x.c.fail(ctx.Err())
+			}
+		})
+	})
+}
+
+func (x *exchange) unwatch() {
+	if x.stop != nil {
+		x.stop()
+		x.stop = nil
+	}
+}
+
+func (x *exchange) recycle() {
+	if t := x.out.trace; t != nil && t.PutIdleConn != nil {
+		t.PutIdleConn(nil)
+	}
+	x.c.t.put(x.c)
+}
+
+func (x *exchange) stopTimer() {
+	if x.timer != nil {
+		x.timer.Cancel()
+		x.timer = nil
+	}
+}
+
+// upgrade gives the connection away as the body of a 101 response.
+func (x *exchange) upgrade(resp *http.Response) {
+	x.unwatch()
+	resp.Body = &upgraded{x.c, x.c.br}
+	x.c.br = nil // never for another connection
+}
+
+// upgraded is the connection after 101 Switching Protocols: an
+// [io.ReadWriteCloser].
+type upgraded struct {
+	c  *conn
+	br *bufio.Reader
+}
+
+func (u *upgraded) Read(p []byte) (int, error)  { return u.br.Read(p) }
+func (u *upgraded) Write(p []byte) (int, error) { return u.c.Write(p) }
+
+func (u *upgraded) Close() error {
+	u.c.close()
+	return nil
+}
+
+func closeBody(r *http.Request) error {
+	if r.Body == nil {
+		return nil
+	}
+	return r.Body.Close()
+}

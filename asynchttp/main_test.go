@@ -1,0 +1,111 @@
+package asynchttp_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// run runs main on a loop of its own, and fails the test with its error.
+func run(t *testing.T, main func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := asyncio.Run(ctx, main); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// withClient runs main with a client over tr.
+func withClient(t *testing.T, tr *asynchttp.Transport, main func(ctx context.Context, c *http.Client) error) {
+	t.Helper()
+	run(t, func(ctx context.Context) error {
+		defer tr.Close()
+		return main(ctx, &http.Client{Transport: tr})
+	})
+}
+
+// fetch does a request and gives the response with its whole body.
+func fetch(ctx context.Context, c *http.Client, method, url string, body io.Reader) (*http.Response, string, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, body)
+	if err != nil {
+		return nil, "", err
+	}
+	return do(c, req)
+}
+
+func do(c *http.Client, req *http.Request) (*http.Response, string, error) {
+	resp, err := c.Do(req)
+	if err != nil {
+		return nil, "", err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return resp, string(b), err
+}
+
+func get(ctx context.Context, c *http.Client, url string) (string, error) {
+	_, body, err := fetch(ctx, c, "GET", url, nil)
+	return body, err
+}
+
+// rawServer runs serve on a goroutine for each connection, until the test ends.
+func rawServer(t *testing.T, serve func(c net.Conn)) (url string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				serve(c)
+			}()
+		}
+	}()
+	t.Cleanup(func() {
+		l.Close()
+		<-done
+	})
+	return "http://" + l.Addr().String()
+}
+
+// skipHead reads up to the blank line.
+func skipHead(c net.Conn) error {
+	var last [4]byte
+	var one [1]byte
+	for string(last[:]) != "\r\n\r\n" {
+		if _, err := io.ReadFull(c, one[:]); err != nil {
+			return err
+		}
+		copy(last[:], last[1:])
+		last[3] = one[0]
+	}
+	return nil
+}
+
+// answers is a server that gives the same bytes to each connection and closes.
+func answers(t *testing.T, text string) (url string) {
+	return rawServer(t, func(c net.Conn) {
+		if skipHead(c) == nil {
+			io.WriteString(c, text)
+		}
+	})
+}
