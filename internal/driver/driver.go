@@ -19,6 +19,7 @@ import (
 	"errors"
 	"math"
 	"net"
+	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -74,6 +75,11 @@ type Driver interface {
 	Dial(spec DialSpec, h Handler) (Conn, error)
 	// Listen binds and listens.
 	Listen(spec ListenSpec, h Handler) (Listener, error)
+	// OpenFile takes over a pipe, a terminal or whatever else can be waited
+	// for: f belongs to the driver from now on, also when that fails, and must
+	// not be used any more. A regular file, which cannot, is an error. Begin to
+	// report with Start. Its addresses are nil; CloseWrite closes it.
+	OpenFile(f *os.File) (Conn, error)
 }
 
 // Control is called with a new descriptor before it is bound or connected.

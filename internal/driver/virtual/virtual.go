@@ -8,6 +8,7 @@ package virtual
 import (
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
@@ -76,5 +77,10 @@ func (d *Driver) Dial(driver.DialSpec, driver.Handler) (driver.Conn, error) {
 }
 
 func (d *Driver) Listen(driver.ListenSpec, driver.Handler) (driver.Listener, error) {
+	return nil, ErrNoNetwork
+}
+
+func (d *Driver) OpenFile(f *os.File) (driver.Conn, error) {
+	_ = f.Close()
 	return nil, ErrNoNetwork
 }

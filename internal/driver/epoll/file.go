@@ -1,0 +1,64 @@
+//go:build linux
+
+package epoll
+
+import (
+	"errors"
+	"net"
+	"os"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
+	"golang.org/x/sys/unix"
+)
+
+// file is a pipe or a terminal: a stream descriptor that is no socket.
+type file struct{ conn }
+
+// OpenFile implements [driver.Driver].
+func (d *Driver) OpenFile(f *os.File) (driver.Conn, error) {
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().IsRegular() || info.IsDir() {
+		return nil, &os.PathError{Op: "open for waiting", Path: f.Name(), Err: errors.New("a regular file is always ready and cannot be waited for")}
+	}
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	// The copy is not in Go's poller, as the original may be.
+	fd := -1
+	cerr := raw.Control(func(old uintptr) {
+		fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0)
+	})
+	if err = errors.Join(cerr, os.NewSyscallError("fcntl", err)); err != nil {
+		return nil, err
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		_ = unix.Close(fd)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return &file{conn{d: d, fd: fd}}, nil
+}
+
+// CloseWrite implements [driver.Conn]. A pipe has one direction: to end it is to
+// close it, and what was written is still read at the other end.
+func (f *file) CloseWrite() error { return f.Close() }
+
+// Reset implements [driver.Conn]. What a pipe holds cannot be taken back.
+func (f *file) Reset() {}
+
+func (f *file) LocalAddr() net.Addr { return nil }
+
+// Close implements [driver.Conn].
+func (f *file) Close() error {
+	if f.fd < 0 {
+		return net.ErrClosed
+	}
+	fd := f.fd
+	f.fd = -1
+	f.d.unwatch(fd)
+	return os.NewSyscallError("close", unix.Close(fd))
+}
