@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"slices"
 )
 
 // ErrConcurrentRead is returned to a task that reads from a stream on which
@@ -270,12 +271,12 @@ func (r *StreamReader) read(ctx context.Context, p []byte) (int, error) {
 // [*IncompleteReadError] with what there was; when it is interrupted, nothing
 // is taken. Python: readexactly.
 func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
+	if n < 0 {
+		return nil, fmt.Errorf("asyncio: ReadExactly of %d bytes: the number must not be negative: %w", n, fs.ErrInvalid)
+	}
 	t, level, err := r.begin(ctx)
 	if err != nil {
 		return nil, err
-	}
-	if n < 0 {
-		return nil, fmt.Errorf("asyncio: ReadExactly of %d bytes: the number must not be negative: %w", n, fs.ErrInvalid)
 	}
 	for r.buffered() < n {
 		if r.eof {
@@ -297,6 +298,9 @@ func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
 // none within the limit, a [*LimitOverrunError], and nothing is taken. Python:
 // readuntil.
 func (r *StreamReader) ReadUntil(ctx context.Context, separators ...[]byte) ([]byte, error) {
+	if len(separators) == 0 || slices.ContainsFunc(separators, func(s []byte) bool { return len(s) == 0 }) {
+		return nil, fmt.Errorf("asyncio: ReadUntil needs separators, none of them empty: %w", fs.ErrInvalid)
+	}
 	t, level, err := r.begin(ctx)
 	if err != nil {
 		return nil, err
@@ -316,9 +320,6 @@ func (r *StreamReader) find(t *task, level context.Context, separators [][]byte)
 		if i == 0 || len(s) < shortest {
 			shortest = len(s)
 		}
-	}
-	if shortest == 0 {
-		return 0, fmt.Errorf("asyncio: ReadUntil needs separators, none of them empty: %w", fs.ErrInvalid)
 	}
 	from := 0 // before it there is no separator, nor the beginning of one
 	for {
