@@ -24,10 +24,19 @@ func AsCompleted(ctx context.Context, timeout time.Duration, aws ...Awaitable) i
 			return
 		}
 		c := newCompletion(t.loop, timeout, aws)
-		defer c.leave()
+		raised := false
+		defer func() {
+			// Where a wait was cancelled, the timer goes on until it is due or
+			// all have ended, and does nothing then. As in CPython: on a
+			// virtual clock it is seen.
+			if !raised {
+				c.leave()
+			}
+		}()
 		for range aws {
 			i, err := c.next(t, level)
 			if err != nil {
+				raised = true
 				yield(nil, err)
 				return
 			}
