@@ -13,17 +13,25 @@ import (
 // waitReadable waits until a read would not block, or the connection is
 // closed.
 func waitReadable(raw syscall.RawConn) {
-	// Go's poller reports edges: an edge that an earlier read has used up does
-	// not come again, so the first look must be our own.
+	asked := false
 	_ = raw.Read(func(fd uintptr) bool {
-		for {
-			p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-			n, err := unix.Poll(p, 0)
-			if err != unix.EINTR {
-				return n != 0 || err != nil
-			}
-		}
+		// Go's poller reports edges. One that an earlier read has used up does
+		// not come again, so the first look must be our own; later ones need
+		// none.
+		ready := asked || readable(fd)
+		asked = true
+		return ready
 	})
+}
+
+func readable(fd uintptr) bool {
+	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(p[:], 0)
+		if err != unix.EINTR {
+			return n != 0 || err != nil // Read will say what is wrong
+		}
+	}
 }
 
 // setBacklog sets the backlog of a socket that listens already: listening
