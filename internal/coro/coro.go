@@ -28,6 +28,8 @@ type Coro struct {
 	yield func(struct{}) bool
 	body  Body
 	ended bool
+
+	unwinding bool
 }
 
 // Resume runs the coroutine until it suspends or its body returns, and says
@@ -48,18 +50,39 @@ func (c *Coro) Suspend() {
 }
 
 // Unwind ends a suspended coroutine, whose Suspend never returns. It waits
-// until the deferred functions have run. It does so on a goroutine of its own,
-// because the runtime passes a Goexit on to whoever resumed.
+// until the deferred functions have run. A panic of theirs comes out here.
 func (c *Coro) Unwind() {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		c.stop()
+	c.unwinding = true
+	defer func() {
+		if v := recover(); v != nil && v != any(unwound{}) {
+			panic(v)
+		}
 	}()
-	<-done
+	c.stop()
+}
+
+// unwound is the panic that ends an unwinding. Nobody but Unwind gets it.
+type unwound struct{}
+
+// endUnwinding is deferred before all else on a coroutine. The runtime passes a
+// Goexit on to whoever resumed, and would end the loop; a panic it passes on
+// too, but that can be recovered. So the Goexit, which nobody in the body could
+// have stopped, becomes a panic when it has passed all of the body. (To stop
+// the coroutine on another goroutine instead is no way out: on one that is
+// locked to its thread the runtime ends the program then.)
+func (c *Coro) endUnwinding() {
+	if !c.unwinding {
+		return
+	}
+	v := recover()
+	if v == nil {
+		v = unwound{}
+	}
+	panic(v)
 }
 
 func (c *Coro) loop(yield func(struct{}) bool) {
+	defer c.endUnwinding()
 	MarkGoroutine()
 	c.yield = yield
 	for {
