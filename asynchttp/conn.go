@@ -43,6 +43,7 @@ type conn struct {
 
 	reused    bool
 	idleSince time.Duration
+	member    *list.Element // of all connections
 	place     *list.Element // in the pool's list of idle connections
 }
 
@@ -104,7 +105,7 @@ func (c *conn) close() {
 		return
 	}
 	c.closed = true
-	delete(c.t.pool.all, c)
+	c.t.pool.all.Remove(c.member)
 	if c.cause != nil || c.ioErr != nil {
 		c.s.Abort()
 	} else {

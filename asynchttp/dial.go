@@ -29,7 +29,7 @@ func (t *Transport) connect(ctx context.Context, h *host, proxy *url.URL, trace 
 		return nil, err
 	}
 	c := &conn{t: t, host: h, s: s}
-	t.pool.all[c] = struct{}{}
+	c.member = t.pool.all.PushBack(c)
 	if t.closed {
 		c.fail(ErrTransportClosed)
 	}
@@ -38,7 +38,7 @@ func (t *Transport) connect(ctx context.Context, h *host, proxy *url.URL, trace 
 			err = c.cause
 		}
 		c.closed = true // the place is the caller's to give back
-		delete(t.pool.all, c)
+		t.pool.all.Remove(c.member)
 		c.unbuffer()
 		s.Abort()
 		return nil, err

@@ -17,7 +17,7 @@ type key struct{ proxy, scheme, addr string }
 // only counts and keeps.
 type pool struct {
 	hosts map[key]*host
-	all   map[*conn]struct{}
+	all   list.List            // of *conn, in the order in which they were made
 	idle  list.List            // of *conn, the one that is idle for longest first
 	sweep *asyncio.TimerHandle // set while something is idle
 }
@@ -84,7 +84,6 @@ func (p *pool) host(k key) *host {
 	if h == nil {
 		if p.hosts == nil {
 			p.hosts = make(map[key]*host)
-			p.all = make(map[*conn]struct{})
 		}
 		h = &host{key: k}
 		p.hosts[k] = h

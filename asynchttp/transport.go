@@ -325,8 +325,8 @@ func (t *Transport) CloseIdleConnections() {
 func (t *Transport) Close() error {
 	t.closed = true
 	t.CloseIdleConnections()
-	for c := range t.pool.all {
-		c.fail(ErrTransportClosed)
+	for e := t.pool.all.Front(); e != nil; e = e.Next() {
+		e.Value.(*conn).fail(ErrTransportClosed)
 	}
 	for _, h := range t.pool.hosts {
 		for e := h.waiters.Front(); e != nil; e = e.Next() {
