@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -162,3 +163,5 @@ func cancelRandomly(ctx context.Context, r random, fn func(context.Context) erro
 	}
 	return nil
 }
+
+func collectGarbage() { runtime.GC() }

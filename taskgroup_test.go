@@ -1,0 +1,336 @@
+package asyncio_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/asyncio-go/asyncio"
+)
+
+// wantGroup wants a GroupError of just these.
+func wantGroup(t testing.TB, err error, want ...error) {
+	t.Helper()
+	var g *asyncio.GroupError
+	if !errors.As(err, &g) || !slices.Equal(g.Errors, want) {
+		t.Errorf("got %v, want a GroupError of %v", err, want)
+	}
+}
+
+func TestGroupWaitsForItsTasks(t *testing.T) {
+	onVirtualClock(t, func(ctx context.Context) {
+		var a, b *asyncio.Task[int]
+		err := asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+			a = asyncio.Spawn(g, func(ctx context.Context) (int, error) { return 1, asyncio.Sleep(ctx, time.Second) })
+			b = asyncio.Spawn(g, func(ctx context.Context) (int, error) { return 2, asyncio.Sleep(ctx, 3*time.Second) }, asyncio.WithName("b"))
+			return nil
+		})
+		x, _ := a.Result()
+		y, _ := b.Result()
+		if err != nil || x != 1 || y != 2 || b.Name() != "b" || now(ctx) != 3*time.Second {
+			t.Error(err, x, y, now(ctx))
+		}
+	})
+}
+
+func TestFailureOfATaskEndsTheGroup(t *testing.T) {
+	onVirtualClock(t, func(ctx context.Context) {
+		var other *asyncio.Task[struct{}]
+		var inner context.Context
+		err := asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+			inner = ctx
+			other = g.Go(func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
+			g.Go(func(ctx context.Context) error { _ = asyncio.Sleep(ctx, time.Second); return errBoom })
+			err := asyncio.Sleep(ctx, time.Hour)
+			wantCancelled(t, err, "")
+			if ctx.Err() == nil {
+				t.Error("the body's context has not ended")
+			}
+			return err
+		})
+		wantGroup(t, err, errBoom)
+		if want := "unhandled errors in a TaskGroup (1 error): boom"; err.Error() != want {
+			t.Errorf("%q", err)
+		}
+		if !other.Cancelled() || inner.Err() == nil || ctx.Err() != nil || asyncio.CurrentTask(ctx).Cancelling() != 0 {
+			t.Error("the others were not ended, or more than the group was")
+		}
+		if err := asyncio.Sleep(ctx, time.Second); err != nil || now(ctx) != 2*time.Second {
+			t.Error(err, now(ctx))
+		}
+	})
+}
+
+func TestFailureOfTheBodyEndsTheTasks(t *testing.T) {
+	onVirtualClock(t, func(ctx context.Context) {
+		other := errors.New("other")
+		err := asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+			g.Go(func(ctx context.Context) error { _ = asyncio.Sleep(ctx, time.Hour); return other })
+			turns(ctx, 1)
+			return errBoom
+		})
+		wantGroup(t, err, other, errBoom)
+	})
+}
+
+func TestGroupOfWhichATaskWasCancelledDoesNotFail(t *testing.T) {
+	onVirtualClock(t, func(ctx context.Context) {
+		err := asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+			g.Go(func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) }).Cancel()
+			g.Go(func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Second) })
+			return nil
+		})
+		if err != nil || now(ctx) != time.Second {
+			t.Error(err, now(ctx))
+		}
+	})
+}
+
+func TestCancellingTheParentCancelsTheGroup(t *testing.T) {
+	for _, where := range []string{"in the body", "in the wait"} {
+		t.Run(where, func(t *testing.T) {
+			onVirtualClock(t, func(ctx context.Context) {
+				var child *asyncio.Task[struct{}]
+				parent := asyncio.Go(ctx, func(ctx context.Context) error {
+					return asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+						child = g.Go(func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
+						if where == "in the body" {
+							return asyncio.Sleep(ctx, time.Hour)
+						}
+						return nil
+					})
+				})
+				turns(ctx, 3)
+				parent.Cancel("stop")
+				_, err := parent.Await(ctx)
+				wantCancelled(t, err, "stop")
+				if !parent.Cancelled() || !child.Cancelled() {
+					t.Error("parent", parent.Cancelled(), "child", child.Cancelled())
+				}
+			})
+		})
+	}
+}
+
+// A task fails, and while the group ends for that the parent is cancelled from
+// outside. CPython: gh-116720, gh-115957: the cancellation was lost.
+func TestGroupDoesNotSwallowACancellationFromOutside(t *testing.T) {
+	onVirtualClock(t, func(ctx context.Context) {
+		var group error
+		parent := asyncio.Go(ctx, func(ctx context.Context) error {
+			group = asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+				g.Go(func(context.Context) error { return errBoom })
+				g.Go(func(ctx context.Context) error { // takes its time to end
+					_ = asyncio.Sleep(ctx, time.Hour)
+					return asyncio.Sleep(ctx, time.Second)
+				})
+				return nil
+			})
+			if n := asyncio.CurrentTask(ctx).Cancelling(); n != 1 {
+				t.Error("cancelling", n)
+			}
+			return asyncio.Sleep(ctx, time.Hour)
+		})
+		turns(ctx, 4)
+		parent.Cancel("from outside")
+		_, err := parent.Await(ctx)
+		if !asyncio.IsCancelled(err) || now(ctx) != time.Second {
+			t.Error(err, now(ctx))
+		}
+		wantGroup(t, group, errBoom)
+	})
+}
+
+// The inner group's cancellation of the parent is taken back by the inner one.
+// CPython: gh-94398, gh-116720.
+func TestGroupDoesNotLeakItsOwnCancellation(t *testing.T) {
+	onVirtualClock(t, func(ctx context.Context) {
+		err := asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+			inner := asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+				g.Go(func(context.Context) error { return errBoom })
+				return asyncio.Sleep(ctx, time.Hour)
+			})
+			wantGroup(t, inner, errBoom)
+			return asyncio.Sleep(ctx, time.Second)
+		})
+		if err != nil || asyncio.CurrentTask(ctx).Cancelling() != 0 {
+			t.Error(err)
+		}
+		// A body that handles the error ends the group all the same.
+		err = asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+			g.Go(func(context.Context) error { return errBoom })
+			turns(ctx, 10)
+			return nil
+		})
+		wantGroup(t, err, errBoom)
+		if err := asyncio.Sleep(ctx, time.Second); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestTimeoutAroundAGroupIsATimeout(t *testing.T) {
+	onVirtualClock(t, func(ctx context.Context) {
+		err := asyncio.Timeout(ctx, time.Second, func(ctx context.Context, _ *asyncio.Scope) error {
+			return asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+				g.Go(func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
+				return nil
+			})
+		})
+		wantTimeout(t, err)
+	})
+}
+
+func TestGroupThatHasEndedRefusesTasks(t *testing.T) {
+	onVirtualClock(t, func(ctx context.Context) {
+		refused := func(g *asyncio.TaskGroup) {
+			t.Helper()
+			task := g.Go(func(context.Context) error { t.Error("it ran"); return nil })
+			if !task.Done() {
+				t.Error("it was not refused at once")
+			}
+			wantErr(t, task.Err(), asyncio.ErrGroupClosed)
+		}
+		var ended *asyncio.TaskGroup
+		_ = asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+			ended = g
+			g.Go(func(context.Context) error { return errBoom })
+			turns(ctx, 3)
+			refused(g)
+			return nil
+		})
+		refused(ended)
+		if n := len(asyncio.AllTasks(ctx)); n != 1 {
+			t.Errorf("%d tasks", n)
+		}
+	})
+}
+
+func TestTasksOfAGroupMayStartOthers(t *testing.T) {
+	onVirtualClock(t, func(ctx context.Context) {
+		n := 0
+		err := asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+			var spawn func(depth int)
+			spawn = func(depth int) {
+				g.Go(func(ctx context.Context) error {
+					n++
+					if depth > 0 {
+						spawn(depth - 1)
+					}
+					return asyncio.Sleep(ctx, time.Second)
+				})
+			}
+			spawn(4)
+			return nil
+		})
+		if err != nil || n != 5 {
+			t.Error(err, n)
+		}
+	})
+}
+
+// CPython: gh-128588, gh-128550: an eager task that failed at once cancelled
+// the parent in the middle of create_task.
+func TestEagerTaskInAGroupIsHeededInTheNextTurn(t *testing.T) {
+	onVirtualClock(t, func(ctx context.Context) {
+		var second *asyncio.Task[struct{}]
+		err := asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+			first := g.Go(func(context.Context) error { return errBoom }, asyncio.WithEagerStart())
+			if !first.Done() || asyncio.CurrentTask(ctx).Cancelling() != 0 || ctx.Err() != nil {
+				t.Error("heeded at once")
+			}
+			second = g.Go(func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
+			err := asyncio.Sleep(ctx, time.Hour)
+			wantCancelled(t, err, "")
+			return err
+		})
+		wantGroup(t, err, errBoom)
+		if !second.Cancelled() {
+			t.Error("the second was not cancelled")
+		}
+	})
+}
+
+func TestPanicOfTheBodyGoesOnWhenTheTasksHaveEnded(t *testing.T) {
+	var reported []error
+	handler := func(_ *asyncio.Loop, c asyncio.ExceptionContext) { reported = append(reported, c.Err) }
+	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+		defer func() {
+			if v := recover(); v != any("x") || now(ctx) != time.Second || len(asyncio.AllTasks(ctx)) != 1 {
+				t.Errorf("recovered %v at %v, %d tasks left", v, now(ctx), len(asyncio.AllTasks(ctx)))
+			}
+		}()
+		return asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+			g.Go(func(ctx context.Context) error {
+				_ = asyncio.Sleep(ctx, time.Hour)
+				_ = asyncio.Sleep(ctx, time.Second)
+				return errBoom
+			})
+			turns(ctx, 1)
+			panic("x")
+		})
+	}, asyncio.WithVirtualClock(), asyncio.WithExceptionHandler(handler))
+	if err != nil || !slices.Equal(reported, []error{errBoom}) {
+		t.Error(err, reported)
+	}
+}
+
+func TestPanicOfATaskIsAnErrorOfTheGroup(t *testing.T) {
+	onVirtualClock(t, func(ctx context.Context) {
+		err := asyncio.Group(ctx, func(_ context.Context, g *asyncio.TaskGroup) error {
+			g.Go(func(context.Context) error { panic(errBoom) })
+			return nil
+		})
+		var p *asyncio.PanicError
+		if !errors.As(err, &p) || !errors.Is(err, errBoom) {
+			t.Error(err)
+		}
+	})
+}
+
+func TestTheEndOfADerivedContextEndsTheGroup(t *testing.T) {
+	for _, where := range []string{"in the body", "in the wait"} {
+		t.Run(where, func(t *testing.T) {
+			onRealClock(t, func(ctx context.Context) {
+				derived, cancel := context.WithCancel(ctx)
+				loopOf(ctx).CallSoon(func() { loopOf(ctx).CallSoon(cancel) })
+				var child *asyncio.Task[struct{}]
+				err := asyncio.Group(derived, func(ctx context.Context, g *asyncio.TaskGroup) error {
+					child = g.Go(func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
+					if where == "in the body" {
+						return asyncio.Sleep(ctx, time.Hour)
+					}
+					return nil
+				})
+				if err != context.Canceled || !child.Cancelled() {
+					t.Error(err, child.Cancelled())
+				}
+			})
+		})
+	}
+}
+
+// A task that nobody holds is held by the loop. CPython: bpo-44665 and others:
+// it may be collected before it has ended.
+func TestTasksThatNobodyHoldsAreNotLost(t *testing.T) {
+	onVirtualClock(t, func(ctx context.Context) {
+		done := 0
+		for range 10 {
+			asyncio.Go(ctx, func(ctx context.Context) error {
+				f := asyncio.NewFuture[int](loopOf(ctx))
+				loopOf(ctx).CallLater(time.Second, func() { collectGarbage(); _ = f.SetResult(1) })
+				_, err := f.Await(ctx)
+				done++
+				return err
+			})
+		}
+		turns(ctx, 1)
+		collectGarbage()
+		_ = asyncio.Sleep(ctx, 2*time.Second)
+		if done != 10 {
+			t.Errorf("%d of 10 ended", done)
+		}
+	})
+}
