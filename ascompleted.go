@@ -16,27 +16,25 @@ import (
 func AsCompleted(ctx context.Context, timeout time.Duration, aws ...Awaitable) iter.Seq2[Awaitable, error] {
 	return func(yield func(Awaitable, error) bool) {
 		t, level, err := enter(ctx)
-		if err == nil {
-			aws, err = distinct(t.loop, aws)
-		}
 		if err != nil {
+			yield(nil, err)
+			return
+		}
+		if aws, err = distinct(t.loop, aws); err != nil {
 			yield(nil, fmt.Errorf("as completed: %w", err))
 			return
 		}
 		c := newCompletion(t.loop, timeout, aws)
-		raised := false
 		defer func() {
-			// Where a wait was cancelled, the timer goes on until it is due or
-			// all have ended, and does nothing then. As in CPython: on a
-			// virtual clock it is seen.
-			if !raised {
-				c.leave()
+			// A time limit goes on after a cancellation until it is over or all
+			// have ended, as in CPython: on a virtual clock that shows.
+			if err == nil || c.timer == nil {
+				c.drop()
 			}
 		}()
 		for range aws {
-			i, err := c.next(t, level)
-			if err != nil {
-				raised = true
+			var i int
+			if i, err = c.next(t, level); err != nil {
 				yield(nil, err)
 				return
 			}
@@ -91,7 +89,7 @@ func (m *completionMember) run() {
 }
 
 func (c *completion) timeout() {
-	c.late = true
+	c.late, c.timer = true, nil
 	c.drop()
 	c.lot.wake()
 }
@@ -111,16 +109,13 @@ func (c *completion) next(t *task, level context.Context) (int, error) {
 	return i, nil
 }
 
-func (c *completion) leave() {
-	c.drop()
-	if c.timer != nil {
-		c.timer.Cancel()
-	}
-}
-
-// drop takes the callbacks back.
+// drop lets go of the awaitables.
 func (c *completion) drop() {
 	for i := range c.members {
 		c.members[i].f.remove(&c.members[i])
+	}
+	c.members = nil
+	if c.timer != nil {
+		c.timer.Cancel()
 	}
 }

@@ -58,6 +58,7 @@ func gather[T any](ctx context.Context, aws []Awaiter[T], settled bool) error {
 	if out.state == pending { // the wait is over by the end of level
 		g.cancelWith("")
 	}
+	out.retrieved = true // nobody else can look at it
 	return err
 }
 
@@ -192,9 +193,7 @@ func (m *gatherMember) run() {
 		return
 	}
 	if err != nil && !g.settled {
-		// A member that was cancelled makes the gathering fail; it is not
-		// cancelled itself. Else nobody could tell the two apart.
-		g.out.settle(finished, err)
+		g.fail(err)
 		return
 	}
 	if g.left == 0 {
@@ -204,7 +203,7 @@ func (m *gatherMember) run() {
 
 func (g *gathering) finish() {
 	if g.cancelled {
-		g.out.settle(finished, &CancelledError{Message: g.message})
+		g.fail(&CancelledError{Message: g.message})
 		return
 	}
 	if g.fill != nil {
@@ -214,6 +213,14 @@ func (g *gathering) finish() {
 		g.members[i].f.retrieved = true
 	}
 	g.out.setResult()
+}
+
+// fail ends the gathering. One of which a member was cancelled has failed by
+// that; it is not cancelled itself, or nobody could tell the two apart. But it
+// is nothing to report when nobody looks.
+func (g *gathering) fail(err error) {
+	g.out.retrieved = IsCancelled(err)
+	g.out.settle(finished, err)
 }
 
 // cancelWith cancels the members. The gathering ends when they have.

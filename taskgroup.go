@@ -22,6 +22,7 @@ type TaskGroup struct {
 	cancelled  bool // and so was the parent, by the group
 	waiting    bool // for empty
 	empty      future
+	message    string // of the last cancellation that came while it waited
 }
 
 // groupMember is a task of a group, and its callback.
@@ -162,6 +163,7 @@ func (g *TaskGroup) join(level context.Context) (ended error) {
 		if errors.Is(err, ErrLoopClosed) {
 			return err // nothing runs any more that could be waited for
 		}
+		g.message = messageOf(err)
 		if !g.aborting {
 			ended = err
 			g.abort()
@@ -206,10 +208,9 @@ func (g *TaskGroup) exit(err error, level context.Context) error {
 	if parent.cancels > 0 {
 		// The failures hide that the parent was cancelled by others too. So its
 		// next await says it again.
-		message := ""
-		var c *CancelledError
-		if errors.As(ended, &c) {
-			message = c.Message
+		message := g.message
+		if message == "" {
+			message = messageOf(ended)
 		}
 		parent.uncancel()
 		parent.cancel(message)
@@ -249,4 +250,13 @@ func (g *TaskGroup) abandon() {
 			Task:    g.ctx.task.shell,
 		})
 	}
+}
+
+// messageOf gives the message of a cancellation.
+func messageOf(err error) string {
+	var c *CancelledError
+	if errors.As(err, &c) {
+		return c.Message
+	}
+	return ""
 }
