@@ -270,3 +270,65 @@ func testCloseListener(r *rig) {
 	// The address is free at once.
 	r.listen(driver.ListenSpec{Addr: h.Addr()})
 }
+
+// testAcceptAtLimit runs out of descriptors while accepting. The connections
+// that are there live on, and those that wait are accepted later.
+func testAcceptAtLimit(r *rig) {
+	h := r.listen(driver.ListenSpec{Addr: loopback()})
+	const n = 20
+	clients := make([]*end, n)
+	for i := range clients {
+		clients[i] = r.dial(driver.DialSpec{Remote: h.Addr()}).connected()
+	}
+	first := h.accept()
+
+	free, err := os.Open(os.DevNull)
+	r.must(err)
+	lowest := int(free.Fd())
+	r.must(free.Close())
+	undo, err := limitDescriptors(lowest)
+	if err != nil {
+		r.Skip("the number of descriptors cannot be limited: ", err)
+	}
+	limited := true
+	defer func() {
+		if limited {
+			r.must(undo())
+		}
+	}()
+	accepted := 1
+	for {
+		h.seen = 0
+		c, err := h.Accept()
+		if errors.Is(err, driver.ErrWouldBlock) {
+			r.until("a connection to accept", func() bool { return h.seen&driver.Readable != 0 })
+			continue
+		}
+		if err != nil {
+			if !errors.Is(err, syscall.EMFILE) {
+				r.Fatalf("accept gave %v", err)
+			}
+			break
+		}
+		if accepted++; accepted == n {
+			r.Fatal("all were accepted, beyond the limit")
+		}
+		e := r.newEnd()
+		e.Conn = c
+		r.must(c.Start(e))
+	}
+	var served *end
+	for _, c := range clients {
+		if c.LocalAddr().String() == first.RemoteAddr().String() {
+			served = c
+		}
+	}
+	served.write([]byte("x"))
+	first.readFull(make([]byte, 1))
+
+	limited = false
+	r.must(undo())
+	for ; accepted < n; accepted++ {
+		h.accept()
+	}
+}

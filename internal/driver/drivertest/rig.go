@@ -53,6 +53,7 @@ func Run(t *testing.T, newDriver New) {
 		{"SyscallConn", testSyscallConn},
 
 		{"AcceptMany", testAcceptMany},
+		{"AcceptAtDescriptorLimit", testAcceptAtLimit},
 		{"ListenOnUsedAddress", testUsedAddress},
 		{"ListenV6Only", testV6Only},
 		{"ListenReusePort", testReusePort},
@@ -60,6 +61,13 @@ func Run(t *testing.T, newDriver New) {
 		{"UnixNodeIsRemoved", testUnixNode},
 		{"DeadUnixNodeIsReplaced", testDeadUnixNode},
 		{"CloseListenerRefusesPeers", testCloseListener},
+
+		{"Pipe", testPipe},
+		{"PipeCloseSendsWhatWriteHasTaken", testPipeCloseFlushes},
+		{"PipeCloseWriteEndsIt", testPipeCloseWrite},
+		{"PipeWithoutReaderBreaks", testPipeWithoutReader},
+		{"PipeIsClosedWhileReading", testClosePipeWhileReading},
+		{"RegularFileIsRefused", testRegularFile},
 
 		{"UseAfterCloseFails", testUseAfterClose},
 		{"NoEventAfterCloseWhilePending", testCloseWhilePending},

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -65,7 +67,9 @@ func (c *conn) Start(h driver.Handler) error {
 		c.post(c.missed)
 		c.missed = 0
 	}
-	c.fill()
+	if _, ok := c.nc.(fileConn); !ok { // that may be for writing only
+		c.fill()
+	}
 	return nil
 }
 
@@ -269,8 +273,14 @@ func networkOf(addr net.Addr) (string, error) {
 // cause takes off what net wraps around an error, which repeats what the layers
 // above say.
 func cause(err error) error {
-	if op, ok := err.(*net.OpError); ok {
-		err = op.Err
+	switch e := err.(type) {
+	case *net.OpError:
+		err = e.Err
+	case *fs.PathError:
+		if e.Err == os.ErrClosed {
+			return net.ErrClosed
+		}
+		err = os.NewSyscallError(e.Op, e.Err)
 	}
 	return systemError(err)
 }

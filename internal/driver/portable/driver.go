@@ -10,6 +10,7 @@
 package portable
 
 import (
+	"errors"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -37,7 +38,7 @@ type Driver struct {
 	queue   queue
 	buffers buffers
 	open    map[io.Closer]struct{} // the loop's: handles that are not closed
-	work    sync.WaitGroup         // the goroutines
+	work    sync.WaitGroup         // the goroutines that Close waits for
 }
 
 var _ driver.Driver = (*Driver)(nil)
@@ -122,9 +123,22 @@ func (d *Driver) Close() error {
 		}
 		_ = h.Close()
 	}
-	d.work.Wait()
-	return nil
+	done := make(chan struct{})
+	go func() {
+		d.work.Wait()
+		close(done)
+	}()
+	limit := time.NewTimer(2*d.Linger + time.Second)
+	defer limit.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-limit.C: // an existing connection does not heed its own Close
+		return errStuck
+	}
 }
+
+var errStuck = errors.New("a connection's Write does not end, though it was closed")
 
 // source is the part of a handle that events come from.
 type source struct {

@@ -321,6 +321,61 @@ func TestPeerThatTakesNothingIsReset(t *testing.T) {
 	}
 }
 
+// deaf is a connection whose Read and Write do not heed Close.
+type deaf struct {
+	net.Conn
+	end chan struct{}
+}
+
+func (d deaf) Read([]byte) (int, error) {
+	<-d.end
+	return 0, io.EOF
+}
+
+func (d deaf) Write([]byte) (int, error) {
+	<-d.end
+	return 0, io.EOF
+}
+
+func TestReadThatDoesNotEndHoldsNobodyUp(t *testing.T) {
+	d := newDriver(t)
+	near, _ := net.Pipe()
+	end := make(chan struct{})
+	defer close(end)
+	c := d.FromConn(deaf{near, end})
+	if err := c.Start(&notes{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWriteThatDoesNotEndIsAnErrorAtLast(t *testing.T) {
+	t.Parallel()
+	d, err := portable.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Linger = time.Millisecond
+	near, _ := net.Pipe()
+	end := make(chan struct{})
+	defer close(end)
+	c := d.FromConn(deaf{near, end})
+	if _, err := c.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := d.Close(); err == nil {
+		t.Error("the driver says that all is done")
+	}
+}
+
 func TestCloseOfDriverResetsWhatWasNotClosed(t *testing.T) {
 	d := newDriver(t)
 	c, _, peer := tcpPair(t, d)

@@ -83,6 +83,12 @@ func (c *conn) fill() {
 		return
 	}
 	r.busy = true
+	if c.foreign {
+		// Not even Close ends the read of some (a terminal), so nobody waits
+		// for it.
+		go c.readOnce()
+		return
+	}
 	c.d.work.Go(c.readOnce)
 }
 
