@@ -31,7 +31,7 @@ func arrive(ctx context.Context, b *asyncio.Barrier, n int) (places []int, errs 
 }
 
 func TestBarrierLetsAllGoWhenTheLastHasCome(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		b := asyncio.NewBarrier(3)
 		for range 2 { // it serves again
 			first := asyncio.CreateTask(ctx, b.Wait)
@@ -51,7 +51,7 @@ func TestBarrierLetsAllGoWhenTheLastHasCome(t *testing.T) {
 }
 
 func TestMoreThanTheBarrierTakesWaitForTheNextTime(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		b := asyncio.NewBarrier(2)
 		places, errs := arrive(ctx, b, 6)
 		if want := []int{0, 1, 0, 1, 0, 1}; !slices.Equal(places, want) || len(errs) != 0 {
@@ -61,7 +61,7 @@ func TestMoreThanTheBarrierTakesWaitForTheNextTime(t *testing.T) {
 }
 
 func TestAbortBreaksTheBarrierAndResetMakesItWhole(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		b := asyncio.NewBarrier(2)
 		waiting := asyncio.CreateTask(ctx, b.Wait)
 		turns(ctx, 1)
@@ -82,7 +82,7 @@ func TestAbortBreaksTheBarrierAndResetMakesItWhole(t *testing.T) {
 }
 
 func TestResetSendsAwayThoseWhoWait(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		b := asyncio.NewBarrier(3)
 		waiting := asyncio.CreateTask(ctx, b.Wait)
 		turns(ctx, 1)
@@ -96,7 +96,7 @@ func TestResetSendsAwayThoseWhoWait(t *testing.T) {
 }
 
 func TestOneWhoIsCancelledLeavesTheBarrier(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		b := asyncio.NewBarrier(2)
 		waiting := asyncio.CreateTask(ctx, b.Wait)
 		turns(ctx, 1)

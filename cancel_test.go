@@ -102,7 +102,7 @@ var waits = map[string]func(ctx context.Context) error{
 func TestACancellationKeepsItsMessageEverywhere(t *testing.T) {
 	for name, wait := range waits {
 		t.Run(name, func(t *testing.T) {
-			onVirtualClock(t, func(ctx context.Context) {
+			inVirtualTime(t, func(ctx context.Context) {
 				task := asyncio.Go(ctx, wait)
 				turns(ctx, 3)
 				if !task.Cancel("the message") {
@@ -121,7 +121,7 @@ func TestACancellationKeepsItsMessageEverywhere(t *testing.T) {
 }
 
 func TestACancellationBeforeTheFirstStepKeepsItsMessageAndNothingRuns(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		task := asyncio.Go(ctx, func(context.Context) error { t.Error("it ran"); return nil })
 		task.Cancel("early")
 		_, err := task.Await(ctx)
@@ -132,7 +132,7 @@ func TestACancellationBeforeTheFirstStepKeepsItsMessageAndNothingRuns(t *testing
 func TestACancellationIsToldOnce(t *testing.T) {
 	for name, wait := range waits {
 		t.Run(name, func(t *testing.T) {
-			onVirtualClock(t, func(ctx context.Context) {
+			inVirtualTime(t, func(ctx context.Context) {
 				task := asyncio.Go(ctx, func(ctx context.Context) error {
 					_ = wait(ctx)
 					return asyncio.Sleep(ctx, time.Second)
@@ -150,7 +150,7 @@ func TestACancellationIsToldOnce(t *testing.T) {
 func TestEveryWaitEndsWithADerivedContext(t *testing.T) {
 	for name, wait := range waits {
 		t.Run(name, func(t *testing.T) {
-			onRealClock(t, func(ctx context.Context) {
+			inRealTime(t, func(ctx context.Context) {
 				derived, cancel := context.WithCancel(ctx)
 				soon := loopOf(ctx)
 				soon.CallSoon(func() { soon.CallSoon(func() { soon.CallSoon(cancel) }) })

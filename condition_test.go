@@ -28,7 +28,7 @@ func notify(t *testing.T, ctx context.Context, c *asyncio.Condition, n int) {
 }
 
 func TestNotifyWakesSoMany(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		var c asyncio.Condition
 		n := 0
 		for range 5 {
@@ -55,7 +55,7 @@ func TestNotifyIsNotLostWhenItsReceiverIsCancelled(t *testing.T) {
 		turns int
 	}{{"before it runs", 0}, {"while it takes the lock", 1}} {
 		t.Run(when.name, func(t *testing.T) {
-			onVirtualClock(t, func(ctx context.Context) {
+			inVirtualTime(t, func(ctx context.Context) {
 				var c asyncio.Condition
 				n := 0
 				first, second := waitOn(ctx, &c, &n), waitOn(ctx, &c, &n)
@@ -77,7 +77,7 @@ func TestNotifyIsNotLostWhenItsReceiverIsCancelled(t *testing.T) {
 }
 
 func TestWaitHoldsTheLockAgainWhenItWasCancelled(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		var c asyncio.Condition
 		waiting := asyncio.Go(ctx, func(ctx context.Context) error {
 			_ = c.Acquire(ctx)
@@ -107,7 +107,7 @@ func TestWaitHoldsTheLockAgainWhenItWasCancelled(t *testing.T) {
 }
 
 func TestTheEndOfADerivedContextEndsTheWaitOnAConditionWithTheLockHeld(t *testing.T) {
-	onRealClock(t, func(ctx context.Context) {
+	inRealTime(t, func(ctx context.Context) {
 		var c asyncio.Condition
 		derived, cancel := context.WithCancel(ctx)
 		waiting := asyncio.Go(ctx, func(context.Context) error {
@@ -127,7 +127,7 @@ func TestTheEndOfADerivedContextEndsTheWaitOnAConditionWithTheLockHeld(t *testin
 }
 
 func TestWaitForLooksAgainAfterEachNotify(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		lock := asyncio.NewLock()
 		c := asyncio.NewConditionOf(lock)
 		n := 0
@@ -151,7 +151,7 @@ func TestWaitForLooksAgainAfterEachNotify(t *testing.T) {
 }
 
 func TestUsingAConditionWithoutItsLockIsMisuse(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		c := asyncio.NewCondition()
 		wantErr(t, c.Wait(ctx), asyncio.ErrNotAcquired)
 		wantMisuse(t, asyncio.ErrNotAcquired, func() { c.Notify(1) })

@@ -14,9 +14,9 @@ import (
 
 var errBoom = errors.New("boom")
 
-// onVirtualClock runs main on the virtual clock. A program that hangs ends with
+// inVirtualTime runs main on the virtual clock. A program that hangs ends with
 // ErrDeadlock there, so no test needs a time limit.
-func onVirtualClock(t testing.TB, main func(ctx context.Context)) {
+func inVirtualTime(t testing.TB, main func(ctx context.Context)) {
 	t.Helper()
 	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
 		main(ctx)
@@ -40,8 +40,8 @@ func holds(rt *rapid.T, main func(ctx context.Context) error) {
 	}
 }
 
-// onRealClock is for what ends by a context of the standard library.
-func onRealClock(t testing.TB, main func(ctx context.Context)) {
+// inRealTime is for what ends by a context of the standard library.
+func inRealTime(t testing.TB, main func(ctx context.Context)) {
 	t.Helper()
 	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
 		main(ctx)

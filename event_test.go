@@ -9,7 +9,7 @@ import (
 )
 
 func TestEventWakesAllThatWaitInOrder(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		e := asyncio.NewEvent()
 		var got []int
 		for i := range 3 {
@@ -32,7 +32,7 @@ func TestEventWakesAllThatWaitInOrder(t *testing.T) {
 }
 
 func TestEventThatIsClearedAtOnceStillWakesThoseWhoWaited(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		var e asyncio.Event
 		waiter := asyncio.Go(ctx, e.Wait)
 		turns(ctx, 1)
@@ -45,7 +45,7 @@ func TestEventThatIsClearedAtOnceStillWakesThoseWhoWaited(t *testing.T) {
 }
 
 func TestCancelledWaiterLeavesTheEvent(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		var e asyncio.Event
 		waiter := asyncio.Go(ctx, e.Wait)
 		turns(ctx, 1)

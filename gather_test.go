@@ -12,7 +12,7 @@ import (
 )
 
 func TestGatherGivesTheResultsInTheOrderGiven(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		got, err := asyncio.Gather[string](ctx,
 			after(ctx, 3*time.Second, "a"), after(ctx, time.Second, "b"), after(ctx, 2*time.Second, "c"))
 		if want := []string{"a", "b", "c"}; err != nil || !slices.Equal(got, want) || now(ctx) != 3*time.Second {
@@ -22,7 +22,7 @@ func TestGatherGivesTheResultsInTheOrderGiven(t *testing.T) {
 }
 
 func TestGatherOfWhatHasEndedCostsNoTurn(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		task := after(ctx, 0, 4)
 		turns(ctx, 3)
 		ran := false
@@ -36,7 +36,7 @@ func TestGatherOfWhatHasEndedCostsNoTurn(t *testing.T) {
 }
 
 func TestGatherFailsWithTheFirstAndLetsTheOthersGoOn(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		other := after(ctx, 2*time.Second, 1)
 		_, err := asyncio.Gather[int](ctx, other, failAfter(ctx, time.Second, errBoom))
 		wantErr(t, err, errBoom)
@@ -50,7 +50,7 @@ func TestGatherFailsWithTheFirstAndLetsTheOthersGoOn(t *testing.T) {
 }
 
 func TestGatherOfOneThatWasCancelledFailsAndIsNotCancelled(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		one := after(ctx, time.Hour, 1)
 		turns(ctx, 1)
 		all := asyncio.GatherFuture(loopOf(ctx), one)
@@ -64,7 +64,7 @@ func TestGatherOfOneThatWasCancelledFailsAndIsNotCancelled(t *testing.T) {
 }
 
 func TestGatherSettledGivesWhatBecameOfEach(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		cancelled := after(ctx, time.Hour, 1)
 		cancelled.Cancel("why")
 		got, err := asyncio.GatherSettled[int](ctx, failAfter(ctx, time.Second, errBoom), cancelled, after(ctx, 0, 7))
@@ -76,7 +76,7 @@ func TestGatherSettledGivesWhatBecameOfEach(t *testing.T) {
 }
 
 func TestGatherAwaitsOnceWhatIsGivenTwice(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		a, b := after(ctx, time.Second, 1), after(ctx, time.Second, 2)
 		got, err := asyncio.Gather[int](ctx, a, b, a, a)
 		if err != nil || !slices.Equal(got, []int{1, 2, 1, 1}) {
@@ -88,7 +88,7 @@ func TestGatherAwaitsOnceWhatIsGivenTwice(t *testing.T) {
 func TestCancellingAGatherCancelsAllAndWaitsForThem(t *testing.T) {
 	for _, settled := range []bool{false, true} {
 		t.Run(fmt.Sprintf("settled %v", settled), func(t *testing.T) {
-			onVirtualClock(t, func(ctx context.Context) {
+			inVirtualTime(t, func(ctx context.Context) {
 				slow := asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) {
 					_ = asyncio.Sleep(ctx, time.Hour)
 					return 0, asyncio.Sleep(ctx, time.Second)
@@ -115,7 +115,7 @@ func TestCancellingAGatherCancelsAllAndWaitsForThem(t *testing.T) {
 }
 
 func TestGatherFutureTakesMixedTypes(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		l := loopOf(ctx)
 		f := asyncio.NewFuture[string](l)
 		all := asyncio.GatherFuture(l, after(ctx, time.Second, 1), f)
@@ -141,7 +141,7 @@ func TestGatherOfAnotherLoopIsAnError(t *testing.T) {
 	}
 	defer other.Close()
 	f := asyncio.NewFuture[int](other)
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		_, err := asyncio.Gather[int](ctx, f)
 		wantErr(t, err, asyncio.ErrWrongLoop)
 		wantErr(t, asyncio.GatherFuture(loopOf(ctx), f).Err(), asyncio.ErrWrongLoop)
@@ -163,7 +163,7 @@ func TestGatherOfAnotherLoopIsAnError(t *testing.T) {
 }
 
 func TestTheEndOfADerivedContextEndsAGatherAndCancelsWhatItAwaits(t *testing.T) {
-	onRealClock(t, func(ctx context.Context) {
+	inRealTime(t, func(ctx context.Context) {
 		derived, cancel := context.WithCancel(ctx)
 		one := after(ctx, time.Hour, 1)
 		loopOf(ctx).CallSoon(func() { loopOf(ctx).CallSoon(cancel) })

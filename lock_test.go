@@ -13,7 +13,7 @@ import (
 )
 
 func TestLockIsGivenInTheOrderOfAsking(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		var l asyncio.Lock
 		var got []int
 		var all []asyncio.Awaiter[struct{}]
@@ -35,7 +35,7 @@ func TestLockIsGivenInTheOrderOfAsking(t *testing.T) {
 }
 
 func TestTakingAFreeLockCostsNoTurn(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		ran := false
 		loopOf(ctx).CallSoon(func() { ran = true })
 		l := asyncio.NewLock()
@@ -49,7 +49,7 @@ func TestTakingAFreeLockCostsNoTurn(t *testing.T) {
 // A release wakes a waiter, and the waiter is cancelled before it has run.
 // CPython: bpo-27585, bpo-32734, gh-111693.
 func TestCancelledWaiterDoesNotEatTheLocksWakeUp(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		var l asyncio.Lock
 		if err := l.Acquire(ctx); err != nil {
 			t.Fatal(err)
@@ -68,7 +68,7 @@ func TestCancelledWaiterDoesNotEatTheLocksWakeUp(t *testing.T) {
 }
 
 func TestCancelledWaiterAheadDoesNotHoldUpTheOthers(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		var l asyncio.Lock
 		_ = l.Acquire(ctx)
 		first := asyncio.Go(ctx, l.Acquire)
@@ -83,7 +83,7 @@ func TestCancelledWaiterAheadDoesNotHoldUpTheOthers(t *testing.T) {
 }
 
 func TestNobodyGetsALockAheadOfOneThatWasWoken(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		var l asyncio.Lock
 		_ = l.Acquire(ctx)
 		var order []string
@@ -103,14 +103,14 @@ func TestNobodyGetsALockAheadOfOneThatWasWoken(t *testing.T) {
 func TestReleasingAnOpenLockIsMisuse(t *testing.T) {
 	var l asyncio.Lock
 	wantMisuse(t, asyncio.ErrNotAcquired, l.Release)
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		err := l.With(ctx, func(context.Context) error { l.Release(); return errBoom })
 		wantErr(t, err, asyncio.ErrNotAcquired)
 	})
 }
 
 func TestLockIsReleasedWhenItsBodyPanics(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		var l asyncio.Lock
 		task := asyncio.Go(ctx, func(ctx context.Context) error {
 			return l.With(ctx, func(context.Context) error { panic(errBoom) })
@@ -124,7 +124,7 @@ func TestLockIsReleasedWhenItsBodyPanics(t *testing.T) {
 }
 
 func TestTheEndOfADerivedContextEndsTheWaitForALockAndPassesItOn(t *testing.T) {
-	onRealClock(t, func(ctx context.Context) {
+	inRealTime(t, func(ctx context.Context) {
 		var l asyncio.Lock
 		_ = l.Acquire(ctx)
 		derived, cancel := context.WithCancelCause(ctx)

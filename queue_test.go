@@ -68,7 +68,7 @@ func TestPriorityQueueSorts(t *testing.T) {
 }
 
 func TestPutWaitsForRoom(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		q := asyncio.NewQueue[int](1)
 		_ = q.Put(ctx, 1)
 		wantErr(t, q.PutNowait(2), asyncio.ErrQueueFull)
@@ -86,7 +86,7 @@ func TestPutWaitsForRoom(t *testing.T) {
 }
 
 func TestGettersAreServedInOrder(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		q := asyncio.NewQueue[int](0)
 		var all []asyncio.Awaiter[int]
 		for range 3 {
@@ -106,7 +106,7 @@ func TestGettersAreServedInOrder(t *testing.T) {
 // An item comes in the turn in which the time is up. CPython: bpo-42130 and
 // others about wait_for(queue.get()).
 func TestNoItemIsLostWhenAGetTimesOut(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		q := asyncio.NewQueue[string](0)
 		loopOf(ctx).CallLater(time.Second, func() { _ = q.PutNowait("item") })
 		_, err := asyncio.WaitForFunc(ctx, time.Second, q.Get)
@@ -118,7 +118,7 @@ func TestNoItemIsLostWhenAGetTimesOut(t *testing.T) {
 }
 
 func TestCancelledGetPassesItsItemOn(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		q := asyncio.NewQueue[int](0)
 		first := asyncio.CreateTask(ctx, q.Get)
 		second := asyncio.CreateTask(ctx, q.Get)
@@ -133,7 +133,7 @@ func TestCancelledGetPassesItsItemOn(t *testing.T) {
 }
 
 func TestCancelledPutPassesItsRoomOn(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		q := asyncio.NewQueue[int](1)
 		_ = q.Put(ctx, 0)
 		put := func(v int) *asyncio.Task[struct{}] {
@@ -153,7 +153,7 @@ func TestCancelledPutPassesItsRoomOn(t *testing.T) {
 }
 
 func TestJoinWaitsUntilAllItemsAreDone(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		q := asyncio.NewQueue[int](0)
 		if err := q.Join(ctx); err != nil {
 			t.Error(err)
@@ -181,7 +181,7 @@ func TestJoinWaitsUntilAllItemsAreDone(t *testing.T) {
 }
 
 func TestShutdownLetsTheItemsThatAreLeftOut(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		q := asyncio.NewQueue[int](2)
 		_, _ = q.PutNowait(1), q.PutNowait(2)
 		put := asyncio.Go(ctx, func(ctx context.Context) error { return q.Put(ctx, 3) })
@@ -209,7 +209,7 @@ func TestShutdownLetsTheItemsThatAreLeftOut(t *testing.T) {
 }
 
 func TestImmediateShutdownDropsTheItemsAndEndsAllWaits(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		q := asyncio.NewQueue[int](0)
 		get := asyncio.CreateTask(ctx, q.Get)
 		turns(ctx, 1)

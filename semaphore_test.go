@@ -12,7 +12,7 @@ import (
 )
 
 func TestSemaphoreLetsSoManyIn(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		s := asyncio.NewSemaphore(3)
 		inside, most := 0, 0
 		var all []asyncio.Awaiter[struct{}]
@@ -34,7 +34,7 @@ func TestSemaphoreLetsSoManyIn(t *testing.T) {
 
 // CPython: bpo-45997, gh-90155.
 func TestSemaphoreIsFair(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		s := asyncio.NewSemaphore(1)
 		var got []string
 		task := func(name string) *asyncio.Task[struct{}] {
@@ -59,7 +59,7 @@ func TestSemaphoreIsFair(t *testing.T) {
 
 // CPython: gh-90155, gh-97545.
 func TestCancelledWaiterDoesNotEatTheSemaphoresWakeUp(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		s := asyncio.NewSemaphore(0)
 		first := asyncio.Go(ctx, s.Acquire)
 		second := asyncio.Go(ctx, s.Acquire)
@@ -75,7 +75,7 @@ func TestCancelledWaiterDoesNotEatTheSemaphoresWakeUp(t *testing.T) {
 }
 
 func TestSeveralReleasesWakeSeveral(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		s := asyncio.NewSemaphore(0)
 		var all []asyncio.Awaiter[struct{}]
 		for range 3 {
@@ -94,7 +94,7 @@ func TestSeveralReleasesWakeSeveral(t *testing.T) {
 func TestReleasingABoundedSemaphoreTooOftenIsMisuse(t *testing.T) {
 	s := asyncio.NewBoundedSemaphore(1)
 	wantMisuse(t, asyncio.ErrReleasedTooOften, s.Release)
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		err := s.With(ctx, func(context.Context) error { s.Release(); return nil })
 		wantErr(t, err, asyncio.ErrReleasedTooOften)
 	})

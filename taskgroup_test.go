@@ -20,7 +20,7 @@ func wantGroup(t testing.TB, err error, want ...error) {
 }
 
 func TestGroupWaitsForItsTasks(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		var a, b *asyncio.Task[int]
 		err := asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
 			a = asyncio.Spawn(g, func(ctx context.Context) (int, error) { return 1, asyncio.Sleep(ctx, time.Second) })
@@ -36,7 +36,7 @@ func TestGroupWaitsForItsTasks(t *testing.T) {
 }
 
 func TestFailureOfATaskEndsTheGroup(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		var other *asyncio.Task[struct{}]
 		var inner context.Context
 		err := asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
@@ -64,7 +64,7 @@ func TestFailureOfATaskEndsTheGroup(t *testing.T) {
 }
 
 func TestFailureOfTheBodyEndsTheTasks(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		other := errors.New("other")
 		err := asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
 			g.Go(func(ctx context.Context) error { _ = asyncio.Sleep(ctx, time.Hour); return other })
@@ -76,7 +76,7 @@ func TestFailureOfTheBodyEndsTheTasks(t *testing.T) {
 }
 
 func TestGroupOfWhichATaskWasCancelledDoesNotFail(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		err := asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
 			g.Go(func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) }).Cancel()
 			g.Go(func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Second) })
@@ -91,7 +91,7 @@ func TestGroupOfWhichATaskWasCancelledDoesNotFail(t *testing.T) {
 func TestCancellingTheParentCancelsTheGroup(t *testing.T) {
 	for _, where := range []string{"in the body", "in the wait"} {
 		t.Run(where, func(t *testing.T) {
-			onVirtualClock(t, func(ctx context.Context) {
+			inVirtualTime(t, func(ctx context.Context) {
 				var child *asyncio.Task[struct{}]
 				parent := asyncio.Go(ctx, func(ctx context.Context) error {
 					return asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
@@ -117,7 +117,7 @@ func TestCancellingTheParentCancelsTheGroup(t *testing.T) {
 // A task fails, and while the group ends for that the parent is cancelled from
 // outside. CPython: gh-116720, gh-115957: the cancellation was lost.
 func TestGroupDoesNotSwallowACancellationFromOutside(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		var group error
 		parent := asyncio.Go(ctx, func(ctx context.Context) error {
 			group = asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
@@ -147,7 +147,7 @@ func TestGroupDoesNotSwallowACancellationFromOutside(t *testing.T) {
 // The inner group's cancellation of the parent is taken back by the inner one.
 // CPython: gh-94398, gh-116720.
 func TestGroupDoesNotLeakItsOwnCancellation(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		err := asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
 			inner := asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
 				g.Go(func(context.Context) error { return errBoom })
@@ -173,7 +173,7 @@ func TestGroupDoesNotLeakItsOwnCancellation(t *testing.T) {
 }
 
 func TestTimeoutAroundAGroupIsATimeout(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		err := asyncio.Timeout(ctx, time.Second, func(ctx context.Context, _ *asyncio.Scope) error {
 			return asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
 				g.Go(func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
@@ -185,7 +185,7 @@ func TestTimeoutAroundAGroupIsATimeout(t *testing.T) {
 }
 
 func TestGroupThatHasEndedRefusesTasks(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		refused := func(g *asyncio.TaskGroup) {
 			t.Helper()
 			task := g.Go(func(context.Context) error { t.Error("it ran"); return nil })
@@ -210,7 +210,7 @@ func TestGroupThatHasEndedRefusesTasks(t *testing.T) {
 }
 
 func TestTasksOfAGroupMayStartOthers(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		n := 0
 		err := asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
 			var spawn func(depth int)
@@ -235,7 +235,7 @@ func TestTasksOfAGroupMayStartOthers(t *testing.T) {
 // CPython: gh-128588, gh-128550: an eager task that failed at once cancelled
 // the parent in the middle of create_task.
 func TestEagerTaskInAGroupIsHeededInTheNextTurn(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		var second *asyncio.Task[struct{}]
 		err := asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
 			first := g.Go(func(context.Context) error { return errBoom }, asyncio.WithEagerStart())
@@ -279,7 +279,7 @@ func TestPanicOfTheBodyGoesOnWhenTheTasksHaveEnded(t *testing.T) {
 }
 
 func TestPanicOfATaskIsAnErrorOfTheGroup(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		err := asyncio.Group(ctx, func(_ context.Context, g *asyncio.TaskGroup) error {
 			g.Go(func(context.Context) error { panic(errBoom) })
 			return nil
@@ -294,7 +294,7 @@ func TestPanicOfATaskIsAnErrorOfTheGroup(t *testing.T) {
 func TestTheEndOfADerivedContextEndsTheGroup(t *testing.T) {
 	for _, where := range []string{"in the body", "in the wait"} {
 		t.Run(where, func(t *testing.T) {
-			onRealClock(t, func(ctx context.Context) {
+			inRealTime(t, func(ctx context.Context) {
 				derived, cancel := context.WithCancel(ctx)
 				loopOf(ctx).CallSoon(func() { loopOf(ctx).CallSoon(cancel) })
 				var child *asyncio.Task[struct{}]
@@ -316,7 +316,7 @@ func TestTheEndOfADerivedContextEndsTheGroup(t *testing.T) {
 // A task that nobody holds is held by the loop. CPython: bpo-44665 and others:
 // it may be collected before it has ended.
 func TestTasksThatNobodyHoldsAreNotLost(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		done := 0
 		for range 10 {
 			asyncio.Go(ctx, func(ctx context.Context) error {

@@ -16,7 +16,7 @@ func sleepFor(d time.Duration) func(context.Context, *asyncio.Scope) error {
 }
 
 func TestTimeoutEndsItsBodyAndNothingElse(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		var scope *asyncio.Scope
 		var inner context.Context
 		err := asyncio.Timeout(ctx, time.Second, func(ctx context.Context, s *asyncio.Scope) error {
@@ -37,7 +37,7 @@ func TestTimeoutEndsItsBodyAndNothingElse(t *testing.T) {
 }
 
 func TestTimeoutLeavesAloneWhatReturnsInTime(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		for _, want := range []error{nil, errBoom} {
 			err := asyncio.Timeout(ctx, time.Second, func(ctx context.Context, s *asyncio.Scope) error {
 				_ = asyncio.Sleep(ctx, time.Millisecond)
@@ -55,7 +55,7 @@ func TestTimeoutLeavesAloneWhatReturnsInTime(t *testing.T) {
 }
 
 func TestTimeoutThatIsOverAtOnceEndsTheFirstWait(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		for _, d := range []time.Duration{0, -time.Second} {
 			reached := false
 			err := asyncio.Timeout(ctx, d, func(ctx context.Context, _ *asyncio.Scope) error {
@@ -71,7 +71,7 @@ func TestTimeoutThatIsOverAtOnceEndsTheFirstWait(t *testing.T) {
 }
 
 func TestInnerTimeoutBelongsToTheInnerScope(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		err := asyncio.Timeout(ctx, 2*time.Second, func(ctx context.Context, outer *asyncio.Scope) error {
 			err := asyncio.Timeout(ctx, time.Second, sleepFor(time.Hour))
 			wantTimeout(t, err)
@@ -88,7 +88,7 @@ func TestInnerTimeoutBelongsToTheInnerScope(t *testing.T) {
 }
 
 func TestOuterTimeoutGoesThroughTheInnerScope(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		err := asyncio.Timeout(ctx, time.Second, func(ctx context.Context, _ *asyncio.Scope) error {
 			err := asyncio.Timeout(ctx, 2*time.Second, sleepFor(time.Hour))
 			wantCancelled(t, err, "")
@@ -101,7 +101,7 @@ func TestOuterTimeoutGoesThroughTheInnerScope(t *testing.T) {
 // CPython: gh-90985 and others: who was cancelled must not be told of a
 // timeout, or the cancellation is lost.
 func TestCancellationInTheTurnOfATimeoutIsNotSwallowed(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		for _, cancelFirst := range []bool{true, false} {
 			task := asyncio.Go(ctx, func(ctx context.Context) error {
 				return asyncio.Timeout(ctx, time.Second, sleepFor(time.Hour))
@@ -119,7 +119,7 @@ func TestCancellationInTheTurnOfATimeoutIsNotSwallowed(t *testing.T) {
 }
 
 func TestBodyThatHandlesItsCancellationReturnsWhatItWants(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		for _, want := range []error{nil, errBoom} {
 			err := asyncio.Timeout(ctx, time.Second, func(ctx context.Context, s *asyncio.Scope) error {
 				wantCancelled(t, asyncio.Sleep(ctx, time.Hour), "")
@@ -140,7 +140,7 @@ func TestBodyThatHandlesItsCancellationReturnsWhatItWants(t *testing.T) {
 }
 
 func TestTimeoutTakesAWrappedCancellationAndThatOfItsContext(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		err := asyncio.Timeout(ctx, time.Second, func(ctx context.Context, _ *asyncio.Scope) error {
 			return fmt.Errorf("reading: %w", asyncio.Sleep(ctx, time.Hour))
 		})
@@ -154,7 +154,7 @@ func TestTimeoutTakesAWrappedCancellationAndThatOfItsContext(t *testing.T) {
 }
 
 func TestRescheduleMovesTheLimit(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		err := asyncio.Timeout(ctx, asyncio.NoTimeout, func(ctx context.Context, s *asyncio.Scope) error {
 			if s.When() != asyncio.NoTimeout {
 				t.Error(s.When())
@@ -184,7 +184,7 @@ func TestRescheduleMovesTheLimit(t *testing.T) {
 }
 
 func TestRescheduleIntoThePastEndsTheNextWait(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		_ = asyncio.Sleep(ctx, time.Minute)
 		err := asyncio.Timeout(ctx, time.Hour, func(ctx context.Context, s *asyncio.Scope) error {
 			_ = s.Reschedule(time.Second)
@@ -199,7 +199,7 @@ func TestRescheduleIntoThePastEndsTheNextWait(t *testing.T) {
 }
 
 func TestPanicInATimeoutsBodyTakesTheCancellationBack(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		defer func() {
 			if recover() != any("x") || asyncio.CurrentTask(ctx).Cancelling() != 0 {
 				t.Error("cancelling", asyncio.CurrentTask(ctx).Cancelling())
@@ -213,7 +213,7 @@ func TestPanicInATimeoutsBodyTakesTheCancellationBack(t *testing.T) {
 }
 
 func TestADerivedContextEndsTheAwaitsOfATimeoutInsideIt(t *testing.T) {
-	onRealClock(t, func(ctx context.Context) {
+	inRealTime(t, func(ctx context.Context) {
 		derived, cancel := context.WithCancel(ctx)
 		loopOf(ctx).CallSoon(cancel)
 		err := asyncio.Timeout(derived, time.Hour, func(ctx context.Context, _ *asyncio.Scope) error {
@@ -226,7 +226,7 @@ func TestADerivedContextEndsTheAwaitsOfATimeoutInsideIt(t *testing.T) {
 }
 
 func TestWaitForGivesTheResultInTime(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		for _, limit := range []time.Duration{2 * time.Second, asyncio.NoTimeout} {
 			if v, err := asyncio.WaitFor(ctx, limit, after(ctx, time.Second, 7)); v != 7 || err != nil {
 				t.Error(v, err)
@@ -242,7 +242,7 @@ func TestWaitForGivesTheResultInTime(t *testing.T) {
 }
 
 func TestWaitForCancelsWhatIsLate(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		for _, limit := range []time.Duration{time.Second, 0, -1} {
 			task := after(ctx, time.Hour, 1)
 			turns(ctx, 1)
@@ -256,7 +256,7 @@ func TestWaitForCancelsWhatIsLate(t *testing.T) {
 }
 
 func TestWaitForWithNoTimeDoesNotBegin(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		_, err := asyncio.WaitForFunc(ctx, 0, func(context.Context) (int, error) {
 			t.Error("it ran")
 			return 1, nil
@@ -274,7 +274,7 @@ func TestWaitForWithNoTimeDoesNotBegin(t *testing.T) {
 // CPython: bpo-37658, bpo-42130: wait_for returned the result, and the
 // cancellation was gone.
 func TestWaitForDoesNotSwallowACancellation(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		inner := asyncio.NewFuture[int](loopOf(ctx))
 		task := asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) {
 			return asyncio.WaitFor(ctx, time.Second, inner)
@@ -293,7 +293,7 @@ func TestWaitForDoesNotSwallowACancellation(t *testing.T) {
 // What is awaited ends in the turn in which the time is up. CPython:
 // bpo-37658, gh-86296: the result was dropped.
 func TestWaitForDoesNotDropAFinishedResult(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		inner := asyncio.NewFuture[int](loopOf(ctx))
 		loopOf(ctx).CallLater(time.Second, func() { _ = inner.SetResult(7) })
 		_, err := asyncio.WaitFor(ctx, time.Second, inner)
@@ -315,7 +315,7 @@ func TestWaitForDoesNotDropAFinishedResult(t *testing.T) {
 }
 
 func TestCancellingWaitForCancelsWhatItAwaitsAndKeepsTheMessage(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		inner := after(ctx, time.Hour, 1)
 		outer := asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) {
 			return asyncio.WaitFor(ctx, time.Hour, inner)

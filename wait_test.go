@@ -25,7 +25,7 @@ func TestWaitReturnsWhenItShould(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(fmt.Sprintf("%v within %v", c.when, c.timeout), func(t *testing.T) {
-			onVirtualClock(t, func(ctx context.Context) {
+			inVirtualTime(t, func(ctx context.Context) {
 				aws := []asyncio.Awaitable{
 					after(ctx, time.Second, "a"), failAfter(ctx, 2*time.Second, errBoom), after(ctx, 3*time.Second, 1)}
 				done, pending, err := asyncio.Wait(ctx, c.when, c.timeout, aws...)
@@ -38,7 +38,7 @@ func TestWaitReturnsWhenItShould(t *testing.T) {
 }
 
 func TestWaitGivesEachOnce(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		a, b := after(ctx, 0, 1), after(ctx, time.Hour, 2)
 		done, pending, err := asyncio.Wait(ctx, asyncio.FirstCompleted, asyncio.NoTimeout, b, a, b, a)
 		if err != nil || !slices.Equal(done, []asyncio.Awaitable{a}) || !slices.Equal(pending, []asyncio.Awaitable{b}) {
@@ -48,7 +48,7 @@ func TestWaitGivesEachOnce(t *testing.T) {
 }
 
 func TestCancelledWaitLeavesAloneWhatItWaitsFor(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		one := after(ctx, time.Second, 1)
 		waiting := asyncio.Go(ctx, func(ctx context.Context) error {
 			_, _, err := asyncio.Wait(ctx, asyncio.AllCompleted, time.Hour, one)
@@ -65,7 +65,7 @@ func TestCancelledWaitLeavesAloneWhatItWaitsFor(t *testing.T) {
 }
 
 func TestWaitRefusesWhatMakesNoSense(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		_, _, err := asyncio.Wait(ctx, asyncio.AllCompleted, asyncio.NoTimeout)
 		wantErr(t, err, asyncio.ErrNothingToWaitFor)
 		if _, _, err := asyncio.Wait(ctx, 7, asyncio.NoTimeout, after(ctx, 0, 1)); err == nil {
@@ -75,7 +75,7 @@ func TestWaitRefusesWhatMakesNoSense(t *testing.T) {
 }
 
 func TestAsCompletedGivesThemAsTheyEnd(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		a, b, c := after(ctx, 3*time.Second, 1), failAfter(ctx, time.Second, errBoom), after(ctx, 2*time.Second, "c")
 		var got []asyncio.Awaitable
 		for aw, err := range asyncio.AsCompleted(ctx, asyncio.NoTimeout, a, b, a, c) {
@@ -91,7 +91,7 @@ func TestAsCompletedGivesThemAsTheyEnd(t *testing.T) {
 }
 
 func TestAsCompletedEndsWithATimeout(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		quick, late := after(ctx, time.Second, 1), after(ctx, time.Hour, 2)
 		var got []asyncio.Awaitable
 		var last error
@@ -106,7 +106,7 @@ func TestAsCompletedEndsWithATimeout(t *testing.T) {
 }
 
 func TestAsCompletedMayBeLeftAndEndsWhenItsTaskIsCancelled(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		for aw := range asyncio.AsCompleted(ctx, time.Hour, after(ctx, 0, 1), after(ctx, time.Hour, 2)) {
 			if !aw.Done() {
 				t.Error("not done")
@@ -130,7 +130,7 @@ func TestAsCompletedMayBeLeftAndEndsWhenItsTaskIsCancelled(t *testing.T) {
 }
 
 func TestShieldKeepsTheCancellationFromWhatItAwaits(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		inner := after(ctx, time.Second, 7)
 		outer := asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) {
 			return asyncio.Shield(ctx, inner)
@@ -149,7 +149,7 @@ func TestShieldKeepsTheCancellationFromWhatItAwaits(t *testing.T) {
 }
 
 func TestShieldEndsAsWhatItAwaits(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		_, err := asyncio.Shield(ctx, failAfter(ctx, time.Second, errBoom))
 		wantErr(t, err, errBoom)
 		if v, err := asyncio.Shield(ctx, after(ctx, time.Second, 3)); v != 3 || err != nil {
@@ -163,7 +163,7 @@ func TestShieldEndsAsWhatItAwaits(t *testing.T) {
 }
 
 func TestShieldFutureMayBeCancelledAlone(t *testing.T) {
-	onVirtualClock(t, func(ctx context.Context) {
+	inVirtualTime(t, func(ctx context.Context) {
 		inner := after(ctx, time.Second, 7)
 		first, second := asyncio.ShieldFuture(inner), asyncio.ShieldFuture(inner)
 		first.Cancel()
@@ -200,7 +200,7 @@ func TestShieldOrphanGoesOnAndItsFailureIsReported(t *testing.T) {
 }
 
 func TestTheEndOfADerivedContextLeavesWhatIsShieldedAlone(t *testing.T) {
-	onRealClock(t, func(ctx context.Context) {
+	inRealTime(t, func(ctx context.Context) {
 		derived, cancel := context.WithCancel(ctx)
 		f := asyncio.NewFuture[int](loopOf(ctx))
 		loopOf(ctx).CallSoon(cancel)
