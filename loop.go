@@ -43,6 +43,7 @@ type Loop struct {
 	current *task         // the task that runs
 	tasks   taskList
 	coros   coro.Pool
+	watched *watchedWaits // nil but on the virtual clock
 
 	batch         int // what is left of the handles of this turn
 	turns         int // turns since the last poll
@@ -92,6 +93,7 @@ func NewLoop(opts ...Option) (*Loop, error) {
 	}
 	l.unseen.loop = l
 	if v, ok := d.(*virtual.Driver); ok {
+		l.watched = new(watchedWaits)
 		v.Outside = func() bool { return l.inbox.outside.Load() > 0 }
 	}
 	return l, nil
@@ -299,6 +301,9 @@ func (l *Loop) turn() error {
 // ready, and does nothing when there is, and the last time was just now.
 func (l *Loop) poll() error {
 	var err error
+	if l.watched != nil {
+		l.watched.look()
+	}
 	l.turns++
 	switch {
 	case l.ready.Len() == 0 && !l.stopping && !l.inbox.filled():

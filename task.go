@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"time"
 
@@ -37,7 +38,6 @@ type task struct {
 	mustCancel  bool // a cancellation waits for the next step
 	started     bool // its function has begun
 	eager       bool
-	asking      bool // it is passing a cancellation on to what it waits for
 	cancelMsg   string
 	failure     error   // what fn returned
 	interrupted error   // what ended the wait, other than its future
@@ -300,32 +300,57 @@ func (t *task) yield() error {
 }
 
 // interruptAfter makes the end of ctx interrupt the wait that is about to begin.
+//
+// The news comes from a goroutine of the context's, at a moment that nobody
+// can foresee. A loop that is to run the same way every time looks itself.
 func (t *task) interruptAfter(ctx context.Context) (stop func() bool) {
 	wait := t.waits + 1
+	if w := t.loop.watched; w != nil {
+		return w.add(watchedWait{t, wait, ctx})
+	}
 	return context.AfterFunc(ctx, func() {
 		// When the loop is closed the task has been ended already.
 		_, _ = t.loop.CallSoonThreadsafe(func() { t.interrupt(wait, ctx.Err()) })
 	})
 }
 
-// interrupt ends the wait of that number with err, if it is still under way
-// and what it waits for is not done.
-func (t *task) interrupt(wait uint64, err error) {
-	if t.waits == wait {
-		t.interruptWith(err)
+// watchedWaits are the waits of a loop on the virtual clock that the end of a
+// context is to interrupt, the oldest first.
+type watchedWaits struct{ waits []watchedWait }
+
+type watchedWait struct {
+	task *task
+	wait uint64
+	ctx  context.Context
+}
+
+func (w *watchedWaits) add(x watchedWait) (remove func() bool) {
+	w.waits = append(w.waits, x)
+	return func() bool {
+		n := len(w.waits)
+		w.waits = slices.DeleteFunc(w.waits, func(y watchedWait) bool { return y.task == x.task })
+		return len(w.waits) < n
 	}
 }
 
-// interruptWith ends the wait that is under way with err, if what it waits for
-// is not done.
-func (t *task) interruptWith(err error) bool {
-	if t.waiter == nil || !t.waiter.remove(t) {
-		return false
+// look interrupts the waits whose context has ended.
+func (w *watchedWaits) look() {
+	for _, x := range w.waits {
+		if err := x.ctx.Err(); err != nil {
+			x.task.interrupt(x.wait, err)
+		}
+	}
+}
+
+// interrupt ends the wait of that number with err, if it is still under way
+// and what it waits for is not done.
+func (t *task) interrupt(wait uint64, err error) {
+	if t.waits != wait || t.waiter == nil || !t.waiter.remove(t) {
+		return
 	}
 	t.waiter = nil
 	t.interrupted = err
 	t.loop.ready.Push(t)
-	return true
 }
 
 // cancelWith is Cancel.
@@ -343,18 +368,10 @@ func (t *task) requestCancel(message string) bool {
 	if t.state != pending {
 		return false
 	}
-	if t.asking { // round a cycle of awaits, back to where it began
-		return t.interruptWith(&CancelledError{Message: message})
-	}
 	t.cancels++
-	if t.waiter != nil {
-		t.asking = true
-		asked := t.waiter.cancel(message)
-		t.asking = false
-		if asked {
-			// waiter stays: it may be a task that ignores this, and can be asked again
-			return true
-		}
+	if t.waiter != nil && t.waiter.cancel(message) {
+		// waiter stays: it may be a task that ignores this, and can be asked again
+		return true
 	}
 	t.mustCancel = true
 	t.cancelMsg = message

@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"sync"
 
@@ -19,34 +18,6 @@ type Result struct {
 // Equal says whether the trace is the reference's, line by line.
 func (r Result) Equal() bool {
 	return r.Err == nil && FirstDifference(r.Trace, r.Program.Trace) < 0
-}
-
-// agrees is Equal, but for messages of cancellations that the reference lost.
-// CPython gives a message to the first who waits for what was cancelled, and
-// to nobody who comes later or stands behind a gather or a shield; here
-// everybody gets it. The generator's programs have no messages.
-func (r Result) agrees() bool {
-	if r.Err != nil || len(r.Trace) != len(r.Program.Trace) {
-		return false
-	}
-	for i, ours := range r.Trace {
-		theirs := r.Program.Trace[i]
-		if ours == theirs {
-			continue
-		}
-		mine, has := withoutMessages(ours)
-		their, had := withoutMessages(theirs)
-		if mine != their || has < had {
-			return false
-		}
-	}
-	return true
-}
-
-var messages = regexp.MustCompile(`Cancelled\([^)]*\)`)
-
-func withoutMessages(line string) (bare string, n int) {
-	return messages.ReplaceAllString(line, "Cancelled"), len(messages.FindAllString(line, -1))
 }
 
 // String shows the difference; it is empty when there is none.

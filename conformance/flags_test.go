@@ -14,7 +14,6 @@ var (
 	fuzzFlag     = flag.Int("fuzz-programs", 0, "compare so many fresh programs with CPython 3.13")
 	seedFlag     = flag.Int("fuzz-seed", 0, "the first seed of the fresh programs; 0 takes one from the clock")
 	profilesFlag = flag.String("fuzz-profiles", "", "the profiles of the fresh programs, separated by commas; all by default")
-	changesFlag  = flag.Int("fuzz-changes", 0, "change each fresh program in so many places before it runs")
 	workersFlag  = flag.Int("fuzz-workers", 2, "how many CPythons run at a time")
 )
 
