@@ -1,0 +1,294 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/asyncio-go/asyncio"
+)
+
+// Streams is what the program reads from and writes to.
+type Streams struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	// Width gives the columns of the terminal that Stderr is; 0 when it is none.
+	Width func() int
+	// Color says that the terminal may be sent colours.
+	Color bool
+	// StdoutIsTerminal says that a body on Stdout would meet the progress.
+	StdoutIsTerminal bool
+}
+
+// engine is one run. All of it belongs to the loop's goroutine.
+type engine struct {
+	opts      *Options
+	io        Streams
+	loop      *asyncio.Loop
+	transport http.RoundTripper
+	pool      *asyncio.ThreadPoolExecutor
+	plan      *schedule
+	tasks     map[*asyncio.Task[struct{}]]struct{}
+
+	places   *places
+	out      *outlet
+	writeOut writeOut
+	spools   spools
+	buffers  buffers
+
+	tracing    bool // somebody wants to know more than the body
+	watched    map[*transfer]struct{}
+	speedTimer *asyncio.TimerHandle
+
+	progress *progress
+	stats    stats
+	fatal    error // what ends the run early
+}
+
+// stats are what the progress and the summary show.
+type stats struct {
+	begun       time.Duration
+	done        int // URLs that are done, for good or ill
+	failed      int
+	bytes       int64 // of bodies
+	firstFailed int   // the number of the first URL that failed
+	code        Code  // and its code
+}
+
+// Run fetches all targets and gives the exit code: 0, or that of the first URL
+// that failed, in the order in which they were given; [Interrupted] when the
+// task was cancelled. It runs in a coroutine, and all that it does runs on
+// that one loop. What went wrong has been written to Stderr.
+func Run(ctx context.Context, o *Options, s Streams) Code {
+	loop, err := asyncio.GetRunningLoop(ctx)
+	if err != nil {
+		return BadUsage // not in a coroutine: a mistake in the program
+	}
+	transport, err := newTransport(o)
+	if err != nil {
+		var e *Error
+		if !errors.As(err, &e) {
+			e = &Error{Code: BadUsage, Err: err}
+		}
+		fmt.Fprintf(s.Stderr, "asyncio: %s\n", e.Error())
+		return e.Code
+	}
+	defer transport.Close()
+	return run(ctx, loop, o, s, transport)
+}
+
+func run(ctx context.Context, loop *asyncio.Loop, o *Options, s Streams, transport http.RoundTripper) Code {
+	e := &engine{
+		opts: o, io: s, loop: loop, transport: transport,
+		pool:    asyncio.NewThreadPoolExecutor(maxBlocked),
+		tasks:   make(map[*asyncio.Task[struct{}]]struct{}),
+		places:  newPlaces(o),
+		watched: make(map[*transfer]struct{}),
+		tracing: o.NDJSON || o.WriteOut != "" || o.Verbose || o.ConnectTimeout > 0,
+	}
+	e.stats.begun = loop.Time()
+	e.plan = newSchedule(loop, o, e.start)
+	e.out = newOutlet(loop, e.pool, s.Stdout)
+	var unknown []string
+	e.writeOut, unknown = parseWriteOut(o.WriteOut)
+	for _, name := range unknown {
+		e.note("%s", unknownVariable(name))
+	}
+	e.progress = newProgress(e)
+	defer e.progress.end()
+	return e.wait(ctx)
+}
+
+// maxBlocked is how many writes to pipes and terminals may block at a time.
+const maxBlocked = 64
+
+// wait runs until all is done, or the task is cancelled.
+func (e *engine) wait(ctx context.Context) Code {
+	feed := &feed{plan: e.plan, stdin: e.io.Stdin, pool: e.pool}
+	err := feed.run(ctx, e.opts.Targets)
+	if err == nil || !asyncio.IsCancelled(err) {
+		if err != nil && !errors.Is(err, errStopped) {
+			e.feedFailed(err)
+		}
+		e.plan.end()
+		_, err = e.plan.idle.Await(ctx)
+	}
+	if err != nil {
+		e.interrupt(ctx)
+	}
+	var fatal *Error
+	switch {
+	case err != nil:
+		e.summary("interrupted")
+		return Interrupted
+	case errors.As(e.fatal, &fatal):
+		return fatal.Code
+	}
+	e.summary("")
+	return e.stats.code
+}
+
+// feedFailed tells of lists that could not be read.
+func (e *engine) feedFailed(err error) {
+	var failed *Error
+	if errors.As(err, &failed) && e.stats.code == OK {
+		e.stats.code, e.stats.firstFailed = failed.Code, -1
+	}
+	var several interface{ Unwrap() []error }
+	if errors.As(err, &several) {
+		for _, one := range several.Unwrap() {
+			e.complain(one)
+		}
+	} else {
+		e.complain(err)
+	}
+}
+
+// interrupt cancels what is under way, and waits until it has cleaned up.
+func (e *engine) interrupt(ctx context.Context) {
+	e.cancelAll()
+	for len(e.tasks) > 0 {
+		e.plan.idle = asyncio.NewFuture[struct{}](e.loop)
+		e.plan.settle()
+		if _, err := e.plan.idle.Await(ctx); err == nil {
+			return
+		}
+	}
+}
+
+func (e *engine) cancelAll() {
+	e.plan.stop()
+	for t := range e.tasks {
+		t.Cancel()
+	}
+}
+
+// start runs a job as a task of its own.
+func (e *engine) start(j *job) {
+	var t *asyncio.Task[struct{}]
+	t = asyncio.CreateTaskOn(e.loop, func(ctx context.Context) (struct{}, error) {
+		again := e.work(ctx, j)
+		delete(e.tasks, t)
+		e.plan.done(j, again)
+		return struct{}{}, nil
+	})
+	e.tasks[t] = struct{}{}
+}
+
+// work makes one attempt at a job and tells of it, unless there is to be
+// another one: then it gives the time until that.
+func (e *engine) work(ctx context.Context, j *job) (again time.Duration) {
+	if j.retries == 0 {
+		j.began = e.loop.Time()
+	}
+	r := &Result{Number: j.number, URL: j.raw, Retries: j.retries}
+	x, err := e.attempt(ctx, j, r)
+	r.Err = x.explain(err)
+	retry, again := x.retry, x.again
+	if !retry {
+		again, retry = e.opts.again(r, j.retries, e.loop.Time()-j.began, time.Now())
+	}
+	if retry && !e.plan.stopped {
+		j.retries++
+		e.sayRetry(j, r, again)
+		return again
+	}
+	e.places.release(j)
+	if r.ExitCode() == Interrupted {
+		return -1
+	}
+	e.report(ctx, j, r)
+	return -1
+}
+
+// report tells of a URL that is done.
+func (e *engine) report(ctx context.Context, j *job, r *Result) {
+	s := &e.stats
+	s.done++
+	if r.Err != nil {
+		s.failed++
+		if s.code == OK || j.number < s.firstFailed {
+			s.code, s.firstFailed = r.Err.Code, j.number
+		}
+		e.complain(r.Err)
+	} else if p := j.place; p != nil && p.wanted != "" {
+		e.note("%s: saved as %s: another URL has the name %s", j.shown(), printable(p.path), printable(p.wanted))
+	}
+	if !e.opts.NDJSON && e.writeOut == nil {
+		e.stopIfBroken()
+		return
+	}
+	var line, errs []byte
+	if e.opts.NDJSON {
+		line = append(appendJSON(nil, r), '\n')
+	}
+	if e.writeOut != nil {
+		var out []byte
+		out, errs = e.writeOut.format(r)
+		line = append(line, out...)
+	}
+	if len(errs) > 0 {
+		e.progress.hide()
+		_, _ = e.io.Stderr.Write(errs)
+	}
+	if err := e.out.write(ctx, line); err != nil && !asyncio.IsCancelled(err) && r.Err == nil {
+		var failed *Error
+		if errors.As(err, &failed) && s.code == OK {
+			s.code, s.firstFailed = failed.Code, j.number
+		}
+	}
+	e.stopIfBroken()
+}
+
+// stopIfBroken ends the run when nobody takes its output any more.
+func (e *engine) stopIfBroken() {
+	if e.out.broken == nil || e.fatal != nil {
+		return
+	}
+	e.fatal = e.out.broken
+	e.plan.stop()
+	current := e.loop.CurrentTask()
+	for t := range e.tasks {
+		if asyncio.AnyTask(t) != current {
+			t.Cancel()
+		}
+	}
+}
+
+// openSink opens what takes the body of a job.
+func (e *engine) openSink(ctx context.Context, j *job, r *Result) (sink, error) {
+	switch j.out.Kind {
+	case ToNowhere:
+		return nowhere{}, nil
+	case ToStdout:
+		// With another attempt to come, what was written could not be taken
+		// back.
+		if !e.opts.several() && e.opts.Retry == 0 {
+			return streamSink{e.out}, nil
+		}
+		return &spoolSink{all: &e.spools, out: e.out}, nil
+	}
+	if j.place == nil {
+		p, err := e.places.find(j.out, j.url)
+		if err != nil {
+			return nil, err
+		}
+		j.place = p
+	}
+	r.Filename = j.place.path
+	if j.place.root == nil {
+		return newDeviceSink(ctx, e.loop, e.pool, j.place.path)
+	}
+	return newFileSink(j.place)
+}
+
+// shown is the URL of a job as it is told to the user: without a password.
+func (j *job) shown() string {
+	if j.url != nil && j.url.User != nil {
+		return j.url.Redacted()
+	}
+	return j.raw
+}

@@ -1,0 +1,135 @@
+// Package fetch gets many URLs at once on one event loop, in the manner of
+// curl: its names for options, its variables, its exit codes.
+//
+// [Run] is the whole of it. Inside, a schedule decides which job may start, an
+// attempt makes the requests of one, a sink takes its body, and a report tells
+// of the result. All of them are of the loop's goroutine; nothing is locked.
+package fetch
+
+import (
+	"crypto/tls"
+	"net/netip"
+	"net/url"
+	"time"
+)
+
+// Options says what to fetch, and how. A zero value means what leaving out
+// curl's option of that name means.
+type Options struct {
+	// Targets is what to fetch, in order.
+	Targets []Target
+
+	OutputDir  string // where files are saved; empty: the current directory
+	CreateDirs bool   // make directories that are missing
+
+	ParallelMax     int // transfers at a time; 0: 50
+	ParallelMaxHost int // of those, to one host and port; 0: no bound
+	Rate            Rate
+
+	Location  bool // follow redirects
+	MaxRedirs int  // at most so many; negative: no bound
+
+	Method    string
+	Headers   []Header
+	Data      []byte // the body of the request, when HasData
+	HasData   bool
+	UserAgent *string // nil: our own
+	User      *url.Userinfo
+
+	Proxy      *string // nil: from the environment; empty: none
+	Resolve    []ResolveRule
+	TLS        *tls.Config // nil: the system's certificates
+	Compressed bool
+
+	ConnectTimeout time.Duration // 0: none
+	MaxTime        time.Duration // for each attempt; 0: none
+	SpeedLimit     int64         // bytes a second; 0: none
+	SpeedTime      time.Duration // 0: 30 seconds
+	MaxFilesize    int64         // decoded bytes of a body; 0: no bound
+
+	Retry          int
+	RetryDelay     time.Duration // 0: one second, doubled each time
+	RetryMaxTime   time.Duration // 0: no bound
+	RetryAllErrors bool
+
+	Fail       bool // a status of 400 and above is an error
+	Silent     bool
+	ShowError  bool // errors are told although Silent
+	Verbose    bool
+	WriteOut   string
+	NDJSON     bool
+	NoProgress bool
+}
+
+// A Target is a URL, or the name of a list of them, and where their bodies go.
+type Target struct {
+	URL    string
+	List   string // a file with a URL a line, "-" for standard input; URL is empty then
+	Output Output
+}
+
+// An Output says where a body goes.
+type Output struct {
+	Kind OutputKind
+	Path string // for ToFile
+}
+
+// OutputKind is the kind of an [Output].
+type OutputKind uint8
+
+const (
+	ToStdout  OutputKind = iota
+	ToFile               // a file that the user named
+	ToRemote             // a file named after the last part of the URL's path
+	ToNowhere            // the body is read, counted and dropped
+)
+
+// A Header is one that the user asked for. Remove takes away one that would be
+// sent otherwise.
+type Header struct {
+	Name, Value string
+	Remove      bool
+}
+
+// A ResolveRule gives the addresses of a host, in the place of asking for them.
+type ResolveRule struct {
+	Host  string // in lower case; "*" for every host
+	Port  uint16
+	Addrs []netip.Addr
+}
+
+const (
+	defaultParallel  = 50
+	defaultSpeedTime = 30 * time.Second
+	// DefaultMaxRedirs is curl's.
+	DefaultMaxRedirs = 50
+)
+
+func (o *Options) parallel() int {
+	if o.ParallelMax <= 0 {
+		return defaultParallel
+	}
+	return o.ParallelMax
+}
+
+func (o *Options) speedTime() time.Duration {
+	if o.SpeedTime <= 0 {
+		return defaultSpeedTime
+	}
+	return o.SpeedTime
+}
+
+// several says whether there may be more than one body.
+func (o *Options) several() bool {
+	return len(o.Targets) > 1 || len(o.Targets) == 1 && o.Targets[0].List != ""
+}
+
+// toStdout says whether a body may go to standard output.
+func (o *Options) toStdout() bool {
+	for _, t := range o.Targets {
+		if t.Output.Kind == ToStdout {
+			return true
+		}
+	}
+	return false
+}

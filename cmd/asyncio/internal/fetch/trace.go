@@ -1,0 +1,194 @@
+package fetch
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// traced gives the context of a request, with what notes when each of its
+// steps is done. That costs something, so it is left out when nobody asks.
+func (x *transfer) traced(ctx context.Context) context.Context {
+	if !x.tracing {
+		return ctx
+	}
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn:              x.getConn,
+		ConnectDone:          x.connected,
+		TLSHandshakeDone:     x.secured,
+		GotConn:              x.gotConn,
+		GotFirstResponseByte: func() { x.result.Times.StartTransfer = x.since() },
+	})
+}
+
+// getConn is the begin of connecting.
+func (x *transfer) getConn(hostPort string) {
+	limit := x.opts.ConnectTimeout
+	if limit <= 0 {
+		return
+	}
+	x.connect = x.loop.CallLater(limit, func() {
+		x.abort(fail(TimedOut, "connection to %s timed out after %d milliseconds", hostPort, limit.Milliseconds()))
+	})
+}
+
+// connected is the end of connecting to one address.
+func (x *transfer) connected(_, addr string, err error) {
+	x.result.Times.Connect = x.since()
+	if x.opts.Verbose {
+		if err != nil {
+			x.say("* connect to %s failed: %v", addr, err)
+		} else {
+			x.say("* connected to %s", addr)
+		}
+	}
+}
+
+func (x *transfer) secured(state tls.ConnectionState, err error) {
+	x.result.Times.AppConnect = x.since()
+	if x.opts.Verbose && err == nil {
+		x.say("* TLS connection using %s / %s", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite))
+	}
+}
+
+// gotConn is the begin of the request itself.
+func (x *transfer) gotConn(info httptrace.GotConnInfo) {
+	if x.connect != nil {
+		x.connect.Cancel()
+		x.connect = nil
+	}
+	now, t := x.since(), &x.result.Times
+	t.PreTransfer = now
+	if info.Reused {
+		t.NameLookup, t.Connect, t.AppConnect = now, now, 0
+		if x.result.Scheme == "https" {
+			t.AppConnect = now
+		}
+	} else {
+		x.result.Connects++
+		t.Connect = orElseTime(t.Connect, now)
+	}
+	if info.Conn != nil {
+		x.result.Remote = addrPort(info.Conn.RemoteAddr())
+		x.result.Local = addrPort(info.Conn.LocalAddr())
+	}
+	if x.opts.Verbose && info.Reused {
+		x.say("* using the connection to %s again", x.result.Remote)
+	}
+}
+
+func orElseTime(a, b time.Duration) time.Duration {
+	if a != 0 {
+		return a
+	}
+	return b
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	if t, ok := a.(*net.TCPAddr); ok {
+		p := t.AddrPort()
+		return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+	}
+	return netip.AddrPort{}
+}
+
+// note takes down what the response says.
+func (x *transfer) note(req *http.Request, resp *http.Response) {
+	r := x.result
+	r.Code, r.Header = resp.StatusCode, resp.Header
+	if !x.tracing {
+		return
+	}
+	r.HTTPVersion = fmt.Sprintf("%d.%d", resp.ProtoMajor, resp.ProtoMinor)
+	r.ContentType = resp.Header.Get("Content-Type")
+	r.Times.StartTransfer = orElseTime(r.Times.StartTransfer, x.since())
+	var size int64
+	size, r.Headers = headerSize(resp)
+	r.HeaderSize += size
+	r.RequestSize += requestSize(req)
+}
+
+// headerSize counts the bytes and the lines of a response's header, as they
+// were before net/http took some of them out. A header with unusual white
+// space was longer.
+func headerSize(resp *http.Response) (size int64, lines int) {
+	size = int64(len(resp.Proto) + 1 + len(resp.Status) + 2 + 2)
+	for name, values := range resp.Header {
+		for _, v := range values {
+			size += int64(len(name) + 2 + len(v) + 2)
+			lines++
+		}
+	}
+	if len(resp.TransferEncoding) > 0 {
+		size += int64(len("Transfer-Encoding: \r\n") + len(strings.Join(resp.TransferEncoding, ", ")))
+		lines++
+	}
+	if len(resp.Trailer) > 0 {
+		n := len("Trailer: \r\n") - 2
+		for name := range resp.Trailer {
+			n += len(name) + 2
+		}
+		size += int64(n)
+		lines++
+	}
+	return size, lines
+}
+
+// requestSize counts the bytes of a request's header.
+func requestSize(req *http.Request) int64 {
+	n := len(req.Method) + 1 + len(req.URL.RequestURI()) + len(" HTTP/1.1\r\n") + len("Host: \r\n") + len(req.Host) + 2
+	for name, values := range req.Header {
+		for _, v := range values {
+			if v != "" || name != "User-Agent" {
+				n += len(name) + 2 + len(v) + 2
+			}
+		}
+	}
+	if req.ContentLength > 0 {
+		n += len(fmt.Sprintf("Content-Length: %d\r\n", req.ContentLength))
+	}
+	return int64(n)
+}
+
+// sayRequest tells of a request, for -v.
+func (x *transfer) sayRequest(req *http.Request) {
+	if !x.opts.Verbose {
+		return
+	}
+	lines := []string{fmt.Sprintf("> %s %s HTTP/1.1", req.Method, req.URL.RequestURI()), "> Host: " + req.Host}
+	lines = append(lines, headerLines("> ", req.Header)...)
+	x.say("%s", strings.Join(append(lines, ">"), "\n"))
+}
+
+// sayResponse tells of a response's header, for -v.
+func (x *transfer) sayResponse(resp *http.Response) {
+	if !x.opts.Verbose {
+		return
+	}
+	lines := append([]string{"< " + printable(resp.Proto+" "+resp.Status)}, headerLines("< ", resp.Header)...)
+	x.say("%s", strings.Join(append(lines, "<"), "\n"))
+}
+
+func headerLines(mark string, h http.Header) []string {
+	names := make([]string, 0, len(h))
+	for name := range h {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	var lines []string
+	for _, name := range names {
+		for _, v := range h[name] {
+			if v != "" || name != "User-Agent" {
+				lines = append(lines, mark+printable(name+": "+v))
+			}
+		}
+	}
+	return lines
+}

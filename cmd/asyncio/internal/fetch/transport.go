@@ -1,0 +1,68 @@
+package fetch
+
+import (
+	"context"
+	"net"
+	"net/http/httptrace"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp"
+)
+
+// newTransport makes what requests go through.
+func newTransport(o *Options) (*asynchttp.Transport, error) {
+	proxy, err := proxyFunc(o, os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	t := &asynchttp.Transport{
+		Proxy:              proxy,
+		Dial:               o.dial,
+		TLSClientConfig:    o.TLS,
+		DisableCompression: true, // what is asked for and unpacked is decided here
+		MaxIdleConns:       max(2*o.parallel(), asynchttp.DefaultMaxIdleConns),
+		ReadBufferSize:     8 << 10,
+	}
+	return t, nil
+}
+
+// dial opens a connection, to the addresses that a rule gives the host or else
+// to those that its name has.
+func (o *Options) dial(ctx context.Context, network, address string) (*asyncio.Stream, error) {
+	var opts []asyncio.ConnOption
+	if addrs := o.resolved(address); addrs != nil {
+		opts = append(opts, asyncio.WithResolver(func(context.Context, string, string) ([]netip.Addr, error) { return addrs, nil }))
+	}
+	s, err := asyncio.OpenConnection(ctx, network, address, opts...)
+	if trace := httptrace.ContextClientTrace(ctx); trace != nil && trace.ConnectDone != nil && err == nil {
+		trace.ConnectDone(network, s.RemoteAddr().String(), nil)
+	}
+	return s, err
+}
+
+// resolved gives the addresses of the rule for a host and port.
+func (o *Options) resolved(address string) []netip.Addr {
+	if len(o.Resolve) == 0 {
+		return nil
+	}
+	host, portText, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil
+	}
+	port, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil {
+		return nil
+	}
+	host = strings.ToLower(host)
+	var found []netip.Addr
+	for _, r := range o.Resolve {
+		if r.Port == uint16(port) && (r.Host == host || r.Host == "*" && found == nil) {
+			found = r.Addrs // the last one counts, and a name before the star
+		}
+	}
+	return found
+}

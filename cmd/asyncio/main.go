@@ -1,0 +1,11 @@
+// Command asyncio shows what the library does: demo fetches two hundred pages
+// from itself, fetch gets any number of URLs at once, in one thread.
+package main
+
+import (
+	"os"
+
+	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/cli"
+)
+
+func main() { os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
