@@ -91,7 +91,7 @@ func run(ctx context.Context, loop *asyncio.Loop, o *Options, s Streams, transpo
 	}
 	e.stats.begun = loop.Time()
 	e.plan = newSchedule(loop, o, e.start)
-	e.out = newOutlet(loop, e.pool, s.Stdout)
+	e.out = newOutlet(loop, e.pool, s.Stdout, e.stopIfBroken)
 	var unknown []string
 	e.writeOut, unknown = parseWriteOut(o.WriteOut)
 	for _, name := range unknown {
@@ -119,6 +119,7 @@ func (e *engine) wait(ctx context.Context) Code {
 	if err != nil {
 		e.interrupt(ctx)
 	}
+	e.flush(ctx)
 	var fatal *Error
 	switch {
 	case err != nil:
@@ -129,6 +130,19 @@ func (e *engine) wait(ctx context.Context) Code {
 	}
 	e.summary("")
 	return e.stats.code
+}
+
+// flushGrace is how long one waits, in the end, for somebody to take the output.
+const flushGrace = time.Second
+
+// flush writes what lines are left.
+func (e *engine) flush(ctx context.Context) {
+	if e.plan.stopped {
+		_ = asyncio.Timeout(ctx, flushGrace, func(ctx context.Context, _ *asyncio.Scope) error { return e.out.flush(ctx) })
+		return
+	}
+	_ = e.out.flush(ctx)
+	e.stopIfBroken()
 }
 
 // feedFailed tells of lists that could not be read.
@@ -213,7 +227,9 @@ func (e *engine) report(ctx context.Context, j *job, r *Result) {
 		if s.code == OK || j.number < s.firstFailed {
 			s.code, s.firstFailed = r.Err.Code, j.number
 		}
-		e.complain(r.Err)
+		if r.Err.Code != WriteFailed || e.out.broken == nil { // that is told once, below
+			e.complain(r.Err)
+		}
 	} else if p := j.place; p != nil && p.wanted != "" {
 		e.note("%s: saved as %s: another URL has the name %s", j.shown(), printable(p.path), printable(p.wanted))
 	}
@@ -234,12 +250,7 @@ func (e *engine) report(ctx context.Context, j *job, r *Result) {
 		e.progress.hide()
 		_, _ = e.io.Stderr.Write(errs)
 	}
-	if err := e.out.write(ctx, line); err != nil && !asyncio.IsCancelled(err) && r.Err == nil {
-		var failed *Error
-		if errors.As(err, &failed) && s.code == OK {
-			s.code, s.firstFailed = failed.Code, j.number
-		}
-	}
+	_ = e.out.line(ctx, line) // its error ends the run
 	e.stopIfBroken()
 }
 
@@ -249,6 +260,7 @@ func (e *engine) stopIfBroken() {
 		return
 	}
 	e.fatal = e.out.broken
+	e.complain(e.fatal)
 	e.plan.stop()
 	current := e.loop.CurrentTask()
 	for t := range e.tasks {

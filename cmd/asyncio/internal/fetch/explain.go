@@ -118,12 +118,16 @@ func proxyError(e *asynchttp.ProxyError) *Error {
 	return fail(ProxyFailed, "proxy %s: %w", e.Proxy, plainly(e.Err))
 }
 
-// malformedError has curl's two codes for an answer that is no HTTP: one for
-// what is something else from its first line on, one for a bad header.
+// malformedError has curl's codes for an answer that is no HTTP: one for what is
+// something else from its first line on, one for a bad header, and one for a
+// transfer encoding that nobody knows.
 func malformedError(e *asynchttp.MalformedResponseError) *Error {
 	text := e.Err.Error()
 	if strings.Contains(text, "HTTP response") || strings.Contains(text, "HTTP version") || strings.Contains(text, "status code") {
 		return fail(UnsupportedProtocol, "the answer is not HTTP/1: %w", plainly(e.Err))
+	}
+	if strings.Contains(text, "transfer encoding") {
+		return fail(BadEncoding, "%w", plainly(e.Err))
 	}
 	return fail(WeirdReply, "weird server reply: %w", plainly(e.Err))
 }

@@ -40,7 +40,7 @@ func (o *Options) firstHop(u *url.URL) hop {
 func (o *Options) follow(h hop, status int, location string) (hop, error) {
 	to, err := h.url.Parse(strings.ReplaceAll(location, " ", "%20"))
 	if err != nil {
-		return h, fail(BadURL, "the redirect to %q is malformed: %w", location, err)
+		return h, fail(BadURL, "the redirect to %q is malformed: %w", location, parseReason(err))
 	}
 	to.Scheme = strings.ToLower(to.Scheme)
 	if err := checkURL(to); err != nil {

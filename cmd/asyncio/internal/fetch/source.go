@@ -153,14 +153,25 @@ func parseURL(raw string) (*url.URL, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		var e *url.Error
-		if errors.As(err, &e) {
-			err = e.Err
-		}
-		return nil, fail(BadURL, "the URL is malformed: %w", err)
+		return nil, fail(BadURL, "the URL is malformed: %w", parseReason(err))
+	}
+	if i := strings.IndexFunc(text, func(r rune) bool { return r == ' ' || !isPlain(r) }); i >= 0 {
+		return nil, fail(BadURL, "the URL is malformed: it has a space or a control character")
+	}
+	if strings.Contains(u.Path, "/.") {
+		u = new(url.URL).ResolveReference(u) // takes "." and ".." out of the path
 	}
 	u.Scheme = strings.ToLower(u.Scheme)
 	return u, checkURL(u)
+}
+
+// parseReason takes the URL off an error of parsing it: it is told with it anyway.
+func parseReason(err error) error {
+	var e *url.Error
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	return err
 }
 
 // checkURL says why u cannot be fetched.

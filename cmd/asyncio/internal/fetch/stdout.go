@@ -16,11 +16,17 @@ type outlet struct {
 	w       io.Writer
 	mayWait bool // writing may block: it is a pipe or a terminal
 	lock    asyncio.Lock
-	broken  error // nothing can be written any more
+	written func() // called when lines were written, or could not be
+
+	pending, spare []byte // lines
+	flushing       bool   // somebody is about to write them
+
+	broken error // nobody takes what is written any more
+	cut    bool  // the wait for a write was cut off, so what was written is not known
 }
 
-func newOutlet(l *asyncio.Loop, pool *asyncio.ThreadPoolExecutor, w io.Writer) *outlet {
-	o := &outlet{loop: l, pool: pool, w: w}
+func newOutlet(l *asyncio.Loop, pool *asyncio.ThreadPoolExecutor, w io.Writer, written func()) *outlet {
+	o := &outlet{loop: l, pool: pool, w: w, written: written}
 	if f, ok := w.(*os.File); ok {
 		info, err := f.Stat()
 		o.mayWait = err != nil || !info.Mode().IsRegular()
@@ -30,15 +36,60 @@ func newOutlet(l *asyncio.Loop, pool *asyncio.ThreadPoolExecutor, w io.Writer) *
 
 // hold runs body, which may call put, while nobody else may write.
 func (o *outlet) hold(ctx context.Context, body func(ctx context.Context) error) error {
-	return o.lock.With(ctx, body)
+	return o.lock.With(ctx, func(ctx context.Context) error {
+		if err := o.drain(ctx); err != nil {
+			return err
+		}
+		return body(ctx)
+	})
 }
 
-// write writes p as a whole.
-func (o *outlet) write(ctx context.Context, p []byte) error {
-	if len(p) == 0 {
-		return nil
+// maxPending is how many bytes of lines may wait to be written.
+const maxPending = 256 << 10
+
+// line writes a line as a whole, after what was written before. Lines are
+// gathered while one is being written, so that many of them cost little; the
+// caller waits only when there are too many.
+func (o *outlet) line(ctx context.Context, p []byte) error {
+	if o.broken != nil {
+		return o.broken
 	}
-	return o.hold(ctx, func(ctx context.Context) error { return o.put(ctx, p) })
+	o.pending = append(o.pending, p...)
+	if len(o.pending) > maxPending {
+		return o.flush(ctx)
+	}
+	if !o.flushing && len(o.pending) > 0 {
+		o.flushing = true
+		asyncio.CreateTaskOn(o.loop, func(ctx context.Context) (struct{}, error) {
+			defer func() { o.flushing = false }()
+			_ = o.flush(ctx) // the next to write gets the error
+			o.written()
+			return struct{}{}, nil
+		})
+	}
+	return nil
+}
+
+// flush writes all lines.
+func (o *outlet) flush(ctx context.Context) error {
+	if len(o.pending) == 0 && !o.lock.Locked() {
+		return o.broken
+	}
+	return o.lock.With(ctx, o.drain)
+}
+
+// drain writes the lines that wait. The caller holds the outlet.
+func (o *outlet) drain(ctx context.Context) error {
+	for len(o.pending) > 0 {
+		p := o.pending
+		o.pending = o.spare[:0]
+		o.spare = nil // while p may be read by whoever writes it
+		if err := o.put(ctx, p); err != nil {
+			return err
+		}
+		o.spare = p
+	}
+	return nil
 }
 
 // put writes p. The caller holds the outlet, or is the only one who writes.
@@ -46,18 +97,23 @@ func (o *outlet) put(ctx context.Context, p []byte) error {
 	if o.broken != nil {
 		return o.broken
 	}
+	if o.cut {
+		return fail(WriteFailed, "standard output: an earlier write was cut off")
+	}
 	var err error
 	if o.mayWait {
 		_, err = blocking(ctx, o.loop, o.pool, func() (int, error) { return o.w.Write(p) })
 	} else {
 		_, err = o.w.Write(p)
 	}
-	if err != nil {
-		// Also when only the wait was cut off: what was written is not known
-		// then, and nothing may come after it.
+	switch {
+	case asyncio.IsCancelled(err):
+		o.cut = true
+	case err != nil:
 		o.broken = fail(WriteFailed, "standard output: %w", err)
+		return o.broken
 	}
-	return writeError(err)
+	return err
 }
 
 // streamSink writes the only body there is to standard output as it comes.

@@ -21,6 +21,8 @@ func (x *transfer) traced(ctx context.Context) context.Context {
 	}
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn:              x.getConn,
+		DNSDone:              func(httptrace.DNSDoneInfo) { x.result.Times.NameLookup = x.since() },
+		ConnectStart:         x.connecting,
 		ConnectDone:          x.connected,
 		TLSHandshakeDone:     x.secured,
 		GotConn:              x.gotConn,
@@ -37,6 +39,12 @@ func (x *transfer) getConn(hostPort string) {
 	x.connect = x.loop.CallLater(limit, func() {
 		x.abort(fail(TimedOut, "connection to %s timed out after %d milliseconds", hostPort, limit.Milliseconds()))
 	})
+}
+
+// connecting is the begin of connecting to addresses.
+func (x *transfer) connecting(_, _ string) {
+	t := &x.result.Times
+	t.NameLookup = orElseTime(t.NameLookup, x.since())
 }
 
 // connected is the end of connecting to one address.

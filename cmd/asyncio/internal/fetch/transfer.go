@@ -137,6 +137,10 @@ func (x *transfer) roundTrip(ctx context.Context, h hop) (*http.Response, error)
 	if err != nil {
 		return nil, err
 	}
+	if resp.ProtoMajor != 1 {
+		_ = resp.Body.Close()
+		return nil, fail(UnsupportedProtocol, "unsupported HTTP version in the response: %s", resp.Proto)
+	}
 	if h.body {
 		r.Uploaded = int64(len(x.opts.Data))
 	}

@@ -3,7 +3,6 @@ package fetch
 import (
 	"context"
 	"net"
-	"net/http/httptrace"
 	"net/netip"
 	"os"
 	"strconv"
@@ -21,11 +20,13 @@ func newTransport(o *Options) (*asynchttp.Transport, error) {
 	}
 	t := &asynchttp.Transport{
 		Proxy:              proxy,
-		Dial:               o.dial,
 		TLSClientConfig:    o.TLS,
 		DisableCompression: true, // what is asked for and unpacked is decided here
 		MaxIdleConns:       max(2*o.parallel(), asynchttp.DefaultMaxIdleConns),
 		ReadBufferSize:     8 << 10,
+	}
+	if len(o.Resolve) > 0 {
+		t.DialContext = o.dial
 	}
 	return t, nil
 }
@@ -33,16 +34,21 @@ func newTransport(o *Options) (*asynchttp.Transport, error) {
 // dial opens a connection, to the addresses that a rule gives the host or else
 // to those that its name has.
 func (o *Options) dial(ctx context.Context, network, address string) (*asyncio.Stream, error) {
-	var opts []asyncio.ConnOption
-	if addrs := o.resolved(address); addrs != nil {
-		opts = append(opts, asyncio.WithResolver(func(context.Context, string, string) ([]netip.Addr, error) { return addrs, nil }))
-	}
-	s, err := asyncio.OpenConnection(ctx, network, address, opts...)
-	if trace := httptrace.ContextClientTrace(ctx); trace != nil && trace.ConnectDone != nil && err == nil {
-		trace.ConnectDone(network, s.RemoteAddr().String(), nil)
-	}
-	return s, err
+	addrs := o.resolved(address)
+	return asyncio.OpenConnection(ctx, network, address, asyncio.WithResolver(
+		func(ctx context.Context, network, host string) ([]netip.Addr, error) {
+			if addrs != nil {
+				return addrs, nil
+			}
+			return net.DefaultResolver.LookupNetIP(withoutValues{ctx}, network, host)
+		}))
 }
+
+// withoutValues is a context without its values: among them is a trace, whose
+// functions are for the loop's goroutine, and the resolver's is another.
+type withoutValues struct{ context.Context }
+
+func (withoutValues) Value(any) any { return nil }
 
 // resolved gives the addresses of the rule for a host and port.
 func (o *Options) resolved(address string) []netip.Addr {
