@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"syscall"
 	"time"
 )
 
@@ -20,6 +21,7 @@ type stream interface {
 	LocalAddr() net.Addr
 	RemoteAddr() net.Addr
 	Conn() net.Conn
+	SyscallConn() (syscall.RawConn, error)
 }
 
 // A conn is a connection of a Transport: to a host, or to its proxy. It
@@ -118,9 +120,28 @@ func (c *conn) close() {
 // gone says whether the connection cannot carry another request.
 func (c *conn) gone() bool { return c.closed || c.cause != nil || c.ioErr != nil }
 
-// stale says whether an idle connection was closed by the server meanwhile, as
-// far as is known here. A server may close it in this moment.
-func (c *conn) stale() bool { return c.gone() || c.s.AtEOF() }
+// shortIdle is how long a connection may lie idle and be taken without a look.
+// Looking costs a system call, and a request that is lost is sent again.
+const shortIdle = 100 * time.Millisecond
+
+// stale says whether an idle connection was closed by the server meanwhile, or
+// has got data that nobody asked for. A server may close it in this moment.
+// careful is for requests that cannot be sent again.
+func (c *conn) stale(careful bool) bool {
+	if c.gone() || c.s.AtEOF() {
+		return true
+	}
+	if !careful && c.t.loop.Time()-c.idleSince < shortIdle {
+		return false
+	}
+	raw, err := c.s.SyscallConn()
+	if err != nil {
+		return true
+	}
+	ended, data := peeked(raw)
+	// Over TLS data may be a session ticket.
+	return ended || data && c.tls == nil && c.host.key.scheme == "http"
+}
 
 // buffer gives the connection a reader.
 func (c *conn) buffer() {

@@ -81,7 +81,14 @@ func (c *conn) startTLS(ctx context.Context, addr string, trace *httptrace.Clien
 	if trace != nil && trace.TLSHandshakeStart != nil {
 		trace.TLSHandshakeStart()
 	}
-	err = c.s.StartTLS(ctx, cfg)
+	if outer, ok := c.s.(*asyncio.Stream); ok && outer.ConnectionState() != nil {
+		var inner *nestedTLS
+		if inner, err = startNestedTLS(ctx, outer, cfg); err == nil {
+			c.s = inner
+		}
+	} else {
+		err = c.s.StartTLS(ctx, cfg)
+	}
 	if err == nil {
 		c.tls = c.s.ConnectionState()
 	}

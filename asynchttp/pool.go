@@ -35,14 +35,14 @@ type waiter struct{ got *asyncio.Future[*conn] }
 
 // get gives an idle connection to a host, or nil: then the caller has leave to
 // dial, and must call [pool.add] or [pool.release]. When fresh is set, it gets
-// no connection that lay idle.
-func (t *Transport) get(ctx context.Context, k key, fresh bool) (*conn, *host, error) {
+// no connection that lay idle; when careful is set, none that is closed.
+func (t *Transport) get(ctx context.Context, k key, fresh, careful bool) (*conn, *host, error) {
 	h := t.pool.host(k)
 	if !fresh {
 		for len(h.idle) > 0 {
 			c := h.idle[len(h.idle)-1]
 			t.pool.wake(c)
-			if !c.stale() {
+			if !c.stale(careful) {
 				return c, h, nil
 			}
 			c.close()

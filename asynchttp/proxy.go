@@ -12,12 +12,18 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"time"
 )
+
+// proxyTimeout limits what a proxy needs to connect to the host, as in net/http.
+const proxyTimeout = time.Minute
 
 // throughProxy makes a connection to a proxy one to the host, or leaves it as
 // it is where the proxy takes requests for all hosts.
 func (c *conn) throughProxy(ctx context.Context, proxy *url.URL, trace *httptrace.ClientTrace) error {
 	target := c.host.key.addr
+	timer := c.t.loop.CallLater(proxyTimeout, func() { c.fail(&TimeoutError{"proxy"}) })
+	defer timer.Cancel()
 	var err error
 	switch proxy.Scheme {
 	case "https":
@@ -68,10 +74,6 @@ func (c *conn) connectHTTP(ctx context.Context, proxy *url.URL, target string) e
 	defer t.wires.put(w)
 	if err := out.appendHeader(w); err != nil {
 		return err
-	}
-	if d := t.ResponseHeaderTimeout; d > 0 {
-		timer := t.loop.CallLater(d, func() { c.fail(&TimeoutError{"answer of the proxy"}) })
-		defer timer.Cancel()
 	}
 	x := exchange{c: c, out: out, sent: true}
 	c.buffer()

@@ -233,7 +233,7 @@ func (t *Transport) begin(ctx context.Context, req *http.Request, trace *httptra
 	if trace != nil && trace.GetConn != nil {
 		trace.GetConn(address(req.URL))
 	}
-	c, h, err := t.get(ctx, k, fresh)
+	c, h, err := t.get(ctx, k, fresh, !replayable(req))
 	if err != nil {
 		return nil, err
 	}
