@@ -48,12 +48,14 @@ func proxy(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
 	}
-	w.WriteHeader(http.StatusOK)
+	// The answer is written by hand: after Hijack there is nobody else who
+	// reads what comes next.
 	in, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		out.Close()
 		return
 	}
+	io.WriteString(in, "HTTP/1.1 200 OK\r\n\r\n")
 	pipe(in, out)
 }
 
