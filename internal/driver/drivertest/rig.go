@@ -88,7 +88,7 @@ func Run(t *testing.T, newDriver New) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := &rig{T: t, d: d}
+			r := &rig{TB: t, d: d}
 			t.Cleanup(r.close)
 			test.test(r)
 		})
@@ -100,7 +100,7 @@ const patience = 20 * time.Second
 
 // rig is a driver under test, and the handles to close after it.
 type rig struct {
-	*testing.T
+	testing.TB
 	d     driver.Driver
 	ends  []io.Closer
 	ended bool

@@ -373,7 +373,7 @@ func testConnectedEvent(r *rig) {
 
 // testRandomTransfers compares a connection with two slices of bytes.
 func testRandomTransfers(r *rig) {
-	rapid.Check(r.T, func(t *rapid.T) {
+	rapid.Check(r.TB, func(t *rapid.T) {
 		addr := rapid.SampledFrom([]net.Addr{loopback(), r.unixAddr()}).Draw(t, "addr")
 		ends := [2]*end{}
 		ends[0], ends[1] = r.pair(addr)

@@ -24,6 +24,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+func BenchmarkDriver(b *testing.B) {
+	drivertest.Bench(b, func() (driver.Driver, error) { return portable.New() })
+}
+
 func TestDriver(t *testing.T) {
 	drivertest.Run(t, func() (driver.Driver, error) { return portable.New() })
 }
