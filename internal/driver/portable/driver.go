@@ -6,7 +6,7 @@
 // loop does not wait: a connection costs one goroutine while something more to
 // read is awaited, one while something is left to be written, and none when its
 // reader is paused. None of them holds a buffer while it waits (but see
-// [Driver.FromConn]).
+// [Driver.FromConn]): an idle connection costs less than three kilobytes.
 package portable
 
 import (
