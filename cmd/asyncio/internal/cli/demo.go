@@ -1,9 +1,62 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
 	"github.com/spf13/cobra"
+
+	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/demo"
+	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/fetch"
 )
 
 func (p *program) demoCommand() *cobra.Command {
-	return &cobra.Command{Use: "demo"}
+	pages := 0
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Fetch two hundred pages at once from two sites that it runs itself",
+		Long: `Demo starts an http and an https site on this machine, whose pages take 0.1 to
+0.9 seconds each, and fetches two hundred of them at once. Sites and client run
+on one event loop, in one thread.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return p.demo(c.Context(), pages) },
+	}
+	c.Flags().IntVar(&pages, "pages", 200, "so many pages")
+	return c
+}
+
+func (p *program) demo(ctx context.Context, pages int) error {
+	if pages < 1 {
+		return errors.New("--pages must be at least 1")
+	}
+	s := p.streams()
+	err := p.onLoop(ctx, func(ctx context.Context) error {
+		fmt.Fprintf(p.out, "Fetching %d pages from two sites on this machine, all at once ...\n", pages)
+		r, err := demo.Run(ctx, pages, demoProgress(s, pages))
+		if s.Width != nil {
+			_, _ = io.WriteString(p.err, "\r\x1b[K")
+		}
+		if err != nil {
+			return &fetch.Error{Code: fetch.ReceiveFailed, Err: err}
+		}
+		fmt.Fprintln(p.out, r)
+		return nil
+	})
+	if asyncio.IsCancelled(err) || ctx.Err() != nil {
+		return &fetch.Error{Code: fetch.Interrupted, Err: errors.New("interrupted")}
+	}
+	return err
+}
+
+// demoProgress draws a bar, on a terminal.
+func demoProgress(s fetch.Streams, pages int) func(done int) {
+	if s.Width == nil {
+		return func(int) {}
+	}
+	return func(done int) {
+		_, _ = io.WriteString(s.Stderr, "\r\x1b[K"+fetch.Bar(done, pages, " pages", s.Width(), s.Color))
+	}
 }

@@ -87,7 +87,7 @@ func (p *program) onLoop(ctx context.Context, main func(context.Context) error) 
 func (p *program) streams() fetch.Streams {
 	s := fetch.Streams{Stdin: p.in, Stdout: p.out, Stderr: p.err}
 	s.StdoutIsTerminal = terminal(p.out) != nil
-	if f := terminal(p.err); f != nil {
+	if f := terminal(p.err); f != nil && allowEscapes(f) {
 		s.Width = func() int {
 			w, _, err := term.GetSize(int(f.Fd()))
 			if err != nil {
@@ -95,7 +95,7 @@ func (p *program) streams() fetch.Streams {
 			}
 			return w
 		}
-		s.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+		s.Color = os.Getenv("NO_COLOR") == ""
 	}
 	return s
 }

@@ -1,0 +1,8 @@
+//go:build !windows
+
+package cli
+
+import "os"
+
+// allowEscapes says whether a terminal takes the escapes that move its cursor.
+func allowEscapes(*os.File) bool { return os.Getenv("TERM") != "dumb" }
