@@ -58,8 +58,8 @@ type future struct {
 	err       error
 	state     futureState
 	retrieved bool     // somebody has seen err
-	first     runnable // the first callback; most futures have one
-	more      []runnable
+	first     runnable    // the first callback; most futures have no other
+	more      *[]runnable // those behind it
 	canceller canceller // what Cancel does, where that is not simply to cancel
 }
 
@@ -73,10 +73,12 @@ func (f *future) add(r runnable) {
 	switch {
 	case f.state != pending:
 		f.loop.ready.Push(r)
-	case f.first == nil && len(f.more) == 0:
+	case f.first == nil && f.more == nil:
 		f.first = r
+	case f.more == nil:
+		f.more = &[]runnable{r}
 	default:
-		f.more = append(f.more, r)
+		*f.more = append(*f.more, r)
 	}
 }
 
@@ -86,11 +88,15 @@ func (f *future) remove(r runnable) bool {
 		f.first = nil
 		return true
 	}
-	if i := slices.Index(f.more, r); i >= 0 {
-		f.more = slices.Delete(f.more, i, i+1)
-		return true
+	if f.more == nil {
+		return false
 	}
-	return false
+	i := slices.Index(*f.more, r)
+	if i < 0 {
+		return false
+	}
+	*f.more = slices.Delete(*f.more, i, i+1)
+	return true
 }
 
 func (f *future) settle(state futureState, err error) {
@@ -99,10 +105,12 @@ func (f *future) settle(state futureState, err error) {
 		f.loop.ready.Push(f.first)
 		f.first = nil
 	}
-	for _, r := range f.more {
-		f.loop.ready.Push(r)
+	if f.more != nil {
+		for _, r := range *f.more {
+			f.loop.ready.Push(r)
+		}
+		f.more = nil
 	}
-	f.more = nil
 	if state == finished && err != nil {
 		f.loop.unseen.add(f)
 	}

@@ -176,7 +176,10 @@ func (f *future) calls(g *gathering) bool {
 	if m, ok := f.first.(*gatherMember); ok && m.g == g {
 		return true
 	}
-	for _, r := range f.more {
+	if f.more == nil {
+		return false
+	}
+	for _, r := range *f.more {
 		if m, ok := r.(*gatherMember); ok && m.g == g {
 			return true
 		}

@@ -21,17 +21,28 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	return t.sleep(d, level)
 }
 
+// sleep is Sleep in the running task. It allocates the first time.
 func (t *task) sleep(d time.Duration, level context.Context) error {
 	if d <= 0 {
 		return t.yield()
 	}
-	s := sleeper{TimerHandle: TimerHandle{loop: t.loop, when: t.loop.after(d)}}
-	s.done.loop = t.loop
-	s.fn = s.wake
-	s.node.Value = &s.TimerHandle
+	s := t.sleeping
+	if s == nil {
+		s = new(sleeper)
+		s.node.Value = &s.TimerHandle
+		s.fn = s.wake
+		s.loop, s.done.loop = t.loop, t.loop
+		t.sleeping = s
+	}
+	s.done.state, s.done.err = pending, nil
+	s.when = t.loop.after(d)
 	t.loop.timers.Push(&s.node, int64(s.when))
 	err := t.wait(&s.done, level)
-	s.TimerHandle.Cancel()
+	if err != nil && !t.loop.timers.Remove(&s.node) {
+		// The timer is on its way through the ready queue. It must not meet
+		// the next sleep there.
+		t.sleeping = nil
+	}
 	return err
 }
 

@@ -33,18 +33,44 @@ type task struct {
 	waiter *future
 
 	id          uint64
-	givenName   string
-	cancels     int  // how often Cancel was called, less Uncancel
-	mustCancel  bool // a cancellation waits for the next step
-	started     bool // its function has begun
+	waits       uint64 // numbers the waits, for interrupts that come late
+	cancels     int32  // how often Cancel was called, less Uncancel
+	mustCancel  bool   // a cancellation waits for the next step
+	started     bool   // its function has begun
 	eager       bool
-	cancelMsg   string
-	failure     error   // what fn returned
-	interrupted error   // what ended the wait, other than its future
-	waits       uint64  // numbers the waits, for interrupts that come late
-	refusals    int     // awaits since the loop began to close
-	parked      *waiter // its place in a parkingLot, once it has had one
-	prev, next  *task   // all tasks of the loop that are not done
+	interrupted error     // what ended the wait, other than its future
+	rare        *taskRare // what few tasks have
+	parked      *waiter   // its place in a parkingLot, once it has had one
+	sleeping    *sleeper  // its timer, once it has slept
+	prev, next  *task     // all tasks of the loop that are not done
+}
+
+// taskRare is kept apart because there may be very many tasks.
+type taskRare struct {
+	name      string // the one that was given
+	cancelMsg string // of the cancellation that waits
+	refusals  int    // awaits since the loop began to close
+}
+
+func (t *task) withRare() *taskRare {
+	if t.rare == nil {
+		t.rare = new(taskRare)
+	}
+	return t.rare
+}
+
+// cancelMessage gives the message of the cancellation that waits.
+func (t *task) cancelMessage() string {
+	if t.rare == nil {
+		return ""
+	}
+	return t.rare.cancelMsg
+}
+
+func (t *task) setCancelMessage(message string) {
+	if message != "" || t.rare != nil {
+		t.withRare().cancelMsg = message
+	}
 }
 
 // taskShell is the typed half of a task.
@@ -86,7 +112,7 @@ type TaskOption func(*task)
 // WithName names the task, for messages. Without it a task is "Task-N".
 // Python: name=.
 func WithName(name string) TaskOption {
-	return func(t *task) { t.givenName = name }
+	return func(t *task) { t.withRare().name = name }
 }
 
 // WithEagerStart runs the task at once until it first waits, inside the call
@@ -181,14 +207,14 @@ func (t *task) step(thrown error) {
 	if t.mustCancel {
 		t.mustCancel = false
 		if !IsCancelled(thrown) {
-			thrown = &CancelledError{Message: t.cancelMsg}
+			thrown = &CancelledError{Message: t.cancelMessage()}
 		}
 	}
 	t.waiter = nil
 	t.interrupted = thrown
 
 	if !t.started && thrown != nil { // cancelled before it began
-		t.failure = thrown
+		t.future.err = thrown
 		t.interrupted = nil
 		t.finish()
 		return
@@ -223,32 +249,32 @@ func (t *task) Run() {
 			return
 		}
 		if v := recover(); v != nil {
-			t.failure = &PanicError{Value: v, Stack: debug.Stack()}
+			t.future.err = &PanicError{Value: v, Stack: debug.Stack()}
 			return
 		}
 		// A Goexit: it goes on through the loop to whoever runs that, and no
 		// step of this task comes back. So it ends here.
-		t.failure = ErrGoexit
+		t.future.err = ErrGoexit
 		t.future.retrieved = true // whoever ended the goroutine knows
 		t.loop.current = nil
 		t.co = nil
 		t.finish()
 	}()
-	t.failure = t.shell.call(&t.ctx)
+	t.future.err = t.shell.call(&t.ctx)
 	returned = true
 }
 
 // finish settles the task by what its function returned.
 func (t *task) finish() {
 	t.loop.tasks.remove(t)
-	err := t.failure
-	t.failure = nil
+	err := t.future.err // where Run has put it
+	t.future.err = nil
 	switch {
 	case err != nil:
 		t.setError(err)
 	case t.mustCancel: // it was cancelled in its last step
 		t.mustCancel = false
-		t.cancelPlain(t.cancelMsg)
+		t.cancelPlain(t.cancelMessage())
 	default:
 		t.setResult()
 	}
@@ -282,7 +308,7 @@ func (t *task) wait(f *future, level context.Context) error {
 	}
 	f.add(t)
 	t.waiter = f
-	if t.mustCancel && f.cancel(t.cancelMsg) {
+	if t.mustCancel && f.cancel(t.cancelMessage()) {
 		t.mustCancel = false
 	}
 	if level == nil || level.Done() == nil {
@@ -374,7 +400,7 @@ func (t *task) requestCancel(message string) bool {
 		return true
 	}
 	t.mustCancel = true
-	t.cancelMsg = message
+	t.setCancelMessage(message)
 	return true
 }
 
@@ -386,15 +412,16 @@ func (t *task) uncancel() int {
 			t.ctx.renew()
 		}
 	}
-	return t.cancels
+	return int(t.cancels)
 }
 
 // refuse is for awaits in a loop that is closing: it gives the error that they
 // return. A task that does not take a thousand of them for an answer is
 // suspended for good, and unwound by the loop.
 func (t *task) refuse() error {
-	t.refusals++
-	if t.refusals > maxRefusals {
+	r := t.withRare()
+	r.refusals++
+	if r.refusals > maxRefusals {
 		t.co.Suspend()
 	}
 	return ErrLoopClosed
@@ -403,8 +430,8 @@ func (t *task) refuse() error {
 const maxRefusals = 1000
 
 func (t *task) name() string {
-	if t.givenName != "" {
-		return t.givenName
+	if t.rare != nil && t.rare.name != "" {
+		return t.rare.name
 	}
 	return "Task-" + strconv.FormatUint(t.id, 10)
 }
@@ -439,7 +466,7 @@ func (t *Task[T]) Cancel(message ...string) bool { return t.future.Cancel(messag
 
 // Cancelling counts the calls of Cancel, less those of Uncancel. Python:
 // Task.cancelling.
-func (t *Task[T]) Cancelling() int { return t.cancels }
+func (t *Task[T]) Cancelling() int { return int(t.cancels) }
 
 // Uncancel takes one call of Cancel back and gives the count that is left. At
 // zero a cancellation that was not delivered yet is dropped, and the task's
@@ -460,7 +487,7 @@ func (t *Task[T]) Loop() *Loop { return t.loop }
 func (t *Task[T]) Name() string { return t.name() }
 
 // SetName gives the task another name. Python: Task.set_name.
-func (t *Task[T]) SetName(name string) { t.givenName = name }
+func (t *Task[T]) SetName(name string) { t.withRare().name = name }
 
 // Context gives the context that the task's function got. Python:
 // Task.get_context.

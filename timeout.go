@@ -66,7 +66,7 @@ func (s *Scope) Reschedule(when time.Duration) error {
 func (s *Scope) begin(t *task, outer context.Context, when time.Duration) {
 	l := t.loop
 	s.ctx.loop, s.ctx.task, s.ctx.outer, s.ctx.scope = l, t, outer, true
-	s.cancels = t.cancels
+	s.cancels = int(t.cancels)
 	s.when = when
 	switch {
 	case when == NoTimeout:
