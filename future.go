@@ -57,10 +57,10 @@ type future struct {
 	loop      *Loop
 	err       error
 	state     futureState
-	retrieved bool     // somebody has seen err
+	retrieved bool        // somebody has seen err
 	first     runnable    // the first callback; most futures have no other
 	more      *[]runnable // those behind it
-	canceller canceller // what Cancel does, where that is not simply to cancel
+	canceller canceller   // what Cancel does, where that is not simply to cancel
 }
 
 // A canceller is a future with its own way to be cancelled: a task, a gather.
