@@ -77,7 +77,7 @@
 // its comment says otherwise. A function that waits gives [ErrWrongGoroutine]
 // on any other goroutine, [ErrNotInTask] in a callback, and [ErrNoRunningLoop]
 // for a context that comes from no coroutine. It never hangs there. Only between
-loops is that not so: a coroutine must not wait with the context of another loop.
+// loops is that not so: a coroutine must not wait with the context of another loop.
 //
 // From another goroutine, [Loop.CallSoonThreadsafe] calls a function on the loop
 // and [RunCoroutineThreadsafe] runs a coroutine on it. To another goroutine,
