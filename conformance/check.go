@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -18,6 +19,25 @@ type Result struct {
 // Equal says whether the trace is the reference's, line by line.
 func (r Result) Equal() bool {
 	return r.Err == nil && FirstDifference(r.Trace, r.Program.Trace) < 0
+}
+
+// agrees is Equal, but for the messages of cancellations. CPython gives a
+// message to the first who waits for what was cancelled, and to nobody who
+// comes later or stands behind a shield; a gather that was cancelled takes the
+// message of its last child, whoever cancelled that. Here everybody gets the
+// message of the cancellation. The generator's programs have none.
+func (r Result) agrees() bool {
+	return r.Err == nil && FirstDifference(withoutMessages(r.Trace), withoutMessages(r.Program.Trace)) < 0
+}
+
+var messages = regexp.MustCompile(`Cancelled\([^)]*\)`)
+
+func withoutMessages(trace []string) []string {
+	bare := make([]string, len(trace))
+	for i, line := range trace {
+		bare[i] = messages.ReplaceAllString(line, "Cancelled")
+	}
+	return bare
 }
 
 // String shows the difference; it is empty when there is none.

@@ -25,7 +25,6 @@ func TestProgramsGiveTheTracesOfCPython(t *testing.T) {
 		pattern = *programsFlag
 	}
 	programs := load(t, pattern)
-	watch(t)
 	results := conformance.Check(programs, runtime.GOMAXPROCS(0), driver(t)...)
 	equal, differ := 0, 0
 	for _, r := range results {
@@ -46,11 +45,14 @@ func TestProgramsGiveTheTracesOfCPython(t *testing.T) {
 func load(t *testing.T, pattern string) []*conformance.Program {
 	t.Helper()
 	files, err := filepath.Glob(pattern)
+	if err == nil && len(files) == 0 { // tests run in the package's directory, their users often above it
+		files, err = filepath.Glob(filepath.Join("..", pattern))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(files) == 0 {
-		t.Fatalf("no file matches %s (a relative pattern starts at the directory of the package)", pattern)
+		t.Fatalf("no file matches %s", pattern)
 	}
 	var programs []*conformance.Program
 	for _, name := range files {

@@ -3,7 +3,6 @@ package conformance_test
 import (
 	"flag"
 	"testing"
-	"time"
 
 	"github.com/asyncio-go/asyncio"
 )
@@ -14,6 +13,7 @@ var (
 	fuzzFlag     = flag.Int("fuzz-programs", 0, "compare so many fresh programs with CPython 3.13")
 	seedFlag     = flag.Int("fuzz-seed", 0, "the first seed of the fresh programs; 0 takes one from the clock")
 	profilesFlag = flag.String("fuzz-profiles", "", "the profiles of the fresh programs, separated by commas; all by default")
+	changesFlag  = flag.Int("fuzz-changes", 0, "change each fresh program in so many places before it runs")
 	workersFlag  = flag.Int("fuzz-workers", 2, "how many CPythons run at a time")
 )
 
@@ -29,11 +29,4 @@ func driver(t testing.TB) []asyncio.Option {
 		t.Fatalf("-driver: no driver %q runs on a virtual clock", *driverFlag)
 	}
 	return options
-}
-
-// watch ends the test binary, with all stacks, when a program does not end. No
-// other test would have a chance to.
-func watch(t testing.TB) {
-	timer := time.AfterFunc(5*time.Minute, func() { panic(t.Name() + ": the programs do not end") })
-	t.Cleanup(func() { timer.Stop() })
 }

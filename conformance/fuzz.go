@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 
 	"github.com/asyncio-go/asyncio"
@@ -19,6 +20,7 @@ type Fuzzer struct {
 	Programs  int      // how many to compare, over all profiles
 	Seed      int      // the first seed; each profile goes on from there
 	Profiles  []string // by default all
+	Changes   int      // how often each program is changed, see [Mutate]
 	Workers   int      // processes of the reference at a time
 	Options   []asyncio.Option
 
@@ -56,7 +58,7 @@ func (f *Fuzzer) Run(ctx context.Context) (differ []Result, done int, err error)
 			mu.Lock()
 			done += len(results)
 			for _, r := range results {
-				if !r.Equal() {
+				if !r.agrees() {
 					differ = append(differ, r)
 				}
 			}
@@ -104,6 +106,12 @@ func (f *Fuzzer) compare(ctx context.Context, b batch) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if f.Changes > 0 {
+		r := rand.New(rand.NewPCG(uint64(b.seed), uint64(len(b.profile))))
+		for i, p := range ps {
+			ps[i] = Mutate(r, p, f.Changes)
+		}
+	}
 	if err := f.Reference.Record(ctx, ps); err != nil {
 		return nil, fmt.Errorf("%s from seed %d: %w", b.profile, b.seed, err)
 	}
@@ -117,7 +125,7 @@ func (f *Fuzzer) Smallest(ctx context.Context, r Result) (Result, error) {
 			return -1, err
 		}
 		for i, r := range Check(ps, 1, f.Options...) {
-			if !r.Equal() {
+			if !r.agrees() {
 				return i, nil
 			}
 		}

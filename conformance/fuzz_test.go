@@ -22,6 +22,7 @@ func TestFreshProgramsGiveTheTracesOfCPython(t *testing.T) {
 		Reference: reference(t),
 		Programs:  *fuzzFlag,
 		Seed:      *seedFlag,
+		Changes:   *changesFlag,
 		Workers:   *workersFlag,
 		Options:   driver(t),
 	}

@@ -6,6 +6,10 @@
 // reference/SPEC.md. The programs in testdata come with CPython's traces; where
 // a CPython 3.13 is on the machine, [Reference] makes as many more as one likes.
 //
+//	go test ./conformance                       # the programs in testdata
+//	go test ./conformance -v -programs='GLOB'   # those in other files
+//	go test ./conformance -v -fuzz-programs=N   # so many fresh ones; -fuzz-changes=5 for stranger ones
+//
 // The runner uses what every user of the asyncio package has, and nothing else.
 package conformance
 

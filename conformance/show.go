@@ -104,6 +104,7 @@ var classes = []struct {
 	{asyncio.ErrConcurrentRead, "RuntimeError"},
 	{asyncio.ErrLineTooLong, "ValueError"},
 	{fs.ErrInvalid, "ValueError"},
+	{asyncio.ErrNothingToWaitFor, "ValueError"},
 	{asyncio.ErrNotAcquired, "RuntimeError"},
 	{asyncio.ErrReleasedTooOften, "ValueError"},
 	{asyncio.ErrTaskDoneTooOften, "ValueError"},
