@@ -38,6 +38,7 @@ type task struct {
 	mustCancel  bool   // a cancellation waits for the next step
 	started     bool   // its function has begun
 	eager       bool
+	asking      bool      // it is passing a cancellation on to what it waits for
 	interrupted error     // what ended the wait, other than its future
 	rare        *taskRare // what few tasks have
 	parked      *waiter   // its place in a parkingLot, once it has had one
@@ -371,12 +372,21 @@ func (w *watchedWaits) look() {
 // interrupt ends the wait of that number with err, if it is still under way
 // and what it waits for is not done.
 func (t *task) interrupt(wait uint64, err error) {
-	if t.waits != wait || t.waiter == nil || !t.waiter.remove(t) {
-		return
+	if t.waits == wait {
+		t.interruptWith(err)
+	}
+}
+
+// interruptWith ends the wait that is under way with err, if what it waits for
+// is not done.
+func (t *task) interruptWith(err error) bool {
+	if t.waiter == nil || !t.waiter.remove(t) {
+		return false
 	}
 	t.waiter = nil
 	t.interrupted = err
 	t.loop.ready.Push(t)
+	return true
 }
 
 // cancelWith is Cancel.
@@ -394,10 +404,18 @@ func (t *task) requestCancel(message string) bool {
 	if t.state != pending {
 		return false
 	}
+	if t.asking { // round a cycle of awaits, back to where it began
+		return t.interruptWith(&CancelledError{Message: message})
+	}
 	t.cancels++
-	if t.waiter != nil && t.waiter.cancel(message) {
-		// waiter stays: it may be a task that ignores this, and can be asked again
-		return true
+	if t.waiter != nil {
+		t.asking = true
+		asked := t.waiter.cancel(message)
+		t.asking = false
+		if asked {
+			// waiter stays: it may be a task that ignores this, and can be asked again
+			return true
+		}
 	}
 	t.mustCancel = true
 	t.setCancelMessage(message)
