@@ -66,6 +66,11 @@ func rawServer(t *testing.T, serve func(c net.Conn)) (url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	serveRaw(t, l, serve)
+	return "http://" + l.Addr().String()
+}
+
+func serveRaw(t *testing.T, l net.Listener, serve func(c net.Conn)) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -84,7 +89,6 @@ func rawServer(t *testing.T, serve func(c net.Conn)) (url string) {
 		l.Close()
 		<-done
 	})
-	return "http://" + l.Addr().String()
 }
 
 // skipHead reads up to the blank line.
