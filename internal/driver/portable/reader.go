@@ -95,11 +95,16 @@ func (c *conn) fill() {
 // readOnce runs on a goroutine of its own.
 func (c *conn) readOnce() {
 	r := &c.in
+	var buf []byte
+	var n int
+	var err error
 	if c.raw != nil {
-		waitReadable(c.raw) // Read will say what is wrong
+		err = waitReadable(c.raw)
 	}
-	buf := c.d.buffers.get(r.size)
-	n, err := c.nc.Read(buf)
+	if err == nil {
+		buf = c.d.buffers.get(r.size)
+		n, err = c.nc.Read(buf)
+	}
 	r.got.buf, r.got.n, r.got.err = buf, n, cause(err)
 	r.done.Store(true)
 	if err != nil {

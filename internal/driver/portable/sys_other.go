@@ -8,7 +8,7 @@ import (
 )
 
 // waitReadable does not wait: the read will.
-func waitReadable(syscall.RawConn) {}
+func waitReadable(syscall.RawConn) error { return nil }
 
 func setBacklog(net.Listener, int) error { return nil }
 

@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// waitReadable waits until a read would not block, or the connection is
-// closed.
-func waitReadable(raw syscall.RawConn) {
+// waitReadable waits until a read would not block. The error is that of the
+// wait: the connection was closed.
+func waitReadable(raw syscall.RawConn) error {
 	asked := false
-	_ = raw.Read(func(fd uintptr) bool {
+	return raw.Read(func(fd uintptr) bool {
 		// Go's poller reports edges. One that an earlier read has used up does
 		// not come again, so the first look must be our own; later ones need
 		// none.

@@ -8,12 +8,12 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// waitReadable waits until a read would not block, or the connection is
-// closed: between two calls the runtime reads no bytes, which ends when there
-// are some.
-func waitReadable(raw syscall.RawConn) {
+// waitReadable waits until a read would not block: between two calls the
+// runtime reads no bytes, which ends when there are some. The error is that of
+// the connection, which a read need not give again.
+func waitReadable(raw syscall.RawConn) error {
 	asked := false
-	_ = raw.Read(func(uintptr) bool {
+	return raw.Read(func(uintptr) bool {
 		before := asked
 		asked = true
 		return before
