@@ -208,3 +208,59 @@ func TestEveryWaitEndsWhenTheLoopIsClosed(t *testing.T) {
 		})
 	}
 }
+
+// A task that cancels itself is told so at its next await, whatever context
+// that is given.
+func TestACancellationComesBeforeTheEndOfTheContextThatItHasEnded(t *testing.T) {
+	inVirtualTime(t, func(ctx context.Context) {
+		task := asyncio.Go(ctx, func(ctx context.Context) error {
+			derived, cancel := context.WithCancel(ctx)
+			defer cancel()
+			asyncio.CurrentTask(ctx).Cancel("itself")
+			return asyncio.Sleep(derived, time.Second)
+		})
+		_, err := task.Await(ctx)
+		wantCancelled(t, err, "itself")
+		if !task.Cancelled() {
+			t.Error("not cancelled")
+		}
+	})
+}
+
+// What is awaited fails in the turn in which the task that awaits is cancelled.
+// The cancellation is what the task is told; the failure is reported.
+func TestAFailureThatMeetsACancellationIsReported(t *testing.T) {
+	awaits := map[string]func(ctx context.Context, f *asyncio.Future[int]) error{
+		"Await":  func(ctx context.Context, f *asyncio.Future[int]) error { _, err := f.Await(ctx); return err },
+		"Shield": func(ctx context.Context, f *asyncio.Future[int]) error { _, err := asyncio.Shield(ctx, f); return err },
+		"Gather": func(ctx context.Context, f *asyncio.Future[int]) error { _, err := asyncio.Gather(ctx, f); return err },
+		"WaitFor": func(ctx context.Context, f *asyncio.Future[int]) error {
+			_, err := asyncio.WaitFor(ctx, time.Hour, f)
+			return err
+		},
+	}
+	for name, await := range awaits {
+		t.Run(name, func(t *testing.T) {
+			var reported []error
+			handler := func(_ *asyncio.Loop, c asyncio.ExceptionContext) { reported = append(reported, c.Err) }
+			err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+				l := loopOf(ctx)
+				f := asyncio.NewFuture[int](l)
+				task := asyncio.Go(ctx, func(ctx context.Context) error { return await(ctx, f) })
+				turns(ctx, 2)
+				_ = f.SetError(errBoom)
+				if name == "Shield" || name == "Gather" { // these hear of it in the next turn
+					l.CallSoon(func() { task.Cancel("stop") })
+				} else {
+					task.Cancel("stop")
+				}
+				_, err := task.Await(ctx)
+				wantCancelled(t, err, "stop")
+				return nil
+			}, asyncio.WithVirtualClock(), asyncio.WithExceptionHandler(handler))
+			if err != nil || len(reported) != 1 || reported[0] != errBoom {
+				t.Error(err, reported)
+			}
+		})
+	}
+}

@@ -168,6 +168,10 @@ func enter(ctx context.Context) (t *task, level context.Context, err error) {
 		level = ctx // of another task: it adds its own end
 	}
 	if level != nil && level.Err() != nil {
+		if t.mustCancel { // which has ended level too, and comes first
+			t.mustCancel = false
+			return nil, nil, &CancelledError{Message: t.cancelMessage()}
+		}
 		return nil, nil, level.Err()
 	}
 	return t, level, nil

@@ -58,7 +58,6 @@ func gather[T any](ctx context.Context, aws []Awaiter[T], settled bool) error {
 	if out.state == pending { // the wait is over by the end of level
 		g.cancelWith("")
 	}
-	out.retrieved = true // nobody else can look at it
 	return err
 }
 
@@ -211,9 +210,6 @@ func (g *gathering) finish() {
 	}
 	if g.fill != nil {
 		g.fill()
-	}
-	for i := range g.members {
-		g.members[i].f.retrieved = true
 	}
 	g.out.setResult()
 }

@@ -196,7 +196,9 @@ func (t *task) run() {
 	err := t.interrupted
 	t.interrupted = nil
 	if err == nil && t.waiter != nil {
-		err = t.waiter.outcome()
+		if err = t.waiter.err; !t.mustCancel { // else the task will not see it
+			t.waiter.retrieved = true
+		}
 	}
 	t.step(err)
 }

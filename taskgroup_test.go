@@ -3,6 +3,7 @@ package asyncio_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -334,4 +335,29 @@ func TestTasksThatNobodyHoldsAreNotLost(t *testing.T) {
 			t.Errorf("%d of 10 ended", done)
 		}
 	})
+}
+
+// The body ends its goroutine, as testing.T.FailNow does. The tasks end first.
+func TestGoexitOfTheBodyGoesOnWhenTheTasksHaveEnded(t *testing.T) {
+	var child *asyncio.Task[struct{}]
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		_ = asyncio.Run(context.Background(), func(ctx context.Context) error {
+			return asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+				child = g.Go(func(ctx context.Context) error {
+					_ = asyncio.Sleep(ctx, time.Hour)
+					return asyncio.Sleep(ctx, time.Second)
+				})
+				turns(ctx, 1)
+				runtime.Goexit()
+				return nil
+			})
+		}, asyncio.WithVirtualClock())
+		t.Error("Run returned")
+	}()
+	<-gone
+	if !child.Done() || child.Err() != nil {
+		t.Error(child.Err())
+	}
 }

@@ -118,7 +118,7 @@ func (m *waitMember) run() {
 }
 
 func (m *waitMember) failed() bool {
-	return m.f.state != cancelled && m.f.outcome() != nil
+	return m.f.state != cancelled && m.f.err != nil
 }
 
 func (s *waitSet) stopTimer() {
