@@ -2,6 +2,7 @@ package asyncio_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -240,27 +241,32 @@ func TestAFailureThatMeetsACancellationIsReported(t *testing.T) {
 		},
 	}
 	for name, await := range awaits {
-		t.Run(name, func(t *testing.T) {
-			var reported []error
-			handler := func(_ *asyncio.Loop, c asyncio.ExceptionContext) { reported = append(reported, c.Err) }
-			err := asyncio.Run(t.Context(), func(ctx context.Context) error {
-				l := loopOf(ctx)
-				f := asyncio.NewFuture[int](l)
-				task := asyncio.Go(ctx, func(ctx context.Context) error { return await(ctx, f) })
-				turns(ctx, 2)
-				_ = f.SetError(errBoom)
-				if name == "Shield" || name == "Gather" { // these hear of it in the next turn
-					l.CallSoon(func() { task.Cancel("stop") })
-				} else {
-					task.Cancel("stop")
-				}
-				_, err := task.Await(ctx)
-				wantCancelled(t, err, "stop")
-				return nil
-			}, asyncio.WithVirtualClock(), asyncio.WithExceptionHandler(handler))
-			if err != nil || len(reported) != 1 || reported[0] != errBoom {
-				t.Error(err, reported)
+		for _, later := range []int{0, 1} {
+			if later == 1 && name != "Shield" && name != "Gather" { // these hear of it in the next turn
+				continue
 			}
-		})
+			t.Run(fmt.Sprint(name, ", cancelled after ", later), func(t *testing.T) {
+				var reported []error
+				handler := func(_ *asyncio.Loop, c asyncio.ExceptionContext) { reported = append(reported, c.Err) }
+				err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+					l := loopOf(ctx)
+					f := asyncio.NewFuture[int](l)
+					task := asyncio.Go(ctx, func(ctx context.Context) error { return await(ctx, f) })
+					turns(ctx, 2)
+					_ = f.SetError(errBoom)
+					if later == 0 {
+						task.Cancel("stop")
+					} else {
+						l.CallSoon(func() { task.Cancel("stop") })
+					}
+					_, err := task.Await(ctx)
+					wantCancelled(t, err, "stop")
+					return nil
+				}, asyncio.WithVirtualClock(), asyncio.WithExceptionHandler(handler))
+				if err != nil || len(reported) != 1 || reported[0] != errBoom {
+					t.Error(err, reported)
+				}
+			})
+		}
 	}
 }

@@ -74,6 +74,22 @@ func TestCancelledWaiterDoesNotEatTheSemaphoresWakeUp(t *testing.T) {
 	})
 }
 
+func TestNobodyGetsASemaphoreAheadOfOneThatWasWoken(t *testing.T) {
+	inVirtualTime(t, func(ctx context.Context) {
+		s := asyncio.NewSemaphore(0)
+		waiter := asyncio.Go(ctx, s.Acquire)
+		turns(ctx, 1)
+		s.Release()
+		s.Release()
+		if s.Value() != 1 || !s.Locked() {
+			t.Error("open to others while a task that was woken has not run")
+		}
+		if err := s.Acquire(ctx); err != nil || !waiter.Done() {
+			t.Error(err)
+		}
+	})
+}
+
 func TestSeveralReleasesWakeSeveral(t *testing.T) {
 	inVirtualTime(t, func(ctx context.Context) {
 		s := asyncio.NewSemaphore(0)

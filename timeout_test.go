@@ -255,6 +255,21 @@ func TestWaitForCancelsWhatIsLate(t *testing.T) {
 	})
 }
 
+func TestWaitForWithNoTimeHearsOneThatEndsInAnotherWay(t *testing.T) {
+	inVirtualTime(t, func(ctx context.Context) {
+		for _, want := range []error{nil, errBoom} {
+			task := asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) {
+				_ = asyncio.Sleep(ctx, time.Hour)
+				return 7, want
+			})
+			turns(ctx, 1)
+			if v, err := asyncio.WaitFor(ctx, 0, task); err != want || want == nil && v != 7 {
+				t.Error(v, err)
+			}
+		}
+	})
+}
+
 func TestWaitForWithNoTimeDoesNotBegin(t *testing.T) {
 	inVirtualTime(t, func(ctx context.Context) {
 		_, err := asyncio.WaitForFunc(ctx, 0, func(context.Context) (int, error) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/asyncio-go/asyncio"
 )
@@ -44,6 +45,18 @@ func TestWaitGivesEachOnce(t *testing.T) {
 		if err != nil || !slices.Equal(done, []asyncio.Awaitable{a}) || !slices.Equal(pending, []asyncio.Awaitable{b}) {
 			t.Error(done, pending, err)
 		}
+	})
+}
+
+func TestACancellationIsNoExceptionForWait(t *testing.T) {
+	inVirtualTime(t, func(ctx context.Context) {
+		gone, failed := after(ctx, time.Hour, 1), failAfter(ctx, time.Second, errBoom)
+		gone.Cancel()
+		done, _, err := asyncio.Wait(ctx, asyncio.FirstException, asyncio.NoTimeout, gone, failed, after(ctx, time.Hour, 2))
+		if err != nil || len(done) != 2 || now(ctx) != time.Second {
+			t.Error(done, err, now(ctx))
+		}
+		wantErr(t, failed.Err(), errBoom)
 	})
 }
 
@@ -173,6 +186,22 @@ func TestShieldFutureMayBeCancelledAlone(t *testing.T) {
 		if again := asyncio.ShieldFuture(inner); again != asyncio.Awaiter[int](inner) {
 			t.Error("what has ended needs no shield")
 		}
+	})
+}
+
+func TestACancelledShieldIsNotKeptByWhatItShields(t *testing.T) {
+	inVirtualTime(t, func(ctx context.Context) {
+		inner := asyncio.NewFuture[int](loopOf(ctx))
+		shield := asyncio.ShieldFuture(inner)
+		kept := weak.Make(shield.(*asyncio.Future[int]))
+		shield.Cancel()
+		shield = nil
+		turns(ctx, 2)
+		collectGarbage()
+		if kept.Value() != nil {
+			t.Error("it is kept")
+		}
+		_ = inner.SetResult(1)
 	})
 }
 
