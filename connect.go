@@ -14,23 +14,148 @@ import (
 	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
-// connect gives a stream to the first address that answers.
-func (o *streamOptions) connect(t *task, level context.Context, network, address string) (*connection, error) {
+// connecting is the frame of what connects: it applies the options, runs open
+// within the time limit, and names what has failed.
+func connecting(ctx context.Context, network, address string, opts []ConnOption, open func(t *task, level context.Context, o *streamOptions) error) error {
+	t, level, err := enter(ctx)
+	if err != nil {
+		return err
+	}
+	o := defaultStreamOptions()
+	for _, opt := range opts {
+		opt.applyConn(&o)
+	}
+	outer := level
+	if outer == nil {
+		outer = context.Background()
+	}
+	if o.connectTimeout != NoTimeout {
+		limited, cancel := context.WithTimeout(outer, o.connectTimeout)
+		defer cancel()
+		level = limited
+	}
+	if o.tls != nil && o.tls.ServerName == "" && !o.tls.InsecureSkipVerify {
+		host, _, _ := net.SplitHostPort(address)
+		o.tls = o.tls.Clone()
+		o.tls.ServerName = host
+	}
+	if err := open(t, level, &o); err != nil {
+		if level != nil && outer.Err() == nil && errors.Is(err, level.Err()) {
+			err = &TimeoutError{}
+		}
+		return &net.OpError{Op: "connect", Net: network, Addr: textAddr{network, address}, Err: err}
+	}
+	return nil
+}
+
+// textAddr is an address as it was given, for messages.
+type textAddr struct{ network, address string }
+
+func (a textAddr) Network() string { return a.network }
+func (a textAddr) String() string  { return a.address }
+
+// connect gives a connection to the first address that answers, or the one
+// there is already.
+func (o *streamOptions) connect(t *task, level context.Context, network, address string) (driver.Conn, error) {
+	if o.conn != nil {
+		return t.loop.driver.FromConn(o.conn)
+	}
 	addrs, err := o.resolve(t, level, network, address)
 	if err != nil {
 		return nil, err
 	}
 	d := dialing{options: o, task: t, todo: addrs}
-	conn, err := d.run(level)
+	return d.run(level)
+}
+
+// CreateConnection connects to address on the network, as [OpenConnection]
+// does, and gives the connection to the protocol that factory makes. It returns
+// when ConnectionMade was called, over TLS after the handshake; no data is
+// received before the task has run. When the wait is interrupted the connection
+// is aborted. It is for a task of the loop. Python: loop.create_connection,
+// create_unix_connection.
+func (l *Loop) CreateConnection(ctx context.Context, network, address string, factory func() Protocol, opts ...ConnOption) (Transport, Protocol, error) {
+	if _, _, err := l.enter(ctx); err != nil {
+		return nil, nil, err
+	}
+	var tr *transport
+	err := connecting(ctx, network, address, opts, func(t *task, level context.Context, o *streamOptions) error {
+		conn, err := o.connect(t, level, network, address)
+		if err != nil {
+			return err
+		}
+		tr, err = connectTransport(t, level, conn, factory, o, false)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return tr, tr.protocol, nil
+}
+
+// ConnectAcceptedSocket gives a connection that was accepted elsewhere to the
+// protocol that factory makes; with [WithTLS], as the server. nc belongs to the
+// loop from then on, also when that fails; see [WithConn] for what it may be.
+// It is for a task of the loop. Python: loop.connect_accepted_socket.
+func (l *Loop) ConnectAcceptedSocket(ctx context.Context, nc net.Conn, factory func() Protocol, opts ...StreamOption) (Transport, Protocol, error) {
+	t, level, err := l.enter(ctx)
+	if err != nil {
+		_ = nc.Close()
+		return nil, nil, err
+	}
+	o := defaultStreamOptions()
+	for _, opt := range opts {
+		opt.applyServer(&o)
+	}
+	conn, err := l.driver.FromConn(nc)
+	if err != nil {
+		return nil, nil, fmt.Errorf("asyncio: connect accepted socket: %w", err)
+	}
+	tr, err := connectTransport(t, level, conn, factory, &o, true)
+	if err != nil {
+		return nil, nil, fmt.Errorf("asyncio: connect accepted socket: %w", err)
+	}
+	return tr, tr.protocol, nil
+}
+
+// connectTransport gives conn to a new protocol, and waits until it was told.
+func connectTransport(t *task, level context.Context, conn driver.Conn, factory func() Protocol, o *streamOptions, server bool) (*transport, error) {
+	tr, err := startTransport(t.loop, conn, factory, o, server, nil)
 	if err != nil {
 		return nil, err
 	}
-	c := newConnection(t.loop, o.limit)
-	if err := c.attach(conn); err != nil {
-		_ = conn.Close()
+	tr.waiter = &future{loop: t.loop}
+	if err := tr.wait(t, level); err != nil {
 		return nil, err
 	}
-	return c, nil
+	return tr, nil
+}
+
+// startTransport gives conn to a new protocol, which is told in the next turn.
+// When that cannot be, conn is closed.
+func startTransport(l *Loop, conn driver.Conn, factory func() Protocol, o *streamOptions, server bool, by *Server) (tr *transport, err error) {
+	started := false
+	defer func() {
+		if !started { // factory may have panicked
+			_ = conn.Close()
+		}
+	}()
+	p := factory()
+	if p == nil {
+		return nil, errors.New("the factory gave no protocol")
+	}
+	tr = newTransport(l, p)
+	if err := tr.attach(conn); err != nil {
+		return nil, err
+	}
+	if o.tls != nil {
+		tr.secure(o.tls, server, o)
+	}
+	if by != nil {
+		by.clients.add(&tr.client, by, tr)
+	}
+	started = true
+	return tr, nil
 }
 
 // resolve gives the addresses to try, in their order.

@@ -177,6 +177,15 @@ func enter(ctx context.Context) (t *task, level context.Context, err error) {
 	return t, level, nil
 }
 
+// enter is the door of the loop's own functions that wait: ctx must be of it.
+func (l *Loop) enter(ctx context.Context) (*task, context.Context, error) {
+	t, level, err := enter(ctx)
+	if err == nil && t.loop != l {
+		err = ErrWrongLoop
+	}
+	return t, level, err
+}
+
 // runningTask gives the task that runs and may wait.
 func (l *Loop) runningTask() (*task, error) {
 	if !coro.OnMarkedGoroutine() {

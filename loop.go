@@ -61,6 +61,7 @@ type Loop struct {
 	unseen    unseenErrors
 	sockets   socketList
 	acceptors []*acceptor
+	readInto  []byte // what connections are read into for their protocols
 	log       *slog.Logger
 	onError   ExceptionHandler
 }

@@ -5,32 +5,24 @@ import (
 	"fmt"
 	"net"
 	"slices"
-	"time"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
-// A Server accepts connections and runs a handler for each, as a task. All its
-// methods are for the loop's goroutine. Python: Server.
+// A Server accepts connections and serves each: with a handler, which runs as a
+// task, or with a protocol. All its methods are for the loop's goroutine.
+// Python: Server.
 type Server struct {
 	loop      *Loop
 	options   streamOptions
-	handler   func(context.Context, *Stream) error
-	values    context.Context
+	serve     func(conn driver.Conn) error
 	listeners []*acceptor
 	addrs     []net.Addr
-	clients   map[*client]struct{}
+	clients   clientList
+	serving   bool
+	forever   bool // a task is in ServeForever
 	closed    bool
 	gone      waitList // who waits for the end
-}
-
-// client is a connection that is being served: until its handler has returned
-// and its descriptor is closed.
-type client struct {
-	server     *Server
-	connection *connection
-	task       *Task[struct{}]
-	left       int // of these two
 }
 
 // StartServer listens on address, and runs handler as a task for each
@@ -45,16 +37,39 @@ func StartServer(ctx context.Context, network, address string, handler func(ctx 
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{
-		loop:    t.loop,
-		options: defaultStreamOptions(),
-		handler: handler,
-		values:  valuesOf(ctx),
-		clients: make(map[*client]struct{}),
+	s := newServer(t.loop, opts)
+	streams := &streamServer{server: s, handler: handler, values: valuesOf(ctx)}
+	s.serve = streams.serve
+	return s.start(t, level, network, address)
+}
+
+// CreateServer listens on address, as [StartServer] does, and gives each
+// connection to the protocol that factory makes; over TLS after the handshake.
+// One whose handshake fails is closed and no news, as if the peer had not come.
+// It is for a task of the loop. Python: loop.create_server, create_unix_server.
+func (l *Loop) CreateServer(ctx context.Context, network, address string, factory func() Protocol, opts ...ServerOption) (*Server, error) {
+	t, level, err := l.enter(ctx)
+	if err != nil {
+		return nil, err
 	}
+	s := newServer(l, opts)
+	s.serve = func(conn driver.Conn) error {
+		_, err := startTransport(l, conn, factory, &s.options, true, s)
+		return err
+	}
+	return s.start(t, level, network, address)
+}
+
+func newServer(l *Loop, opts []ServerOption) *Server {
+	s := &Server{loop: l, options: defaultStreamOptions()}
 	for _, o := range opts {
 		o.applyServer(&s.options)
 	}
+	s.serving = !s.options.notServing
+	return s
+}
+
+func (s *Server) start(t *task, level context.Context, network, address string) (*Server, error) {
 	if err := s.listen(t, level, network, address); err != nil {
 		s.Close()
 		return nil, &net.OpError{Op: "listen", Net: network, Addr: textAddr{network, address}, Err: err}
@@ -63,6 +78,11 @@ func StartServer(ctx context.Context, network, address string, handler func(ctx 
 }
 
 func (s *Server) listen(t *task, level context.Context, network, address string) error {
+	if s.options.listener != nil {
+		a := &acceptor{server: s}
+		l, err := t.loop.driver.FromListener(s.options.listener, a)
+		return s.add(a, l, err)
+	}
 	addrs, v6only, err := s.options.listenAddrs(t, level, network, address)
 	if err != nil {
 		return err
@@ -76,14 +96,22 @@ func (s *Server) listen(t *task, level context.Context, network, address string)
 			V6Only:    v6only,
 			Control:   s.options.control,
 		}, a)
-		if err != nil {
+		if err := s.add(a, l, err); err != nil {
 			return err
 		}
-		a.listener = l
-		s.listeners = append(s.listeners, a)
-		s.addrs = append(s.addrs, l.Addr())
-		t.loop.acceptors = append(t.loop.acceptors, a)
 	}
+	return nil
+}
+
+// add makes l, if there is no err, one of the server's listeners.
+func (s *Server) add(a *acceptor, l driver.Listener, err error) error {
+	if err != nil {
+		return err
+	}
+	a.listener = l
+	s.listeners = append(s.listeners, a)
+	s.addrs = append(s.addrs, l.Addr())
+	s.loop.acceptors = append(s.loop.acceptors, a)
 	return nil
 }
 
@@ -123,146 +151,6 @@ func systemHasIPv6() bool {
 	return true
 }
 
-// An acceptor is one listening descriptor of a server.
-type acceptor struct {
-	server    *Server
-	listener  driver.Listener
-	scheduled bool
-	retry     *TimerHandle
-	closed    bool
-}
-
-const (
-	acceptsAtOnce = 64 // in one turn, so that others have theirs
-	// acceptRetry is how long to wait when the system has no descriptor left.
-	// CPython waits a second.
-	acceptRetry = 100 * time.Millisecond
-)
-
-// Ready implements driver.Handler.
-func (a *acceptor) Ready(driver.Event) { a.schedule() }
-
-func (a *acceptor) schedule() {
-	if !a.scheduled && !a.closed {
-		a.scheduled = true
-		a.server.loop.ready.Push(a)
-	}
-}
-
-// run accepts what has come.
-func (a *acceptor) run() {
-	a.scheduled = false
-	for range acceptsAtOnce {
-		if a.closed {
-			return
-		}
-		conn, err := a.listener.Accept()
-		switch {
-		case err == nil:
-			a.server.serve(conn)
-		case err == driver.ErrWouldBlock:
-			return
-		default:
-			a.backOff(err)
-			return
-		}
-	}
-	a.schedule()
-}
-
-// backOff tries again later: descriptors may be free then. The connections
-// that wait are kept by the system.
-func (a *acceptor) backOff(err error) {
-	a.server.loop.handleException(ExceptionContext{
-		Message: "accepting a connection failed; it is tried again",
-		Err:     err,
-	})
-	a.retry = a.server.loop.CallLater(acceptRetry, func() {
-		a.retry = nil
-		a.schedule()
-	})
-}
-
-func (a *acceptor) close() {
-	if a.closed {
-		return
-	}
-	a.closed = true
-	if a.retry != nil {
-		a.retry.Cancel()
-	}
-	_ = a.listener.Close() // there is nobody who could do something about it
-	l := a.server.loop
-	l.acceptors = slices.DeleteFunc(l.acceptors, func(b *acceptor) bool { return a == b })
-}
-
-// serve runs the handler for a connection.
-func (s *Server) serve(conn driver.Conn) {
-	c := &client{server: s, connection: newConnection(s.loop, s.options.limit), left: 2}
-	if err := c.connection.attach(conn); err != nil {
-		_ = conn.Close()
-		s.loop.handleException(ExceptionContext{Message: "an accepted connection could not be used", Err: err})
-		return
-	}
-	s.clients[c] = struct{}{}
-	c.connection.sock.onClosed = c
-	c.task = newTask(s.loop, s.values, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, s.handle(ctx, c)
-	}, nil)
-	c.task.future.add(c)
-}
-
-func (s *Server) handle(ctx context.Context, c *client) error {
-	returned := false
-	defer func() {
-		if returned {
-			_ = c.connection.stream.Close()
-		} else { // a panic
-			c.connection.sock.abort(nil)
-		}
-	}()
-	if s.options.tls != nil {
-		t, level, err := enter(ctx)
-		if err == nil {
-			err = c.connection.secure(t, level, s.options.tls, true, &s.options)
-		}
-		if err != nil {
-			c.connection.sock.abort(err)
-			returned = true
-			return nil // the peer's trouble, as a reset would be
-		}
-	}
-	err := s.handler(ctx, &c.connection.stream)
-	returned = true
-	return err
-}
-
-// run is called when the handler has returned.
-func (c *client) run() {
-	c.end()
-	if err := c.task.Err(); err != nil && !c.task.Cancelled() {
-		c.task.loop.handleException(ExceptionContext{
-			Message: "the handler of a connection failed",
-			Err:     err,
-			Task:    c.task,
-		})
-	}
-}
-
-// socketClosed implements closeWatcher.
-func (c *client) socketClosed() { c.end() }
-
-func (c *client) end() {
-	if c.left--; c.left > 0 {
-		return
-	}
-	s := c.server
-	delete(s.clients, c)
-	if s.closed && len(s.clients) == 0 {
-		s.gone.fire(nil)
-	}
-}
-
 // Addr gives the address of the server's first listener: its port is the one
 // that the system chose, where it was to choose.
 func (s *Server) Addr() net.Addr {
@@ -280,7 +168,22 @@ func (s *Server) Loop() *Loop { return s.loop }
 
 // IsServing says whether the server accepts connections. Python:
 // Server.is_serving.
-func (s *Server) IsServing() bool { return !s.closed }
+func (s *Server) IsServing() bool { return s.serving && !s.closed }
+
+// StartServing begins to accept, on a server made with [WithoutServing]. It
+// gives [net.ErrClosed] when the server is closed. Python: Server.start_serving.
+func (s *Server) StartServing() error {
+	if s.closed {
+		return fmt.Errorf("asyncio: start serving: the server is closed: %w", net.ErrClosed)
+	}
+	if !s.serving {
+		s.serving = true
+		for _, a := range s.listeners {
+			a.schedule()
+		}
+	}
+	return nil
+}
 
 // Close stops accepting. Connections that are being served go on. Python:
 // Server.close.
@@ -292,73 +195,64 @@ func (s *Server) Close() {
 	for _, a := range s.listeners {
 		a.close()
 	}
-	if len(s.clients) == 0 {
+	s.settle()
+}
+
+// settle tells who waits for the end, if it has come.
+func (s *Server) settle() {
+	if s.closed && s.clients.n == 0 {
 		s.gone.fire(nil)
 	}
 }
 
 // CloseClients closes the connections that are being served, after what was
 // written to them. Python: Server.close_clients.
-func (s *Server) CloseClients() {
-	for _, c := range s.clientList() {
-		_ = c.connection.stream.Close()
-	}
-}
+func (s *Server) CloseClients() { s.clients.each(clientConn.closeClient) }
 
 // AbortClients closes the connections that are being served at once. Python:
 // Server.abort_clients.
-func (s *Server) AbortClients() {
-	for _, c := range s.clientList() {
-		c.connection.sock.abort(nil)
-	}
-}
-
-func (s *Server) clientList() []*client {
-	all := make([]*client, 0, len(s.clients))
-	for c := range s.clients {
-		all = append(all, c)
-	}
-	slices.SortFunc(all, func(a, b *client) int { return int(a.task.id) - int(b.task.id) })
-	return all
-}
+func (s *Server) AbortClients() { s.clients.each(clientConn.abortClient) }
 
 // WaitClosed suspends the running task until the server was closed, all its
-// handlers have returned and their connections are closed. Python: Server.wait_closed.
+// handlers have returned and their connections are closed, and all protocols
+// have been told so. Python: Server.wait_closed.
 func (s *Server) WaitClosed(ctx context.Context) error {
-	t, level, err := enter(ctx)
+	t, level, err := s.loop.enter(ctx)
 	if err != nil {
 		return err
 	}
-	if s.closed && len(s.clients) == 0 {
+	if s.closed && s.clients.n == 0 {
 		return nil
 	}
 	return s.gone.wait(t, level)
 }
 
-// Shutdown stops accepting and waits until the handlers have returned and
-// their connections are closed. When ctx ends before, or the task is
-// cancelled, it cancels the handlers, aborts the connections and gives the
-// error.
+// Shutdown stops accepting and waits until the connections have ended, of their
+// own accord. When ctx ends before, or the task is cancelled, it cancels the
+// handlers, aborts the connections and gives the error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.Close()
 	err := s.WaitClosed(ctx)
 	if err != nil {
-		for _, c := range s.clientList() {
-			c.task.Cancel("the server shuts down")
-			c.connection.sock.abort(nil)
-		}
+		s.clients.each(func(c clientConn) { c.cancelClient("the server shuts down") })
 		return fmt.Errorf("asyncio: shutdown of the server: %w", err)
 	}
 	return nil
 }
 
-// ServeForever suspends the running task until it is cancelled, then closes
-// the server and its connections, and gives the cancellation. Python:
+// ServeForever begins to accept, if that was put off, and suspends the running
+// task until it is cancelled; then it closes the server and its connections,
+// and gives the cancellation. One task at a time may do that. Python:
 // Server.serve_forever.
 func (s *Server) ServeForever(ctx context.Context) error {
-	if s.closed {
-		return fmt.Errorf("asyncio: serve forever: the server is closed: %w", net.ErrClosed)
+	if s.forever {
+		return fmt.Errorf("asyncio: serve forever: %w: another task does already", ErrInvalidState)
 	}
+	if err := s.StartServing(); err != nil {
+		return err
+	}
+	s.forever = true
+	defer func() { s.forever = false }()
 	err := s.WaitClosed(ctx)
 	if err != nil {
 		s.Close()

@@ -1,13 +1,10 @@
 package asyncio
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"time"
 
 	"github.com/asyncio-go/asyncio/internal/coro"
 	"github.com/asyncio-go/asyncio/internal/driver"
@@ -21,48 +18,55 @@ const (
 	defaultLowWater  = 16 << 10
 )
 
-// A socket is a connected stream descriptor of a loop, as streams use it: it
-// reads when it is asked to, so that bytes go from the kernel to where they
-// are wanted, and an idle connection owns no buffer; and it queues what is
-// written and the kernel does not take.
+// A socket is a connected stream descriptor of a loop: what streams, which read
+// when a task asks, and transports, which are told when there is something,
+// have in common. It queues what is written and the kernel does not take, and
+// knows how a connection ends. It owns no buffer to read into.
 //
 // Writing ends in one of three ways: shut after all was written (writeEOF,
 // close), at once (abort), or by the peer's doing (failed).
 type socket struct {
-	loop *Loop
-	conn driver.Conn
-
-	mayRead bool   // a read may give something; false: the driver will say when
-	hungUp  bool   // the end is near: a short read is no sign that all was read
-	reading bool   // a task is in read
-	arrived future // what that task waits for, made new for each wait
-	readBy  deadline
+	loop  *Loop
+	conn  driver.Conn
+	owner socketOwner
 
 	queue     writeQueue
+	sending   *fileSend // a file that is sent after the queue
 	high, low int
-	paused    bool // the queue went above high, and not to low yet
-	drained   waitList
-	writeBy   deadline
-	scheduled bool // run is in the ready queue
 
-	eof     bool  // nothing more will be written: shut after the queue
-	eofSent bool  //
-	closing bool  // close after the queue
-	closed  bool  // the descriptor is gone
-	failed  error // why writing has failed
-	gone    waitList
-
-	onClosed   closeWatcher // told once when the descriptor is gone
+	failed     error // why writing has failed
 	prev, next *socket
+
+	mayRead bool // a read may give something; false: the driver will say when
+	hungUp  bool // the end is near: a short read is no sign that all was read
+
+	paused    bool // the queue went above high, and not to low yet
+	corked    bool // queue, and write later
+	scheduled bool // run is in the ready queue
+	eof       bool // nothing more will be written: shut after the queue
+	eofSent   bool
+	closing   bool // close after the queue
+	closed    bool // the descriptor is gone
 }
 
-var (
-	_ driver.Handler = (*socket)(nil)
-	_ streamSource   = (*socket)(nil)
-)
+// A socketOwner is told what happens to a socket. It must only take note: it
+// may be inside a call of the owner's own.
+type socketOwner interface {
+	// readable says that there may be something to read.
+	readable()
+	// flow says that paused has changed.
+	flow()
+	// broken says that writing has failed.
+	broken()
+	// gone says that the descriptor is closed: for a reason, or as it was
+	// asked for. closeErr is what closing it gave.
+	gone(reason, closeErr error)
+}
 
-func (s *socket) init(l *Loop) {
-	s.loop = l
+var _ driver.Handler = (*socket)(nil)
+
+func (s *socket) init(l *Loop, owner socketOwner) {
+	s.loop, s.owner = l, owner
 	s.high, s.low = defaultHighWater, defaultLowWater
 }
 
@@ -84,51 +88,41 @@ func (s *socket) Ready(e driver.Event) {
 	}
 	if e&driver.Readable != 0 {
 		s.mayRead = true
-		s.wakeReader()
+		s.owner.readable()
 	}
-	if e&driver.Writable != 0 && !s.scheduled && (s.queue.size > 0 || s.eof || s.closing) {
+	if e&driver.Writable != 0 && (s.queue.size > 0 || s.sending != nil || s.eof || s.closing) {
+		s.schedule()
+	}
+}
+
+func (s *socket) schedule() {
+	if !s.scheduled {
 		s.scheduled = true
 		s.loop.ready.Push(s)
 	}
 }
 
-func (s *socket) wakeReader() {
-	if s.reading && s.arrived.state == pending {
-		s.arrived.setResult()
+// readNow reads what there is, at least one byte, or gives
+// driver.ErrWouldBlock; the owner is told when that is over.
+func (s *socket) readNow(p []byte) (int, error) {
+	if s.closed {
+		return 0, net.ErrClosed
 	}
+	if !s.mayRead {
+		return 0, driver.ErrWouldBlock
+	}
+	n, err := s.conn.Read(p)
+	switch err {
+	case nil:
+		s.mayRead = n == len(p) || s.hungUp
+	case driver.ErrWouldBlock:
+		s.mayRead = false
+	}
+	return n, err
 }
 
-// read reads what there is, at least one byte, and suspends t until there is.
-func (s *socket) read(t *task, level context.Context, p []byte) (int, error) {
-	if s.reading {
-		return 0, ErrConcurrentRead
-	}
-	s.reading = true
-	defer func() { s.reading = false }()
-	for {
-		if s.closed {
-			return 0, net.ErrClosed
-		}
-		if s.readBy.expired {
-			return 0, os.ErrDeadlineExceeded
-		}
-		if s.mayRead {
-			n, err := s.conn.Read(p)
-			if err == nil {
-				s.mayRead = n == len(p) || s.hungUp
-				return n, nil
-			}
-			if err != driver.ErrWouldBlock {
-				return n, err
-			}
-			s.mayRead = false
-		}
-		s.arrived = future{loop: s.loop}
-		if err := s.readBy.wait(t, &s.arrived, level); err != nil {
-			return 0, err
-		}
-	}
-}
+// direct says whether what is written now may go to the kernel at once.
+func (s *socket) direct() bool { return s.queue.size == 0 && s.sending == nil && !s.corked }
 
 // write writes p or queues it. It never suspends.
 func (s *socket) write(p []byte) (int, error) {
@@ -136,7 +130,7 @@ func (s *socket) write(p []byte) (int, error) {
 		return 0, err
 	}
 	n := 0
-	if s.queue.size == 0 {
+	if s.direct() {
 		var err error
 		if n, err = s.conn.Write(p); err != nil && err != driver.ErrWouldBlock {
 			s.fail(err)
@@ -151,10 +145,24 @@ func (s *socket) enqueue(p []byte) {
 	if len(p) == 0 {
 		return
 	}
-	s.queue.push(p)
-	if s.queue.size > s.high {
-		s.paused = true
+	if s.sending != nil {
+		s.sending.behind.push(p)
+	} else {
+		s.queue.push(p)
 	}
+	if !s.paused && s.queued() > s.high {
+		s.paused = true
+		s.owner.flow()
+	}
+}
+
+// queued is the number of bytes that were written and that the kernel has not
+// taken.
+func (s *socket) queued() int {
+	if s.sending != nil {
+		return s.queue.size + s.sending.behind.size
+	}
+	return s.queue.size
 }
 
 // writev is write for several slices, with one system call if it can be.
@@ -166,7 +174,7 @@ func (s *socket) writev(bufs [][]byte) (int, error) {
 	for _, b := range bufs {
 		total += len(b)
 	}
-	if s.queue.size == 0 && total > 0 {
+	if total > 0 && s.direct() {
 		var err error
 		if n, err = s.conn.Writev(bufs); err != nil && err != driver.ErrWouldBlock {
 			s.fail(err)
@@ -179,6 +187,14 @@ func (s *socket) writev(bufs [][]byte) (int, error) {
 		s.enqueue(b[skip:])
 	}
 	return total, nil
+}
+
+// uncork writes what was queued while corked was set.
+func (s *socket) uncork() {
+	s.corked = false
+	if !s.closed && s.queue.size > 0 {
+		s.flush()
+	}
 }
 
 // writable says why nothing can be written any more, if so.
@@ -197,26 +213,31 @@ func (s *socket) writable() error {
 // run writes what is queued, after the driver has said that there is room.
 func (s *socket) run() {
 	s.scheduled = false
-	if s.closed {
-		return
+	if !s.closed {
+		s.flush()
 	}
-	switch err := s.queue.flush(s.conn); err {
-	case nil:
-	case driver.ErrWouldBlock:
-	default:
+}
+
+// flush writes what the kernel takes of what is queued.
+func (s *socket) flush() {
+	err := s.queue.flush(s.conn)
+	if err == nil && s.sending != nil {
+		err = s.sendFile()
+	}
+	if err != nil && err != driver.ErrWouldBlock {
 		s.fail(err)
 		return
 	}
-	if s.paused && s.queue.size <= s.low {
+	if s.paused && s.queued() <= s.low {
 		s.paused = false
-		s.drained.fire(nil)
+		s.owner.flow()
 	}
 	s.settleEnd()
 }
 
 // settleEnd does what was to be done when all is written.
 func (s *socket) settleEnd() {
-	if s.queue.size > 0 || s.closed {
+	if s.queue.size > 0 || s.sending != nil || s.closed {
 		return
 	}
 	if s.closing {
@@ -231,19 +252,23 @@ func (s *socket) settleEnd() {
 	}
 }
 
-// drain suspends t until the queue has sunk to the low-water mark, if it is
-// above the high one.
-func (s *socket) drain(t *task, level context.Context) error {
-	if s.failed != nil {
-		return s.failed
+// setLimits sets the water marks. A negative high is four times low, or the
+// default; a negative low a quarter of high.
+func (s *socket) setLimits(low, high int) {
+	if high < 0 {
+		high = defaultHighWater
+		if low >= 0 {
+			high = 4 * low
+		}
 	}
-	if !s.paused {
-		return nil
+	if low < 0 || low > high {
+		low = high / 4
 	}
-	if s.writeBy.expired {
-		return os.ErrDeadlineExceeded
+	s.low, s.high = low, high
+	if paused := s.queued() > high; paused != s.paused {
+		s.paused = paused
+		s.owner.flow()
 	}
-	return s.writeBy.waitList(t, &s.drained, level)
 }
 
 // writeEOF ends this side's half after what was written.
@@ -266,76 +291,59 @@ func (s *socket) fail(err error) {
 		return
 	}
 	s.failed = err
-	s.queue.clear()
+	s.drop(err)
 	s.paused = false
-	s.drained.fire(err)
+	s.owner.broken()
 	if s.closing {
 		s.finish(nil)
 	}
 }
 
-// close closes the descriptor after what was written; a task that reads is
-// told at once.
+// drop forgets what was not written.
+func (s *socket) drop(why error) {
+	s.queue.clear()
+	if s.sending != nil {
+		s.endFile(why)
+		s.queue.clear()
+	}
+}
+
+// close closes the descriptor after what was written.
 func (s *socket) close() {
 	if s.closing || s.closed {
 		return
 	}
 	s.closing = true
-	s.interruptReader(net.ErrClosed)
 	s.settleEnd()
 }
 
-// abort closes the descriptor at once, and drops what was not written.
-func (s *socket) abort(err error) {
+// abort closes the descriptor at once, and drops what was not written. A
+// reason is nil when that was asked for.
+func (s *socket) abort(reason error) {
 	if s.closed {
 		return
 	}
 	s.closing = true
-	if s.queue.size > 0 {
+	if s.queue.size > 0 || s.sending != nil {
 		s.conn.Reset()
-		s.queue.clear()
 	}
-	s.finish(err)
+	s.finish(reason)
 }
 
-func (s *socket) finish(err error) {
-	s.closed = true
+func (s *socket) finish(reason error) {
+	s.closed, s.closing = true, true
 	s.loop.sockets.remove(s)
-	s.readBy.stop()
-	s.writeBy.stop()
 	closeErr := s.conn.Close()
-	if err == nil {
-		err = net.ErrClosed
-	}
 	if s.failed == nil {
-		s.failed = err
+		s.failed = net.ErrClosed
+		if reason != nil {
+			s.failed = reason
+		}
 	}
-	s.interruptReader(err)
+	s.drop(s.failed)
 	s.paused = false
-	s.drained.fire(err)
-	s.gone.fire(closeErr)
-	if s.onClosed != nil {
-		s.onClosed.socketClosed()
-	}
+	s.owner.gone(reason, closeErr)
 }
-
-func (s *socket) interruptReader(err error) {
-	if s.reading && s.arrived.state == pending {
-		s.arrived.retrieved = true
-		s.arrived.setError(err)
-	}
-}
-
-// waitClosed suspends t until the descriptor is gone.
-func (s *socket) waitClosed(t *task, level context.Context) error {
-	if s.closed {
-		return nil
-	}
-	return s.gone.wait(t, level)
-}
-
-// A closeWatcher is told that a socket's descriptor is gone.
-type closeWatcher interface{ socketClosed() }
 
 // socketList is all open sockets of a loop, so that closing the loop closes them.
 type socketList struct{ head *socket }
@@ -358,59 +366,6 @@ func (l *socketList) remove(s *socket) {
 		s.next.prev = s.prev
 	}
 	s.prev, s.next = nil, nil
-}
-
-// A deadline ends waits at a time, as that of a net.Conn does: it stays until
-// it is set anew. It follows the real clock, as all of net does.
-type deadline struct {
-	timer   *TimerHandle
-	expired bool
-	task    *task // that waits, and is to be interrupted
-	number  uint64
-}
-
-// set makes the deadline t; the zero time is never.
-func (d *deadline) set(l *Loop, t time.Time) {
-	d.stop()
-	d.expired = false
-	if t.IsZero() {
-		return
-	}
-	left := time.Until(t)
-	if left <= 0 {
-		d.expire()
-		return
-	}
-	d.timer = l.CallLater(left, d.expire)
-}
-
-func (d *deadline) stop() {
-	if d.timer != nil {
-		d.timer.Cancel()
-		d.timer = nil
-	}
-}
-
-func (d *deadline) expire() {
-	d.expired = true
-	if d.task != nil {
-		d.task.interrupt(d.number, os.ErrDeadlineExceeded)
-	}
-}
-
-// wait is t.wait(f, level) that also ends with the deadline.
-func (d *deadline) wait(t *task, f *future, level context.Context) error {
-	d.task, d.number = t, t.waits+1
-	err := t.wait(f, level)
-	d.task = nil
-	return err
-}
-
-func (d *deadline) waitList(t *task, w *waitList, level context.Context) error {
-	d.task, d.number = t, t.waits+1
-	err := w.wait(t, level)
-	d.task = nil
-	return err
 }
 
 // onLoop says whether the calling goroutine is a loop's, as the methods must be

@@ -3,10 +3,8 @@ package asyncio
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"syscall"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
@@ -27,7 +25,7 @@ type connection struct {
 	stream Stream
 	reader StreamReader
 	writer StreamWriter
-	sock   socket
+	sock   pullSocket
 }
 
 // newConnection makes a stream that is not attached to a descriptor yet.
@@ -78,55 +76,33 @@ func (s *Stream) SyscallConn() (syscall.RawConn, error) {
 // when the last one has failed, or not answered within a quarter of a second;
 // the first connection wins. Python: open_connection, open_unix_connection.
 func OpenConnection(ctx context.Context, network, address string, opts ...ConnOption) (*Stream, error) {
-	t, level, err := enter(ctx)
+	var c *connection
+	err := connecting(ctx, network, address, opts, func(t *task, level context.Context, o *streamOptions) (err error) {
+		c, err = o.open(t, level, network, address)
+		return err
+	})
 	if err != nil {
 		return nil, err
-	}
-	o := defaultStreamOptions()
-	for _, opt := range opts {
-		opt.applyConn(&o)
-	}
-	outer := level
-	if outer == nil {
-		outer = context.Background()
-	}
-	if o.connectTimeout != NoTimeout {
-		limited, cancel := context.WithTimeout(outer, o.connectTimeout)
-		defer cancel()
-		level = limited
-	}
-	c, err := o.open(t, level, network, address)
-	if err != nil {
-		if level != nil && outer.Err() == nil && errors.Is(err, level.Err()) {
-			err = &TimeoutError{}
-		}
-		return nil, &net.OpError{Op: "connect", Net: network, Addr: textAddr{network, address}, Err: err}
 	}
 	return &c.stream, nil
 }
 
-// textAddr is an address as it was given, for messages.
-type textAddr struct{ network, address string }
-
-func (a textAddr) Network() string { return a.network }
-func (a textAddr) String() string  { return a.address }
-
 // open connects and, if so asked, does the handshake.
 func (o *streamOptions) open(t *task, level context.Context, network, address string) (*connection, error) {
-	c, err := o.connect(t, level, network, address)
-	if err == nil && o.tls != nil {
-		cfg := o.tls
-		if cfg.ServerName == "" && !cfg.InsecureSkipVerify {
-			host, _, _ := net.SplitHostPort(address)
-			cfg = cfg.Clone()
-			cfg.ServerName = host
-		}
-		if err = c.secure(t, level, cfg, false, o); err != nil {
-			c.sock.abort(err)
-		}
-	}
+	conn, err := o.connect(t, level, network, address)
 	if err != nil {
 		return nil, err
+	}
+	c := newConnection(t.loop, o.limit)
+	if err := c.attach(conn); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	if o.tls != nil {
+		if err := c.secure(t, level, o.tls, false, o); err != nil {
+			c.sock.abort(err)
+			return nil, err
+		}
 	}
 	return c, nil
 }

@@ -28,21 +28,26 @@ type streamOptions struct {
 	limit            int
 	tls              *tls.Config
 	handshakeTimeout time.Duration
+	shutdownTimeout  time.Duration
 	control          func(network, address string, c syscall.RawConn) error
 
 	connectTimeout time.Duration
 	eyeballsDelay  time.Duration
 	local          net.Addr
 	resolver       Resolver
+	conn           net.Conn
 
-	backlog   int
-	reusePort bool
+	backlog    int
+	reusePort  bool
+	listener   net.Listener
+	notServing bool
 }
 
 func defaultStreamOptions() streamOptions {
 	return streamOptions{
 		limit:            defaultLimit,
 		handshakeTimeout: defaultHandshakeTimeout,
+		shutdownTimeout:  defaultShutdownTimeout,
 		connectTimeout:   NoTimeout,
 		eyeballsDelay:    250 * time.Millisecond, // RFC 8305's recommendation
 	}
@@ -76,6 +81,36 @@ func WithTLS(cfg *tls.Config) StreamOption {
 // minute. Python: ssl_handshake_timeout=.
 func WithTLSHandshakeTimeout(d time.Duration) StreamOption {
 	return streamOption(func(o *streamOptions) { o.handshakeTimeout = d })
+}
+
+// WithTLSShutdownTimeout bounds how long a transport that is closed sends what
+// was written and waits for the peer's close_notify. Without it that is half a
+// minute. Streams do not wait for the peer. Python: ssl_shutdown_timeout=.
+func WithTLSShutdownTimeout(d time.Duration) StreamOption {
+	return streamOption(func(o *streamOptions) { o.shutdownTimeout = d })
+}
+
+// WithConn makes the connection one over nc instead of connecting: the address
+// only names the host, for TLS. nc belongs to the loop from then on, also when
+// that fails. On Linux it must be a [net.TCPConn] or a [net.UnixConn]; the
+// portable driver takes any. Python: sock=.
+func WithConn(nc net.Conn) ConnOption {
+	return connOption(func(o *streamOptions) { o.conn = nc })
+}
+
+// WithListener makes the server accept from ln instead of listening: the
+// address is not looked at. ln belongs to the server from then on, also when
+// that fails. On Linux it must be a [net.TCPListener] or a [net.UnixListener];
+// the portable driver takes any. Python: sock=.
+func WithListener(ln net.Listener) ServerOption {
+	return serverOption(func(o *streamOptions) { o.listener = ln })
+}
+
+// WithoutServing makes a server that listens and accepts nothing until
+// [Server.StartServing] or [Server.ServeForever]; who connects before that
+// waits in the backlog. Python: start_serving=False.
+func WithoutServing() ServerOption {
+	return serverOption(func(o *streamOptions) { o.notServing = true })
 }
 
 // WithControl makes f run on each new descriptor before it is connected or

@@ -11,7 +11,7 @@ import (
 // All methods are for the loop's goroutine; those that wait need a running
 // task.
 type StreamWriter struct {
-	sock *socket
+	sock *pullSocket
 	tls  *tlsLayer // nil: plain
 }
 
@@ -107,20 +107,14 @@ func (w *StreamWriter) Drain(ctx context.Context) error {
 
 // WriteBufferSize gives the number of bytes that are queued. Python:
 // transport.get_write_buffer_size.
-func (w *StreamWriter) WriteBufferSize() int { return w.sock.queue.size }
+func (w *StreamWriter) WriteBufferSize() int { return w.sock.queued() }
 
-// SetWriteBufferLimits sets the water marks, in bytes; a negative high is the
-// default, a negative low a quarter of high. Python:
+// SetWriteBufferLimits sets the water marks, in bytes; a negative high is four
+// times low, or the default when that is negative too, a negative low a quarter
+// of high. Python:
 // transport.set_write_buffer_limits.
 func (w *StreamWriter) SetWriteBufferLimits(low, high int) {
-	if high < 0 {
-		high = defaultHighWater
-	}
-	if low < 0 || low > high {
-		low = high / 4
-	}
-	w.sock.low, w.sock.high = low, high
-	w.sock.paused = w.sock.queue.size > high
+	w.sock.setLimits(low, high)
 }
 
 // CanWriteEOF says whether the half that is written can be ended while the

@@ -20,16 +20,19 @@ type tlsLayer struct {
 	state tls.ConnectionState // taken after the handshake: asking crypto/tls takes a lock
 }
 
-// defaultHandshakeTimeout is CPython's.
-const defaultHandshakeTimeout = 60 * time.Second
+// These are CPython's.
+const (
+	defaultHandshakeTimeout = 60 * time.Second
+	defaultShutdownTimeout  = 30 * time.Second
+)
 
 // startTLS does a handshake over s, in the running task t. left is what was
 // read of it already.
-func startTLS(t *task, level context.Context, s *socket, cfg *tls.Config, server bool, timeout time.Duration, left []byte) (*tlsLayer, error) {
+func startTLS(t *task, level context.Context, s *pullSocket, cfg *tls.Config, server bool, timeout time.Duration, left []byte) (*tlsLayer, error) {
 	if err := s.writable(); err != nil {
 		return nil, err
 	}
-	layer := &tlsLayer{inner: &tlsSocket{sock: s, level: level, left: left}}
+	layer := &tlsLayer{inner: &tlsSocket{tlsWire: tlsWire{&s.socket}, pull: s, level: level, left: left}}
 	if server {
 		layer.conn = tls.Server(layer.inner, cfg)
 	} else {
@@ -76,7 +79,8 @@ var ErrTruncated = fmt.Errorf("asyncio: the TLS connection was cut off: %w", io.
 
 // tlsSocket is the private connection under crypto/tls.
 type tlsSocket struct {
-	sock  *socket
+	tlsWire
+	pull  *pullSocket
 	level context.Context // what also ends a Read
 	left  []byte          // what the stream had read before TLS began
 	ended bool            // the descriptor is at its end
@@ -94,7 +98,7 @@ func (c *tlsSocket) Read(p []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := c.sock.read(t, c.level, p)
+	n, err := c.pull.read(t, c.level, p)
 	if err != nil && interruption(err) {
 		// crypto/tls gives a connection up after an error, but for one that
 		// says it is temporary.
@@ -108,19 +112,6 @@ func (c *tlsSocket) Read(p []byte) (int, error) {
 func interruption(err error) bool {
 	return IsCancelled(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
-
-func (c *tlsSocket) Write(p []byte) (int, error) { return c.sock.write(p) }
-
-// Close is never what ends the connection: the stream does.
-func (c *tlsSocket) Close() error         { return nil }
-func (c *tlsSocket) LocalAddr() net.Addr  { return c.sock.conn.LocalAddr() }
-func (c *tlsSocket) RemoteAddr() net.Addr { return c.sock.conn.RemoteAddr() }
-
-// Deadlines are the stream's; crypto/tls sets one for its close_notify, which
-// must not drop what is queued.
-func (c *tlsSocket) SetDeadline(time.Time) error      { return nil }
-func (c *tlsSocket) SetReadDeadline(time.Time) error  { return nil }
-func (c *tlsSocket) SetWriteDeadline(time.Time) error { return nil }
 
 type temporaryError struct{ error }
 

@@ -14,7 +14,6 @@ type writeQueue struct {
 const (
 	queueChunk  = 16 << 10 // what small writes are gathered in
 	flushAtOnce = 64       // chunks given to one writev
-
 )
 
 // push copies p to the end.
@@ -71,6 +70,13 @@ func (q *writeQueue) drop(n int) {
 	if len(q.chunks) == 0 {
 		q.chunks = nil
 	}
+}
+
+// append moves what is in p to the end.
+func (q *writeQueue) append(p *writeQueue) {
+	q.chunks = append(q.chunks, p.chunks...)
+	q.size += p.size
+	p.clear()
 }
 
 // clear forgets all.

@@ -1,6 +1,6 @@
 // Command echo is an echo server on the loop, to be measured beside others:
 //
-//	echo PORT streams
+//	echo PORT streams|proto
 //
 // It serves until it is killed.
 package main
@@ -14,12 +14,24 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 3 || os.Args[2] != "streams" {
-		fmt.Fprintln(os.Stderr, "usage: echo PORT streams")
+	servers := map[string]func(context.Context, string) (*asyncio.Server, error){
+		"streams": func(ctx context.Context, address string) (*asyncio.Server, error) {
+			return asyncio.StartServer(ctx, "tcp", address, streams)
+		},
+		"proto": func(ctx context.Context, address string) (*asyncio.Server, error) {
+			l, err := asyncio.GetRunningLoop(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return l.CreateServer(ctx, "tcp", address, func() asyncio.Protocol { return &proto{} })
+		},
+	}
+	if len(os.Args) != 3 || servers[os.Args[2]] == nil {
+		fmt.Fprintln(os.Stderr, "usage: echo PORT streams|proto")
 		os.Exit(2)
 	}
 	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
-		srv, err := asyncio.StartServer(ctx, "tcp", "127.0.0.1:"+os.Args[1], streams)
+		srv, err := servers[os.Args[2]](ctx, "127.0.0.1:"+os.Args[1])
 		if err != nil {
 			return err
 		}
@@ -43,3 +55,14 @@ func streams(_ context.Context, s *asyncio.Stream) error {
 		}
 	}
 }
+
+// proto echoes, and is held up by a peer that does not read.
+type proto struct {
+	asyncio.BaseProtocol
+	transport asyncio.Transport
+}
+
+func (p *proto) ConnectionMade(t asyncio.Transport) { p.transport = t }
+func (p *proto) DataReceived(data []byte)           { _, _ = p.transport.Write(data) }
+func (p *proto) PauseWriting()                      { p.transport.PauseReading() }
+func (p *proto) ResumeWriting()                     { p.transport.ResumeReading() }

@@ -80,6 +80,12 @@ type Driver interface {
 	// not be used any more. A regular file, which cannot, is an error. Begin to
 	// report with Start. Its addresses are nil; CloseWrite closes it.
 	OpenFile(f *os.File) (Conn, error)
+	// FromConn takes over an existing connection: it belongs to the driver
+	// from now on, also when that fails. Which kinds it can is the driver's
+	// affair; others are [errors.ErrUnsupported]. Begin to report with Start.
+	FromConn(nc net.Conn) (Conn, error)
+	// FromListener takes over an existing listener, likewise.
+	FromListener(ln net.Listener, h Handler) (Listener, error)
 }
 
 // Control is called with a new descriptor before it is bound or connected.
@@ -125,6 +131,14 @@ type Conn interface {
 	RemoteAddr() net.Addr
 	// SyscallConn gives access to the descriptor.
 	SyscallConn() (syscall.RawConn, error)
+}
+
+// A FileSender is a Conn to which the kernel can copy a file.
+type FileSender interface {
+	// SendFile sends up to n bytes of f from offset on. It gives 0 and no
+	// error at the file's end, and ErrWouldBlock as Write does. An error that
+	// is [errors.ErrUnsupported] says that f must be read and written.
+	SendFile(f *os.File, offset int64, n int) (int, error)
 }
 
 // A Listener is a listening descriptor.

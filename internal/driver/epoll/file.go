@@ -24,21 +24,9 @@ func (d *Driver) OpenFile(f *os.File) (driver.Conn, error) {
 	if info.Mode().IsRegular() || info.IsDir() {
 		return nil, &os.PathError{Op: "open for waiting", Path: f.Name(), Err: errors.New("a regular file is always ready and cannot be waited for")}
 	}
-	raw, err := f.SyscallConn()
+	fd, err := duplicate(f) // the original may be in Go's poller
 	if err != nil {
 		return nil, err
-	}
-	// The copy is not in Go's poller, as the original may be.
-	fd := -1
-	cerr := raw.Control(func(old uintptr) {
-		fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0)
-	})
-	if err = errors.Join(cerr, os.NewSyscallError("fcntl", err)); err != nil {
-		return nil, err
-	}
-	if err := unix.SetNonblock(fd, true); err != nil {
-		_ = unix.Close(fd)
-		return nil, os.NewSyscallError("fcntl", err)
 	}
 	return &file{conn{d: d, fd: fd}}, nil
 }

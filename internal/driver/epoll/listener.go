@@ -18,6 +18,7 @@ type listener struct {
 	addr net.Addr
 	node os.FileInfo // the socket's node in the file system, to remove; or nil
 	tcp  bool
+	from net.Listener // what FromListener took over, or nil
 }
 
 // Listen implements [driver.Driver].
@@ -147,6 +148,9 @@ func (l *listener) Close() error {
 		if now, err := os.Stat(name); err == nil && os.SameFile(now, l.node) {
 			_ = os.Remove(name)
 		}
+	}
+	if l.from != nil {
+		_ = l.from.Close() // which removes the node, if that is its way
 	}
 	return os.NewSyscallError("close", unix.Close(fd))
 }

@@ -27,5 +27,5 @@ func (d *Driver) OpenFile(f *os.File) (driver.Conn, error) {
 		_ = f.Close()
 		return nil, err
 	}
-	return d.FromConn(fileConn{f}), nil
+	return d.fromConn(fileConn{f}), nil
 }

@@ -102,8 +102,8 @@ func removeDead(name string) bool {
 
 // FromListener makes a listener of an existing one, which belongs to the driver
 // from then on. It is for the loop's goroutine.
-func (d *Driver) FromListener(ln net.Listener, h driver.Handler) driver.Listener {
-	return d.newListener(ln, h)
+func (d *Driver) FromListener(ln net.Listener, h driver.Handler) (driver.Listener, error) {
+	return d.newListener(ln, h), nil
 }
 
 func (d *Driver) newListener(ln net.Listener, h driver.Handler) *listener {
@@ -128,7 +128,7 @@ func (l *listener) Accept() (driver.Conn, error) {
 		return nil, driver.ErrWouldBlock
 	}
 	l.delay = 0
-	return l.d.FromConn(nc), nil
+	return l.d.fromConn(nc), nil
 }
 
 // collect takes what the goroutine has handed over, if anything.

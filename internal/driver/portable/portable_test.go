@@ -55,7 +55,7 @@ func (d existing) Listen(spec driver.ListenSpec, h driver.Handler) (driver.Liste
 	if err != nil {
 		return nil, err
 	}
-	return d.FromListener(disguised{ln.(*net.TCPListener)}, h), nil
+	return d.FromListener(disguised{ln.(*net.TCPListener)}, h)
 }
 
 type disguised struct{ *net.TCPListener }
@@ -147,7 +147,7 @@ func TestFromConnOverPipe(t *testing.T) {
 	d := newDriver(t)
 	near, far := net.Pipe()
 	var n notes
-	c := d.FromConn(near)
+	c, _ := d.FromConn(near)
 	if err := c.Start(&n); err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestFromConnOverTLS(t *testing.T) {
 	}
 	d := newDriver(t)
 	var n notes
-	c := d.FromConn(nc)
+	c, _ := d.FromConn(nc)
 	if err := c.Start(&n); err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +235,7 @@ func TestFromConnOverTLS(t *testing.T) {
 func TestEventsBeforeStartAreNotLost(t *testing.T) {
 	d := newDriver(t)
 	near, far := net.Pipe()
-	c := d.FromConn(near)
+	c, _ := d.FromConn(near)
 	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, driver.ErrWouldBlock) {
 		t.Fatalf("read gave %v", err)
 	}
@@ -309,7 +309,7 @@ func TestPeerThatTakesNothingIsReset(t *testing.T) {
 	near, far := net.Pipe()
 	defer func() { _ = far.Close() }()
 	s := &stuck{Conn: near, closed: make(chan struct{}), lingered: -1}
-	c := d.FromConn(s)
+	c, _ := d.FromConn(s)
 	if _, err := c.Write([]byte("something")); err != nil {
 		t.Fatal(err)
 	}
@@ -346,7 +346,7 @@ func TestReadThatDoesNotEndHoldsNobodyUp(t *testing.T) {
 	near, _ := net.Pipe()
 	end := make(chan struct{})
 	defer close(end)
-	c := d.FromConn(deaf{near, end})
+	c, _ := d.FromConn(deaf{near, end})
 	if err := c.Start(&notes{}); err != nil {
 		t.Fatal(err)
 	}
@@ -368,7 +368,7 @@ func TestWriteThatDoesNotEndIsAnErrorAtLast(t *testing.T) {
 	near, _ := net.Pipe()
 	end := make(chan struct{})
 	defer close(end)
-	c := d.FromConn(deaf{near, end})
+	c, _ := d.FromConn(deaf{near, end})
 	if _, err := c.Write([]byte("x")); err != nil {
 		t.Fatal(err)
 	}
@@ -437,7 +437,7 @@ func TestAcceptBacksOffAfterErrors(t *testing.T) {
 	}
 	f := &failing{ln, make(chan struct{}, 100)}
 	var n notes
-	l := d.FromListener(f, &n)
+	l, _ := d.FromListener(f, &n)
 	began := d.Now()
 	for range 3 {
 		until(t, d, func() bool { return n.seen&driver.Readable != 0 })

@@ -8,6 +8,7 @@ package virtual
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"time"
 
@@ -82,5 +83,15 @@ func (d *Driver) Listen(driver.ListenSpec, driver.Handler) (driver.Listener, err
 
 func (d *Driver) OpenFile(f *os.File) (driver.Conn, error) {
 	_ = f.Close()
+	return nil, ErrNoNetwork
+}
+
+func (d *Driver) FromConn(nc net.Conn) (driver.Conn, error) {
+	_ = nc.Close()
+	return nil, ErrNoNetwork
+}
+
+func (d *Driver) FromListener(ln net.Listener, _ driver.Handler) (driver.Listener, error) {
+	_ = ln.Close()
 	return nil, ErrNoNetwork
 }

@@ -1,0 +1,127 @@
+package asyncio
+
+import (
+	"context"
+	"net"
+	"os"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
+)
+
+// A pullSocket is a socket whose owner is a task that reads when it wants: so
+// bytes go from the kernel to where they are wanted, and what nobody asks for
+// stays in the kernel. Streams stand on it.
+type pullSocket struct {
+	socket
+	reading bool   // a task is in read
+	arrived future // what that task waits for, made new for each wait
+	readBy  deadline
+	writeBy deadline
+
+	drained  waitList
+	ended    waitList     // who waits for the descriptor to be closed
+	onClosed closeWatcher // told once when it is
+}
+
+// A closeWatcher is told that a socket's descriptor is gone.
+type closeWatcher interface{ socketClosed() }
+
+var (
+	_ socketOwner  = (*pullSocket)(nil)
+	_ streamSource = (*pullSocket)(nil)
+)
+
+func (s *pullSocket) init(l *Loop) { s.socket.init(l, s) }
+
+// readable implements socketOwner.
+func (s *pullSocket) readable() {
+	if s.reading && s.arrived.state == pending {
+		s.arrived.setResult()
+	}
+}
+
+// flow implements socketOwner.
+func (s *pullSocket) flow() {
+	if !s.paused {
+		s.drained.fire(nil)
+	}
+}
+
+// broken implements socketOwner.
+func (s *pullSocket) broken() { s.drained.fire(s.failed) }
+
+// gone implements socketOwner.
+func (s *pullSocket) gone(reason, closeErr error) {
+	s.readBy.stop()
+	s.writeBy.stop()
+	if reason == nil {
+		reason = net.ErrClosed
+	}
+	s.interruptReader(reason)
+	s.drained.fire(reason)
+	s.ended.fire(closeErr)
+	if s.onClosed != nil {
+		s.onClosed.socketClosed()
+	}
+}
+
+// read reads what there is, at least one byte, and suspends t until there is.
+func (s *pullSocket) read(t *task, level context.Context, p []byte) (int, error) {
+	if s.reading {
+		return 0, ErrConcurrentRead
+	}
+	s.reading = true
+	defer func() { s.reading = false }()
+	for {
+		if s.readBy.expired && !s.closed {
+			return 0, os.ErrDeadlineExceeded
+		}
+		n, err := s.readNow(p)
+		if err != driver.ErrWouldBlock {
+			return n, err
+		}
+		s.arrived = future{loop: s.loop}
+		if err := s.readBy.wait(t, &s.arrived, level); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// drain suspends t until the queue has sunk to the low-water mark, if it is
+// above the high one.
+func (s *pullSocket) drain(t *task, level context.Context) error {
+	if s.failed != nil {
+		return s.failed
+	}
+	if !s.paused {
+		return nil
+	}
+	if s.writeBy.expired {
+		return os.ErrDeadlineExceeded
+	}
+	return s.writeBy.waitList(t, &s.drained, level)
+}
+
+// close closes the descriptor after what was written; a task that reads is
+// told at once.
+func (s *pullSocket) close() {
+	if !s.closing && !s.closed {
+		s.interruptReader(net.ErrClosed)
+		s.socket.close()
+	}
+}
+
+func (s *pullSocket) interruptReader(err error) {
+	if s.reading && s.arrived.state == pending {
+		s.arrived.retrieved = true
+		s.arrived.setError(err)
+	}
+}
+
+// waitClosed suspends t until the descriptor is gone.
+func (s *pullSocket) waitClosed(t *task, level context.Context) error {
+	if s.closed {
+		return nil
+	}
+	return s.ended.wait(t, level)
+}
