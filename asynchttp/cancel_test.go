@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -51,6 +52,10 @@ func told(ctx context.Context, word chan struct{}) error {
 const halfBody = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"
 
 func TestACancelledRequestClosesItsConnection(t *testing.T) {
+	onEveryDriver(t, testACancelledRequestClosesItsConnection)
+}
+
+func testACancelledRequestClosesItsConnection(t *testing.T) {
 	for name, text := range map[string]string{"header": "", "body": halfBody} {
 		t.Run(name, func(t *testing.T) {
 			srv := hangs(t, text)
@@ -71,6 +76,10 @@ func TestACancelledRequestClosesItsConnection(t *testing.T) {
 }
 
 func TestTheEndOfTheContextEndsTheRequest(t *testing.T) {
+	onEveryDriver(t, testTheEndOfTheContextEndsTheRequest)
+}
+
+func testTheEndOfTheContextEndsTheRequest(t *testing.T) {
 	for name, text := range map[string]string{"header": "", "body": halfBody} {
 		t.Run(name, func(t *testing.T) {
 			srv := hangs(t, text)
@@ -99,6 +108,21 @@ func TestTheEndOfTheContextEndsTheRequest(t *testing.T) {
 				}
 				return nil
 			})
+		})
+	}
+}
+
+func TestTheEndOfTheContextEndsAHandshake(t *testing.T) {
+	silent := rawServer(t, func(c net.Conn) { io.Copy(io.Discard, c) })
+	for _, scheme := range []string{"http", "https", "socks5"} {
+		proxy, _ := url.Parse(strings.Replace(silent, "http", scheme, 1))
+		withClient(t, &asynchttp.Transport{Proxy: http.ProxyURL(proxy)}, func(ctx context.Context, c *http.Client) error {
+			short, cancel := context.WithTimeout(ctx, 5*time.Millisecond)
+			defer cancel()
+			if _, err := get(short, c, "https://127.0.0.1:1"); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s proxy: %v", scheme, err)
+			}
+			return nil
 		})
 	}
 }
@@ -140,7 +164,9 @@ func TestTLSHandshakeTimeout(t *testing.T) {
 	})
 }
 
-func TestCloseEndsAReadOfAnotherTask(t *testing.T) {
+func TestCloseEndsAReadOfAnotherTask(t *testing.T) { onEveryDriver(t, testCloseEndsAReadOfAnotherTask) }
+
+func testCloseEndsAReadOfAnotherTask(t *testing.T) {
 	srv := hangs(t, halfBody)
 	withClient(t, &asynchttp.Transport{}, func(ctx context.Context, c *http.Client) error {
 		req, _ := http.NewRequestWithContext(ctx, "GET", srv.url, nil)

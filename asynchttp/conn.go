@@ -100,6 +100,23 @@ func (c *conn) fail(cause error) {
 	c.s.Abort()
 }
 
+// watch makes the end of ctx end the connection, until stop is called.
+func (c *conn) watch(ctx context.Context) (stop func()) {
+	over := false
+	forget := context.AfterFunc(ctx, func() {
+		// A loop that is closed has ended the stream already.
+		_, _ = c.t.loop.CallSoonThreadsafe(func() {
+			if !over {
+				c.fail(ctx.Err())
+			}
+		})
+	})
+	return func() {
+		over = true
+		forget()
+	}
+}
+
 // close lets go of the connection and gives its place to the next. It waits
 // for nothing.
 func (c *conn) close() {

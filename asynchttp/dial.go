@@ -16,7 +16,7 @@ import (
 
 // connect makes a connection to a host, over its proxy when it has one. It
 // does not give the host's place in the pool back when it fails.
-func (t *Transport) connect(ctx context.Context, h *host, proxy *url.URL, trace *httptrace.ClientTrace) (*conn, error) {
+func (t *Transport) connect(ctx, end context.Context, h *host, proxy *url.URL, trace *httptrace.ClientTrace) (*conn, error) {
 	addr := h.key.addr
 	if proxy != nil {
 		addr = address(proxy)
@@ -32,6 +32,9 @@ func (t *Transport) connect(ctx context.Context, h *host, proxy *url.URL, trace 
 	c.member = t.pool.all.PushBack(c)
 	if t.closed {
 		c.fail(ErrTransportClosed)
+	}
+	if end != nil {
+		defer c.watch(end)()
 	}
 	if err := c.handshakes(ctx, proxy, trace); err != nil {
 		if c.cause != nil && !asyncio.IsCancelled(err) {

@@ -33,7 +33,7 @@ const writeGrace = 50 * time.Millisecond
 type exchange struct {
 	c     *conn
 	out   outgoing
-	stop  func() bool             // ends the watch on the request's context
+	stop  func()                  // ends the watch on the request's context
 	timer *asyncio.TimerHandle    // of the response's header, or of 100-continue
 	send  *asyncio.Task[struct{}] // writes the body, when it has a task of its own
 
@@ -272,19 +272,6 @@ func (x *exchange) finish() {
 			}
 		})
 	}
-}
-
-// watch ends the connection when ctx ends, until the exchange is over.
-func (x *exchange) watch(ctx context.Context) {
-	loop := x.c.t.loop
-	x.stop = context.AfterFunc(ctx, func() {
-		// A loop that is closed has ended the stream already.
-		_, _ = loop.CallSoonThreadsafe(func() {
-			if x.stop != nil {
-				x.c.fail(ctx.Err())
-			}
-		})
-	})
 }
 
 func (x *exchange) unwatch() {

@@ -16,12 +16,25 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// loopOptions are the options of run. onEveryDriver changes them.
+var loopOptions []asyncio.Option
+
+// onEveryDriver runs a test on the system's driver and on the portable one.
+func onEveryDriver(t *testing.T, body func(t *testing.T)) {
+	t.Run("system", body)
+	t.Run("portable", func(t *testing.T) {
+		loopOptions = []asyncio.Option{asyncio.WithPortableDriver()}
+		defer func() { loopOptions = nil }()
+		body(t)
+	})
+}
+
 // run runs main on a loop of its own, and fails the test with its error.
 func run(t *testing.T, main func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if err := asyncio.Run(ctx, main); err != nil {
+	if err := asyncio.Run(ctx, main, loopOptions...); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -27,6 +27,10 @@ func forever(t *testing.T, head, text string) (url string) {
 }
 
 func TestServersThatMisbehaveGiveAnError(t *testing.T) {
+	onEveryDriver(t, testServersThatMisbehaveGiveAnError)
+}
+
+func testServersThatMisbehaveGiveAnError(t *testing.T) {
 	malformed := func(err error) bool {
 		var e *asynchttp.MalformedResponseError
 		return errors.As(err, &e)

@@ -110,7 +110,9 @@ func through(proxyURL, user string, servers ...*httptest.Server) *asynchttp.Tran
 	return &asynchttp.Transport{Proxy: http.ProxyURL(u), TLSClientConfig: &tls.Config{RootCAs: roots}}
 }
 
-func TestProxies(t *testing.T) {
+func TestProxies(t *testing.T) { onEveryDriver(t, testProxies) }
+
+func testProxies(t *testing.T) {
 	plain := httptest.NewServer(http.HandlerFunc(echo))
 	defer plain.Close()
 	secure := httptest.NewTLSServer(http.HandlerFunc(echo))

@@ -58,7 +58,9 @@ func talk(addr, text string) (string, error) {
 	return string(b), err
 }
 
-func TestServerAnswersNetHTTPsClient(t *testing.T) {
+func TestServerAnswersNetHTTPsClient(t *testing.T) { onEveryDriver(t, testServerAnswersNetHTTPsClient) }
+
+func testServerAnswersNetHTTPsClient(t *testing.T) {
 	c := goClient(t)
 	srv := handle(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/long" {

@@ -46,6 +46,8 @@ type serverConn struct {
 	first    bool          // no request has come yet
 	idle     bool          // between two requests
 	hijacked bool
+	reading  bool  // a task is in Read
+	late     bool  // the time for reading has run out
 	cause    error // why it was ended by somebody else
 	ioErr    error
 	reads    alarm
@@ -61,7 +63,7 @@ func (s *Server) serve(ctx context.Context, stream *asyncio.Stream) error {
 	c.task = asyncio.CurrentTask(ctx)
 	c.ctx = context.WithValue(ctx, http.LocalAddrContextKey, stream.LocalAddr())
 	c.br = bufio.NewReaderSize(c, 4096)
-	c.reads = alarm{loop: s.loop, ring: func() { c.fail(&TimeoutError{"request"}) }}
+	c.reads = alarm{loop: s.loop, ring: c.readsLate}
 	c.writes = alarm{loop: s.loop, ring: func() { c.fail(&TimeoutError{"end of the response"}) }}
 	c.place = s.conns.PushBack(c)
 	defer s.forget(c)
@@ -88,13 +90,29 @@ func (c *serverConn) Read(p []byte) (int, error) {
 	if n == 0 && len(p) > 0 {
 		return 0, ErrHeaderTooLarge
 	}
+	if c.late {
+		c.fail(&TimeoutError{"request"})
+		return 0, c.cause
+	}
+	c.reading = true
 	n, err := c.s.Read(p[:n])
+	c.reading = false
 	if n > 0 {
 		if err := c.meter.take(p[:n]); err != nil {
 			return 0, err
 		}
 	}
 	return n, c.failed(err)
+}
+
+// readsLate is called when what was to be read by now was not. A handler that
+// does something else is let be, until it reads.
+func (c *serverConn) readsLate() {
+	if c.reading {
+		c.fail(&TimeoutError{"request"})
+	} else {
+		c.late = true
+	}
 }
 
 func (c *serverConn) Write(p []byte) (int, error) {
@@ -176,7 +194,7 @@ func (c *serverConn) serveOne() bool {
 // awaitRequest waits for the first byte of a request.
 func (c *serverConn) awaitRequest() bool {
 	s := c.srv
-	c.idle = true
+	c.idle, c.late = true, false
 	switch {
 	case c.br.Buffered() > 0:
 	case c.first:
@@ -237,7 +255,7 @@ func (c *serverConn) readRequest() (*http.Request, error) {
 	if err := checkHeader("request header", req.Header); err != nil {
 		return nil, &badRequestError{http.StatusBadRequest, "invalid header"}
 	}
-	if s.ReadTimeout > 0 {
+	if s.ReadTimeout > 0 && req.Body != http.NoBody {
 		c.reads.set(max(1, s.ReadTimeout-(s.loop.Time()-began)))
 	} else {
 		c.reads.stop()
@@ -277,6 +295,7 @@ func (c *serverConn) lingerOn() {
 	if c.s.WriteEOF() != nil {
 		return
 	}
+	c.late = false
 	c.reads.set(linger)
 	defer c.reads.stop()
 	buf := make([]byte, 4096)

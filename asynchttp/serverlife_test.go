@@ -20,7 +20,9 @@ import (
 	"github.com/asyncio-go/asyncio/asynchttp"
 )
 
-func TestClientAndServerOnOneLoop(t *testing.T) {
+func TestClientAndServerOnOneLoop(t *testing.T) { onEveryDriver(t, testClientAndServerOnOneLoop) }
+
+func testClientAndServerOnOneLoop(t *testing.T) {
 	srv := &asynchttp.Server{Handler: http.HandlerFunc(echo)}
 	withClient(t, &asynchttp.Transport{}, func(ctx context.Context, c *http.Client) error {
 		addr, err := srv.Start(ctx, "tcp", "127.0.0.1:0")
@@ -66,6 +68,10 @@ func TestServerOverTLS(t *testing.T) {
 }
 
 func TestShutdownWaitsForAnswersAndClosesIdleConnections(t *testing.T) {
+	onEveryDriver(t, testShutdownWaitsForAnswersAndClosesIdleConnections)
+}
+
+func testShutdownWaitsForAnswersAndClosesIdleConnections(t *testing.T) {
 	var began, mayEnd asyncio.Event
 	srv := handle(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
@@ -191,7 +197,9 @@ func TestAPanicClosesTheConnectionAndIsReported(t *testing.T) {
 	}
 }
 
-func TestHijack(t *testing.T) {
+func TestHijack(t *testing.T) { onEveryDriver(t, testHijack) }
+
+func testHijack(t *testing.T) {
 	srv := handle(func(w http.ResponseWriter, r *http.Request) {
 		conn, rw, err := w.(http.Hijacker).Hijack()
 		if err != nil {
@@ -250,6 +258,26 @@ func TestTimeLimitsOfTheServer(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAHandlerThatTakesLongerThanReadTimeoutAnswers(t *testing.T) {
+	srv := handle(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.ReadFull(r.Body, make([]byte, 1)); err != nil && r.Method == "PUT" {
+			t.Error(err)
+		}
+		asyncio.Sleep(r.Context(), 20*time.Millisecond)
+		fmt.Fprint(w, "late")
+	})
+	srv.ReadTimeout = 5 * time.Millisecond
+	withServer(t, srv, func(addr string) error {
+		for _, text := range []string{"GET / HTTP/1.1\r\n", "PUT / HTTP/1.1\r\nContent-Length: 2\r\n"} {
+			got, err := talk(addr, text+"Host: x\r\nConnection: close\r\n\r\nab")
+			if !strings.HasSuffix(got, "late") {
+				t.Errorf("got %q, %v", got, err)
+			}
+		}
+		return nil
+	})
 }
 
 func TestResponsesOfTheServer(t *testing.T) {

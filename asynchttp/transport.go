@@ -149,13 +149,17 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	defer leave()
 	trace := httptrace.ContextClientTrace(ctx)
 	for fresh := false; ; fresh = true {
-		x, err := t.begin(ctx, req, trace, fresh)
+		var end context.Context // to be heeded by what does not take a context
+		if own {
+			end = req.Context()
+		}
+		x, err := t.begin(ctx, end, req, trace, fresh)
 		if err != nil {
 			closeBody(req)
 			return nil, err
 		}
 		if own {
-			x.watch(req.Context())
+			x.stop = x.c.watch(end)
 		}
 		resp, err := x.roundTrip(ctx)
 		if err == nil {
@@ -225,7 +229,7 @@ func (c valuesFrom) Value(key any) any {
 }
 
 // begin gets a connection for the request.
-func (t *Transport) begin(ctx context.Context, req *http.Request, trace *httptrace.ClientTrace, fresh bool) (*exchange, error) {
+func (t *Transport) begin(ctx, end context.Context, req *http.Request, trace *httptrace.ClientTrace, fresh bool) (*exchange, error) {
 	k, proxy, err := t.route(req)
 	if err != nil {
 		return nil, err
@@ -238,7 +242,7 @@ func (t *Transport) begin(ctx context.Context, req *http.Request, trace *httptra
 		return nil, err
 	}
 	if c == nil {
-		if c, err = t.connect(ctx, h, proxy, trace); err != nil {
+		if c, err = t.connect(ctx, end, h, proxy, trace); err != nil {
 			t.release(h)
 			return nil, err
 		}

@@ -52,6 +52,10 @@ func echo(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestClientGetsWhatTheServerSends(t *testing.T) {
+	onEveryDriver(t, testClientGetsWhatTheServerSends)
+}
+
+func testClientGetsWhatTheServerSends(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(echo))
 	defer srv.Close()
 	big := strings.Repeat("x", 1<<20)
@@ -84,7 +88,9 @@ func TestClientGetsWhatTheServerSends(t *testing.T) {
 	})
 }
 
-func TestClientOverTLS(t *testing.T) {
+func TestClientOverTLS(t *testing.T) { onEveryDriver(t, testClientOverTLS) }
+
+func testClientOverTLS(t *testing.T) {
 	srv := httptest.NewTLSServer(http.HandlerFunc(echo))
 	defer srv.Close()
 	roots := x509.NewCertPool()
