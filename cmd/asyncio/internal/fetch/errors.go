@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"fmt"
+	"strings"
 )
 
 // A Code is one of curl's exit codes.
@@ -44,9 +45,21 @@ type Error struct {
 // Error is the line that is printed, without the name of the program.
 func (e *Error) Error() string {
 	if e.URL == "" {
-		return fmt.Sprintf("(%d) %s", e.Code, printable(e.Err.Error()))
+		return fmt.Sprintf("(%d) %s", e.Code, e.reason())
 	}
-	return fmt.Sprintf("(%d) %s: %s", e.Code, printable(e.URL), printable(e.Err.Error()))
+	return fmt.Sprintf("(%d) %s: %s", e.Code, printable(e.URL), e.reason())
+}
+
+// maxReason is how long the text of an error may be. It may hold what a server
+// sent.
+const maxReason = 500
+
+func (e *Error) reason() string {
+	text := e.Err.Error()
+	if len(text) > maxReason {
+		text = strings.ToValidUTF8(text[:maxReason], "") + " ..."
+	}
+	return printable(text)
 }
 
 // Unwrap gives the reason.

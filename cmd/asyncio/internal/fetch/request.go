@@ -38,7 +38,7 @@ func (o *Options) firstHop(u *url.URL) hop {
 // follow gives the request that a redirect leads to. As in curl, a method that
 // the user has named stays, and a POST becomes a GET, but for 307 and 308.
 func (o *Options) follow(h hop, status int, location string) (hop, error) {
-	to, err := h.url.Parse(strings.ReplaceAll(location, " ", "%20"))
+	to, err := h.url.Parse(withoutSpaces(location))
 	if err != nil {
 		return h, fail(BadURL, "the redirect to %q is malformed: %w", location, parseReason(err))
 	}
@@ -66,6 +66,20 @@ func (o *Options) follow(h hop, status int, location string) (hop, error) {
 		next.method = o.Method
 	}
 	return next, nil
+}
+
+// withoutSpaces makes the spaces that some servers send in a Location what they
+// must have meant.
+func withoutSpaces(location string) string {
+	if !strings.Contains(location, " ") {
+		return location
+	}
+	path, query, has := strings.Cut(location, "?")
+	path = strings.ReplaceAll(path, " ", "%20")
+	if has {
+		path += "?" + strings.ReplaceAll(query, " ", "+")
+	}
+	return path
 }
 
 // request makes the request of a hop.

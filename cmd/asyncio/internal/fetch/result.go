@@ -73,5 +73,5 @@ func (r *Result) ErrorMessage() string {
 	if r.Err == nil {
 		return ""
 	}
-	return printable(r.Err.Err.Error())
+	return r.Err.reason()
 }

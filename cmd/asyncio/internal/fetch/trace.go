@@ -149,7 +149,7 @@ func headerSize(resp *http.Response) (size int64, lines int) {
 	return size, lines
 }
 
-// requestSize counts the bytes of a request's header.
+// requestSize counts the bytes of a request.
 func requestSize(req *http.Request) int64 {
 	n := len(req.Method) + 1 + len(req.URL.RequestURI()) + len(" HTTP/1.1\r\n") + len("Host: \r\n") + len(req.Host) + 2
 	for name, values := range req.Header {
@@ -160,7 +160,7 @@ func requestSize(req *http.Request) int64 {
 		}
 	}
 	if req.ContentLength > 0 {
-		n += len(fmt.Sprintf("Content-Length: %d\r\n", req.ContentLength))
+		n += len(fmt.Sprintf("Content-Length: %d\r\n", req.ContentLength)) + int(req.ContentLength)
 	}
 	return int64(n)
 }

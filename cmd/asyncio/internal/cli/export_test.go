@@ -1,0 +1,4 @@
+package cli
+
+// Run is Main without the signals.
+var Run = run
