@@ -39,9 +39,11 @@ type conn struct {
 
 	meter  headerMeter
 	fresh  bool  // nothing of the response to this request has come
-	ioErr  error // what Read or Write has failed with
 	cause  error // why it was ended by somebody else
 	closed bool
+
+	ioErr   error // what Read or Write has failed with first
+	readErr error // what Read has failed with
 
 	reused    bool
 	idleSince time.Duration
@@ -54,6 +56,15 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.cause != nil {
 		return 0, c.cause
 	}
+	if c.readErr != nil { // the buffer, which has given it, knows it no more
+		return 0, c.readErr
+	}
+	n, err := c.read(p)
+	c.readErr = c.failed(err)
+	return n, c.readErr
+}
+
+func (c *conn) read(p []byte) (int, error) {
 	n := c.meter.allow(len(p))
 	if n == 0 && len(p) > 0 {
 		return 0, ErrHeaderTooLarge
@@ -65,7 +76,7 @@ func (c *conn) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	return n, c.failed(err)
+	return n, err
 }
 
 // Write is for requests and their bodies.

@@ -75,9 +75,10 @@ func (x *exchange) exchangeHeaders(ctx context.Context) (*http.Response, error) 
 		return nil, err
 	}
 	if t := x.out.trace; t != nil && t.GotFirstResponseByte != nil {
-		if _, err := x.c.br.Peek(1); err == nil {
-			t.GotFirstResponseByte()
+		if _, err := x.c.br.Peek(1); err != nil {
+			return nil, x.responseError(err)
 		}
+		t.GotFirstResponseByte()
 	}
 	return x.readResponse(ctx)
 }
@@ -214,8 +215,8 @@ func (x *exchange) readResponse(ctx context.Context) (*http.Response, error) {
 func (x *exchange) responseError(err error) error {
 	c := x.c
 	switch {
-	case errors.Is(err, ErrHeaderTooLarge):
-		return err
+	case errors.Is(c.readErr, ErrHeaderTooLarge): // also when err is about the line that was cut off
+		return ErrHeaderTooLarge
 	case c.ioErr == nil:
 		return &MalformedResponseError{err}
 	case c.ioErr == io.EOF && c.fresh:
