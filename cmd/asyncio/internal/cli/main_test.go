@@ -37,7 +37,7 @@ func fetchFrom(t testing.TB, stdin string, args ...string) done {
 	t.Helper()
 	var out, errs bytes.Buffer
 	// A test that hangs is to say where.
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	code := cli.Run(ctx, append([]string{"fetch"}, args...), strings.NewReader(stdin), &out, &errs)
 	if ctx.Err() != nil {
