@@ -55,7 +55,7 @@ func gather[T any](ctx context.Context, aws []Awaiter[T], settled bool) error {
 		return err
 	}
 	err = t.wait(out, level)
-	if out.state == pending { // the wait is over by the end of level
+	if out.state == pending && !g.cancelled { // the wait is over by the end of level
 		g.cancelWith("")
 	}
 	return err

@@ -187,3 +187,24 @@ func TestErrorsOfAGatherThatHasFailedAreNotReported(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// CPython goes round until it has no stack left.
+func TestCancellingTasksThatGatherEachOtherEndsThem(t *testing.T) {
+	inVirtualTime(t, func(ctx context.Context) {
+		var a, b *asyncio.Task[struct{}]
+		a = asyncio.Go(ctx, func(ctx context.Context) error {
+			_, err := asyncio.Gather[struct{}](ctx, a, b)
+			return err
+		})
+		b = asyncio.Go(ctx, func(ctx context.Context) error {
+			_, err := asyncio.Gather[struct{}](ctx, a)
+			return err
+		})
+		turns(ctx, 2)
+		a.Cancel("stop")
+		for _, task := range []*asyncio.Task[struct{}]{a, b} {
+			_, err := asyncio.WaitFor(ctx, time.Second, task)
+			wantCancelled(t, err, "stop")
+		}
+	})
+}

@@ -55,6 +55,7 @@ func TestFailureOfATaskEndsTheGroup(t *testing.T) {
 		if want := "unhandled errors in a TaskGroup (1 error): boom"; err.Error() != want {
 			t.Errorf("%q", err)
 		}
+		wantErr(t, context.Cause(inner), errBoom)
 		if !other.Cancelled() || inner.Err() == nil || ctx.Err() != nil || asyncio.CurrentTask(ctx).Cancelling() != 0 {
 			t.Error("the others were not ended, or more than the group was")
 		}

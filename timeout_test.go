@@ -30,6 +30,7 @@ func TestTimeoutEndsItsBodyAndNothingElse(t *testing.T) {
 		if inner.Err() == nil || ctx.Err() != nil || asyncio.CurrentTask(ctx).Cancelling() != 0 {
 			t.Errorf("body's context: %v; task's: %v", inner.Err(), ctx.Err())
 		}
+		wantTimeout(t, context.Cause(inner))
 		if err := asyncio.Sleep(ctx, time.Second); err != nil {
 			t.Error(err)
 		}

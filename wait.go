@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -61,14 +62,23 @@ func Wait(ctx context.Context, when ReturnWhen, timeout time.Duration, aws ...Aw
 // belong to the loop.
 func distinct(l *Loop, aws []Awaitable) ([]Awaitable, error) {
 	out := make([]Awaitable, 0, len(aws))
-	seen := make(map[*future]struct{}, len(aws))
+	var seen map[*future]struct{} // only for many; a few are looked through faster
+	if len(aws) > 16 {
+		seen = make(map[*future]struct{}, len(aws))
+	}
 	for _, aw := range aws {
 		f := aw.base()
 		if f.loop != l {
 			return nil, ErrWrongLoop
 		}
-		if _, twice := seen[f]; !twice {
+		twice := false
+		if seen != nil {
+			_, twice = seen[f]
 			seen[f] = struct{}{}
+		} else {
+			twice = slices.ContainsFunc(out, func(other Awaitable) bool { return other.base() == f })
+		}
+		if !twice {
 			out = append(out, aw)
 		}
 	}

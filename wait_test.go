@@ -48,6 +48,19 @@ func TestWaitGivesEachOnce(t *testing.T) {
 	})
 }
 
+func TestWaitGivesEachOfManyOnce(t *testing.T) {
+	inVirtualTime(t, func(ctx context.Context) {
+		var aws []asyncio.Awaitable
+		for i := range 20 {
+			aws = append(aws, after(ctx, time.Duration(i)*time.Second, i))
+		}
+		done, pending, err := asyncio.Wait(ctx, asyncio.AllCompleted, 9*time.Second, append(aws, aws...)...)
+		if err != nil || !slices.Equal(append(done, pending...), aws) {
+			t.Error(len(done), len(pending), err)
+		}
+	})
+}
+
 func TestACancellationIsNoExceptionForWait(t *testing.T) {
 	inVirtualTime(t, func(ctx context.Context) {
 		gone, failed := after(ctx, time.Hour, 1), failAfter(ctx, time.Second, errBoom)
