@@ -21,7 +21,6 @@ var ErrExecutorShutdown = errors.New("asyncio: the executor is shut down")
 type ThreadPoolExecutor struct {
 	mu      sync.Mutex
 	queue   []*job
-	running int // jobs under way
 	workers int // goroutines; each runs one job or looks for one
 	max     int
 	closed  bool
@@ -32,7 +31,6 @@ type job struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	fn     func(context.Context)
-	dead   bool // cancelled before it began
 }
 
 // NewThreadPoolExecutor makes an executor that runs at most maxWorkers
