@@ -61,6 +61,7 @@ type Loop struct {
 	unseen    unseenErrors
 	sockets   socketList
 	acceptors []*acceptor
+	children  children
 	readInto  []byte // what connections are read into for their protocols
 	log       *slog.Logger
 	onError   ExceptionHandler
@@ -395,6 +396,7 @@ func (l *Loop) Close() error {
 	}
 	l.inbox.close()
 	l.closing = true
+	l.children.settle()
 	before := coro.MarkGoroutine()
 	l.endTasks()
 	for len(l.acceptors) > 0 {
@@ -403,6 +405,7 @@ func (l *Loop) Close() error {
 	for l.sockets.head != nil {
 		l.sockets.head.abort(ErrLoopClosed)
 	}
+	l.children.close(l)
 	l.coros.Close()
 	if !before {
 		coro.UnmarkGoroutine()

@@ -3,6 +3,8 @@ package asyncio_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"runtime"
 	"testing"
@@ -86,3 +88,12 @@ func runOn(t *testing.T, driver asyncio.Option, body func(t *testing.T, ctx cont
 var noTime time.Time
 
 func timeSoon() time.Time { return time.Now().Add(5 * time.Millisecond) }
+
+func optionList(o asyncio.Option) []asyncio.Option {
+	if o == nil {
+		return nil
+	}
+	return []asyncio.Option{o}
+}
+
+func textLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }

@@ -45,6 +45,7 @@ type socket struct {
 	scheduled bool // run is in the ready queue
 	eof       bool // nothing more will be written: shut after the queue
 	eofSent   bool
+	oneWay    bool // a pipe: its end is to be closed
 	closing   bool // close after the queue
 	closed    bool // the descriptor is gone
 }
@@ -240,7 +241,7 @@ func (s *socket) settleEnd() {
 	if s.queue.size > 0 || s.sending != nil || s.closed {
 		return
 	}
-	if s.closing {
+	if s.closing || s.eof && s.oneWay {
 		s.finish(nil)
 		return
 	}
@@ -281,6 +282,9 @@ func (s *socket) writeEOF() error {
 	}
 	s.eof = true
 	s.settleEnd()
+	if s.closed {
+		return nil // a pipe
+	}
 	return s.failed
 }
 

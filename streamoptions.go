@@ -66,9 +66,17 @@ type streamOption func(*streamOptions)
 func (f streamOption) applyConn(o *streamOptions)   { f(o) }
 func (f streamOption) applyServer(o *streamOptions) { f(o) }
 
+// A LimitOption is what [WithLimit] gives.
+type LimitOption int
+
+func (n LimitOption) applyConn(o *streamOptions)     { o.limit = int(n) }
+func (n LimitOption) applyServer(o *streamOptions)   { o.limit = int(n) }
+func (n LimitOption) applyProcess(o *processOptions) { o.limit = int(n) }
+
 // WithLimit sets how long a line, or what [StreamReader.ReadUntil] reads, may
-// be, in bytes. Without it that is 64 KiB. Python: limit=.
-func WithLimit(n int) StreamOption { return streamOption(func(o *streamOptions) { o.limit = n }) }
+// be, in bytes, on connections and on the output of processes. Without it that
+// is 64 KiB. Python: limit=.
+func WithLimit(n int) LimitOption { return LimitOption(n) }
 
 // WithTLS makes the connection one over TLS, or the server serve TLS. A client
 // whose cfg has no ServerName gets that of the address. Python: ssl=,

@@ -170,6 +170,14 @@ func (r *StreamReader) fill(t *task, level context.Context) error {
 	if r.src == nil {
 		return r.waitFed(t, level)
 	}
+	r.grow()
+	n, err := r.readSource(t, level, r.buf[len(r.buf):cap(r.buf)])
+	r.buf = r.buf[:len(r.buf)+n]
+	return err
+}
+
+// grow makes room for more at the end of the buffer.
+func (r *StreamReader) grow() {
 	if r.off > 0 && len(r.buf) == cap(r.buf) {
 		r.buf = r.buf[:copy(r.buf, r.buf[r.off:])]
 		r.off = 0
@@ -179,9 +187,6 @@ func (r *StreamReader) fill(t *task, level context.Context) error {
 		copy(grown, r.buf)
 		r.buf = grown
 	}
-	n, err := r.readSource(t, level, r.buf[len(r.buf):cap(r.buf)])
-	r.buf = r.buf[:len(r.buf)+n]
-	return err
 }
 
 // readSource reads from the source; its end is no error but r.eof.

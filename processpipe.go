@@ -1,0 +1,150 @@
+package asyncio
+
+import (
+	"context"
+	"os"
+	"syscall"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
+)
+
+// An inputPipe is a process's standard input, seen from here.
+type inputPipe struct {
+	writer    StreamWriter
+	sock      pullSocket
+	scheduled bool
+}
+
+func (l *Loop) newInputPipe(f *os.File) (*inputPipe, error) {
+	p := &inputPipe{}
+	p.sock.init(l)
+	p.sock.oneWay = true
+	p.writer.sock = &p.sock
+	return p, attachPipe(&p.sock, f, p)
+}
+
+// attachPipe gives the socket the pipe, whose events h passes on to it.
+func attachPipe(s *pullSocket, f *os.File, h driver.Handler) error {
+	conn, err := s.loop.driver.OpenFile(f)
+	if err != nil {
+		return err
+	}
+	if err := s.attach(conn); err != nil {
+		_ = conn.Close()
+		return err
+	}
+	return conn.Start(h)
+}
+
+// Ready passes an event on, and looks into what may be the end of the reader.
+func (p *inputPipe) Ready(e driver.Event) {
+	p.sock.Ready(e)
+	if e&driver.Hangup != 0 && !p.scheduled {
+		p.scheduled = true
+		p.sock.loop.ready.Push(p)
+	}
+}
+
+// run ends the pipe when nobody will read from it any more. So a writer that
+// waits for room learns of it.
+func (p *inputPipe) run() {
+	p.scheduled = false
+	if !p.sock.closed && readerGone(p.sock.conn) {
+		p.sock.abort(os.NewSyscallError("write", syscall.EPIPE))
+	}
+}
+
+// An outputPipe is a process's standard output or error, seen from here.
+//
+// It is read when a task reads, like a connection. But once nobody writes to it
+// any more, or the process has ended, what is left is taken into the reader's
+// buffer, and the descriptor is closed: a process of which one only wants to
+// know how it ended leaves nothing behind. What then still comes, because a
+// process of the process has the pipe, is taken up to twice the reader's limit.
+type outputPipe struct {
+	reader    StreamReader
+	sock      pullSocket
+	draining  bool
+	scheduled bool
+	ended     bool
+	onEnd     func()
+}
+
+var _ streamSource = (*outputPipe)(nil)
+
+func (l *Loop) newOutputPipe(f *os.File, limit int, onEnd func()) (*outputPipe, error) {
+	p := &outputPipe{onEnd: onEnd}
+	p.sock.init(l)
+	p.reader.init(l, limit)
+	p.reader.src = p
+	return p, attachPipe(&p.sock, f, p)
+}
+
+// Ready passes an event on.
+func (p *outputPipe) Ready(e driver.Event) {
+	p.sock.Ready(e)
+	if e&driver.Hangup != 0 {
+		p.draining = true
+	}
+	p.schedule()
+}
+
+// drain begins to take what is left.
+func (p *outputPipe) drain() {
+	p.draining = true
+	p.schedule()
+}
+
+func (p *outputPipe) schedule() {
+	if p.draining && !p.scheduled && !p.ended {
+		p.scheduled = true
+		p.sock.loop.ready.Push(p)
+	}
+}
+
+// read is for a task.
+func (p *outputPipe) read(t *task, level context.Context, b []byte) (int, error) {
+	n, err := p.sock.read(t, level, b)
+	if err != nil && readEnd(err) {
+		p.end()
+	} else {
+		p.schedule()
+	}
+	return n, err
+}
+
+// run takes what there is.
+func (p *outputPipe) run() {
+	p.scheduled = false
+	r := &p.reader
+	if r.busy {
+		return // a task reads, and comes back to this when it is done
+	}
+	for !p.ended && !p.sock.closed && p.sock.mayRead && r.buffered() < 2*r.limit {
+		r.grow()
+		n, err := p.sock.readNow(r.buf[len(r.buf):cap(r.buf)])
+		r.buf = r.buf[:len(r.buf)+n]
+		switch {
+		case err == nil || err == driver.ErrWouldBlock:
+		case readEnd(err):
+			r.eof = true
+			p.end()
+		default:
+			r.SetError(err)
+			p.end()
+		}
+	}
+	if r.buffered() == 0 {
+		r.buf, r.off = nil, 0
+	}
+}
+
+// end closes the pipe, of which all was read.
+func (p *outputPipe) end() {
+	if p.ended {
+		return
+	}
+	p.ended = true
+	p.sock.abort(nil)
+	p.onEnd()
+}

@@ -1,0 +1,311 @@
+package asyncio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+)
+
+// A Process is a child process, with its pipes as streams. Python:
+// asyncio.subprocess.Process.
+//
+// Its loop takes note of its end as soon as it comes, whether anybody waits or
+// not, and no zombie stays. When the loop is closed, a process that has not
+// ended is killed, as a transport does that is closed in Python; [WithDetached]
+// prevents that.
+//
+// All methods are for the loop's goroutine, but for SendSignal, Terminate, Kill
+// and Pid.
+type Process struct {
+	// Stdin is nil without WithStdin(Pipe). Closing it, or WriteEOF, closes the
+	// pipe after all was written. When the process closes its end, or ends,
+	// writing gives an error that is [syscall.EPIPE].
+	Stdin *StreamWriter
+	// Stdout is nil without WithStdout(Pipe). What was written before the
+	// process ended can be read after that.
+	Stdout *StreamReader
+	// Stderr is nil without WithStderr(Pipe).
+	Stderr *StreamReader
+
+	child *child
+	in    *inputPipe
+	outs  [2]*outputPipe
+	open  int // output pipes that have not ended
+}
+
+// CreateSubprocessExec starts the program name with the arguments, which do not
+// include the name, and gives the process. The name is looked for in the PATH
+// as [exec.LookPath] does. Python: create_subprocess_exec.
+//
+// Without options the process has this one's standard descriptors, environment
+// and directory. It is started on a goroutine: that takes up to some
+// milliseconds, in which the loop goes on. When the call is cancelled, it kills
+// the process as soon as it is there, and returns then. An error of starting is as
+// [exec.Cmd.Start] gives it. On the virtual clock it is [ErrNoProcesses].
+//
+// A process costs a descriptor for each pipe and, on Linux, one for itself; on
+// other systems a thread that waits for it.
+func CreateSubprocessExec(ctx context.Context, name string, args []string, opts ...ProcessOption) (*Process, error) {
+	return createProcess(ctx, command{name: name, args: args}, opts)
+}
+
+// CreateSubprocessShell starts a line for the shell: /bin/sh, and cmd.exe on
+// Windows. What the line is made of must be quoted as the shell wants it: with
+// the words of strangers, use [CreateSubprocessExec]. Python:
+// create_subprocess_shell.
+func CreateSubprocessShell(ctx context.Context, line string, opts ...ProcessOption) (*Process, error) {
+	return createProcess(ctx, command{name: line, shell: true}, opts)
+}
+
+func createProcess(ctx context.Context, cmd command, opts []ProcessOption) (*Process, error) {
+	t, level, err := enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &Process{}
+	err = cmd.run(t, level, opts, func(s *started) error { return p.connect(t.loop, s, cmd.processOptions) })
+	if err != nil {
+		return nil, fmt.Errorf("asyncio: create subprocess: %w", err)
+	}
+	return p, nil
+}
+
+// run starts the command and hands the process over. When it is not taken, it
+// is ended.
+func (c *command) run(t *task, level context.Context, opts []ProcessOption, take func(*started) error) error {
+	var err error
+	if c.processOptions, err = newProcessOptions(opts); err != nil {
+		return err
+	}
+	s, err := t.loop.start(t, level, c)
+	if err != nil {
+		return err
+	}
+	if err := take(s); err != nil {
+		t.loop.discard(s)
+		return err
+	}
+	return nil
+}
+
+// connect takes the process on. After an error it is not, and the pipes that
+// were opened are closed.
+func (p *Process) connect(l *Loop, s *started, o *processOptions) (err error) {
+	defer func() {
+		if err != nil {
+			p.closePipes()
+		}
+	}()
+	for i, f := range s.pipes {
+		if f == nil {
+			continue
+		}
+		s.pipes[i] = nil // the driver's now
+		if i == 0 {
+			if p.in, err = l.newInputPipe(f); err != nil {
+				return err
+			}
+			p.Stdin = &p.in.writer
+			continue
+		}
+		out, err := l.newOutputPipe(f, o.limit, p.outputEnded)
+		p.outs[i-1] = out
+		if err != nil {
+			return err
+		}
+		p.open++
+		if i == 1 {
+			p.Stdout = &out.reader
+		} else {
+			p.Stderr = &out.reader
+		}
+	}
+	p.child = l.adopt(s.proc, o.detached, p.exited)
+	return nil
+}
+
+// exited is called when the process has ended.
+func (p *Process) exited() {
+	for _, out := range p.outs {
+		if out != nil {
+			out.drain()
+		}
+	}
+	p.closeInput()
+}
+
+func (p *Process) outputEnded() {
+	p.open--
+	p.closeInput()
+}
+
+// closeInput closes standard input once the process has ended, and with it all
+// who had its outputs.
+func (p *Process) closeInput() {
+	if p.in != nil && p.open == 0 && p.child.done {
+		p.in.sock.close()
+	}
+}
+
+func (p *Process) closePipes() {
+	if p.in != nil && p.in.sock.conn != nil {
+		p.in.sock.abort(nil)
+	}
+	for _, out := range p.outs {
+		if out != nil && out.sock.conn != nil {
+			out.sock.abort(nil)
+		}
+	}
+}
+
+// Pid gives the process's number. After the end it may be another's. Python: pid.
+func (p *Process) Pid() int { return p.child.proc.Pid }
+
+// ReturnCode gives the process's return code, and whether it has ended: what
+// it gave to exit, or for one that a signal has ended, the signal's number,
+// negative. It is 255 when somebody else has reaped the process, which happens
+// where SIGCHLD is ignored. Python: returncode.
+func (p *Process) ReturnCode() (code int, ended bool) { return p.child.returnCode() }
+
+// State gives all that the system says about a process that has ended; nil
+// before that, and when somebody else has reaped it.
+func (p *Process) State() *os.ProcessState { return p.child.state }
+
+// Wait suspends the running task until the process has ended, and gives its
+// return code, as ReturnCode does. It does not wait for the pipes: a process of
+// the process may hold them much longer. A process that waits for somebody to
+// read its output does not end; see [Process.Communicate]. Several tasks may
+// wait; that one is cancelled does nothing to the process. Python: wait.
+func (p *Process) Wait(ctx context.Context) (int, error) {
+	t, level, err := enter(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if t.loop != p.child.loop {
+		return 0, ErrWrongLoop
+	}
+	if !p.child.done {
+		if err := p.child.exited.wait(t, level); err != nil {
+			return 0, err
+		}
+	}
+	code, _ := p.child.returnCode()
+	return code, nil
+}
+
+// SendSignal sends sig to the process. Once the process was reaped it gives
+// [os.ErrProcessDone], and never hits another that has got the number. It may
+// be called from any goroutine. Python: send_signal.
+func (p *Process) SendSignal(sig os.Signal) error { return p.child.signal(sig) }
+
+// Terminate asks the process to end, by SIGTERM; on Windows it kills it. It may
+// be called from any goroutine. Python: terminate.
+func (p *Process) Terminate() error { return p.child.terminate() }
+
+// Kill ends the process. It may be called from any goroutine. Python: kill.
+func (p *Process) Kill() error { return p.child.signal(os.Kill) }
+
+// Close closes the pipes, and kills the process if it has not ended. What was
+// read before stays in the readers. It never waits; closing twice does nothing.
+// Python: close of the process's transport.
+func (p *Process) Close() error {
+	if err := onLoop(); err != nil {
+		return err
+	}
+	p.closePipes()
+	if p.child.done || p.child.kill() {
+		return nil
+	}
+	return fmt.Errorf("asyncio: process %d cannot be killed: %w", p.Pid(), fs.ErrPermission)
+}
+
+// Communicate writes input to the process and closes its standard input, reads
+// its outputs to their ends, and waits for it. It gives what was read; nil for
+// an output that is no pipe. That the process does not read all of the input
+// is no error. All that it writes is kept in memory. Python: communicate.
+//
+// When it is cancelled, the process goes on: kill it if that is not wanted.
+// What was read until then is still there to be read, or for another call of
+// Communicate, which needs no input then.
+func (p *Process) Communicate(ctx context.Context, input []byte) (stdout, stderr []byte, err error) {
+	if p.Stdin == nil && input != nil {
+		return nil, nil, fmt.Errorf("asyncio: communicate: there is input, but standard input is not a pipe: %w", fs.ErrInvalid)
+	}
+	var work []func(context.Context) error
+	if p.Stdin != nil {
+		work = append(work, func(ctx context.Context) error { return p.feed(ctx, input) })
+	}
+	for _, r := range []*StreamReader{p.Stdout, p.Stderr} {
+		if r != nil {
+			work = append(work, r.fetchAll)
+		}
+	}
+	if err := allOf(ctx, work); err != nil {
+		return nil, nil, fmt.Errorf("asyncio: communicate: %w", err)
+	}
+	if _, err := p.Wait(ctx); err != nil {
+		return nil, nil, err
+	}
+	return p.Stdout.takeAll(), p.Stderr.takeAll(), nil
+}
+
+// feed writes the input.
+func (p *Process) feed(ctx context.Context, input []byte) error {
+	_, err := p.Stdin.WriteContext(ctx, input)
+	if err == nil {
+		err = p.Stdin.Drain(ctx)
+	}
+	if err != nil && (IsCancelled(err) || ctx.Err() != nil) {
+		return err
+	}
+	if closeErr := p.Stdin.Close(); err == nil {
+		err = closeErr
+	}
+	if brokenPipe(err) || errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// fetchAll reads to the end, into the buffer.
+func (r *StreamReader) fetchAll(ctx context.Context) error {
+	t, level, err := r.begin(ctx)
+	for err == nil && !r.eof {
+		err = r.fill(t, level)
+	}
+	return err
+}
+
+func (r *StreamReader) takeAll() []byte {
+	if r == nil {
+		return nil
+	}
+	if r.buffered() == 0 {
+		return []byte{}
+	}
+	return r.takeCopy(r.buffered())
+}
+
+// allOf runs the functions at the same time. The first that fails ends the
+// others.
+func allOf(ctx context.Context, work []func(context.Context) error) error {
+	switch len(work) {
+	case 0:
+		return nil
+	case 1:
+		return work[0](ctx)
+	}
+	err := Group(ctx, func(ctx context.Context, g *TaskGroup) error {
+		for _, fn := range work {
+			g.Go(fn)
+		}
+		return nil
+	})
+	if group, ok := err.(*GroupError); ok {
+		return group.Errors[0]
+	}
+	return err
+}
