@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -16,7 +15,13 @@ import (
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/cli"
 )
 
+// asProgram is set for a copy of the test program that is to be the program.
+const asProgram = "ASYNCIO_TEST_AS_PROGRAM"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
 	for _, name := range []string{"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"} {
 		_ = os.Unsetenv(name)
 	}
@@ -81,13 +86,3 @@ func noise(n int) []byte {
 	}
 	return b
 }
-
-// discard counts what is written.
-type discard struct{ n int64 }
-
-func (d *discard) Write(p []byte) (int, error) {
-	d.n += int64(len(p))
-	return len(p), nil
-}
-
-var _ io.Writer = (*discard)(nil)
