@@ -417,7 +417,9 @@ func (l *Loop) Close() error {
 	l.closed = true
 	close(l.gone)
 	l.ready = ring.Queue[runnable]{}
-	l.timers = heap.Heap[*TimerHandle]{}
+	for _, ok := l.timers.First(); ok; _, ok = l.timers.First() {
+		l.timers.Pop() // one by one: a handle that is cancelled later is not in the heap then
+	}
 	return l.driver.Close()
 }
 
