@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/internal/coro"
@@ -76,6 +77,8 @@ func (x *exchange) Read(p []byte) (int, error) {
 func (x *exchange) bodyError(err error) error {
 	c := x.c
 	switch {
+	case c.ioErr == nil && strings.Contains(err.Error(), "long trailer"): // net/http's error has no other mark
+		return fmt.Errorf("%w: %w", ErrHeaderTooLarge, err)
 	case c.ioErr == nil:
 		return &MalformedResponseError{err}
 	case c.ioErr != io.EOF:

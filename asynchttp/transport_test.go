@@ -184,3 +184,28 @@ func TestContextOfNoLoopWillDoOnceTheTransportHasALoop(t *testing.T) {
 		return nil
 	})
 }
+
+func TestTheTransportMayBeClosedAfterItsLoop(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(echo))
+	defer srv.Close()
+	tr := &asynchttp.Transport{}
+	run(t, func(ctx context.Context) error {
+		_, err := get(ctx, &http.Client{Transport: tr}, srv.URL)
+		return err
+	})
+	tr.CloseIdleConnections()
+	if err := tr.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheServerMayBeClosedAfterItsLoop(t *testing.T) {
+	srv := &asynchttp.Server{Handler: http.HandlerFunc(echo)}
+	run(t, func(ctx context.Context) error {
+		_, err := srv.Start(ctx, "tcp", "127.0.0.1:0")
+		return err
+	})
+	if err := srv.Close(); err != nil {
+		t.Error(err)
+	}
+}
