@@ -32,15 +32,18 @@ func page(w http.ResponseWriter, r *http.Request) {
 }
 
 func run(ctx context.Context, site string) error {
+	loop, err := asyncio.GetRunningLoop(ctx)
+	if err != nil {
+		return err
+	}
 	ticks := 0
-	ticker := asyncio.Go(ctx, func(ctx context.Context) error { return tick(ctx, &ticks) })
+	asyncio.Go(ctx, func(ctx context.Context) error { return tick(ctx, &ticks) })
 
 	var downloads []asyncio.Awaiter[string]
 	for i := range 20 {
-		downloads = append(downloads, asyncio.RunInExecutor(ticker.Loop(), nil,
-			func(ctx context.Context) (string, error) {
-				return download(ctx, fmt.Sprintf("%s/page%d", site, i+1))
-			}))
+		downloads = append(downloads, asyncio.RunInExecutor(loop, nil, func(ctx context.Context) (string, error) {
+			return download(ctx, fmt.Sprintf("%s/page%d", site, i+1))
+		}))
 	}
 	pages, err := asyncio.Gather(ctx, downloads...)
 	if err != nil {

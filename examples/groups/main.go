@@ -18,8 +18,12 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	kept := group(ctx, "kept")
-	dropped := group(ctx, "dropped")
+	loop, err := asyncio.GetRunningLoop(ctx)
+	if err != nil {
+		return err
+	}
+	kept := asyncio.GatherFuture(loop, tenTasks(ctx, "kept")...)
+	dropped := asyncio.GatherFuture(loop, tenTasks(ctx, "dropped")...)
 
 	if err := asyncio.Sleep(ctx, 50*time.Millisecond); err != nil {
 		return err
@@ -35,15 +39,13 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// group starts ten tasks, and gives a future for what they return.
-func group(ctx context.Context, name string) *asyncio.Future[[]any] {
-	var tasks []asyncio.Awaitable
+func tenTasks(ctx context.Context, name string) (tasks []asyncio.Awaitable) {
 	for i := range 10 {
 		tasks = append(tasks, asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) {
 			return square(ctx, name, i)
 		}))
 	}
-	return asyncio.GatherFuture(tasks[0].Loop(), tasks...)
+	return tasks
 }
 
 // square takes its time. It says when it was cancelled, and passes that on.
