@@ -1,7 +1,7 @@
 // Command page gets a page over TLS in a task. A callback saves it under a new
 // name, UUID.html, when the task is done:
 //
-//	page -dir /tmp https://example.com/
+//	page -dir pages https://example.com/
 //
 // Without a URL it gets a page of a server of its own.
 package main
