@@ -38,6 +38,23 @@ func TestANamedPipeIsWrittenToAndStays(t *testing.T) {
 	}
 }
 
+func TestBodiesDoNotInterleaveInAPipe(t *testing.T) {
+	u := newSite(t)
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan []byte)
+	go func() {
+		b, _ := os.ReadFile(path)
+		read <- b
+	}()
+	got := fetchFrom(t, strings.Repeat(u+"/plain\n", 20), "-s", "-i", "-", "-o", path)
+	if b := <-read; got.code != 0 || !bytes.Equal(b, bytes.Repeat(plainPage, 20)) {
+		t.Fatalf("%+v, %d bytes", got, len(b))
+	}
+}
+
 func TestAReaderWhoGoesAwayEndsTheRun(t *testing.T) {
 	u := newSite(t)
 	list := strings.Repeat(u+"/plain\n", 500)

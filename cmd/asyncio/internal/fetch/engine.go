@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/asyncio-go/asyncio"
@@ -34,6 +35,8 @@ type engine struct {
 	tasks     map[*asyncio.Task[struct{}]]struct{}
 
 	places   *places
+	opening  asyncio.Lock // of a device
+	devices  []*os.File   // that are open
 	out      *outlet
 	writeOut writeOut
 	spools   spools
@@ -99,6 +102,7 @@ func run(ctx context.Context, loop *asyncio.Loop, o *Options, s Streams, transpo
 	}
 	e.progress = newProgress(e)
 	defer e.progress.end()
+	defer e.closeDevices()
 	return e.wait(ctx)
 }
 
@@ -281,7 +285,7 @@ func (e *engine) openSink(ctx context.Context, j *job, r *Result) (sink, error) 
 		if !e.opts.several() && e.opts.Retry == 0 {
 			return streamSink{e.out}, nil
 		}
-		return &spoolSink{all: &e.spools, out: e.out}, nil
+		return &spoolSink{all: &e.spools, open: func(context.Context) (*outlet, error) { return e.out, nil }}, nil
 	}
 	if j.place == nil {
 		p, err := e.places.find(j.out, j.url)
@@ -291,10 +295,40 @@ func (e *engine) openSink(ctx context.Context, j *job, r *Result) (sink, error) 
 		j.place = p
 	}
 	r.Filename = j.place.path
-	if j.place.root == nil {
+	switch {
+	case j.place.null:
+		return nowhere{}, nil
+	case j.place.root == nil && e.opts.several():
+		return &spoolSink{all: &e.spools, open: func(ctx context.Context) (*outlet, error) { return e.device(ctx, j.place) }}, nil
+	case j.place.root == nil:
 		return newDeviceSink(ctx, e.loop, e.pool, j.place.path)
 	}
 	return newFileSink(j.place)
+}
+
+// device opens a device to which several bodies go, once.
+func (e *engine) device(ctx context.Context, p *place) (*outlet, error) {
+	err := e.opening.With(ctx, func(ctx context.Context) error {
+		if p.out != nil {
+			return nil
+		}
+		f, err := openDevice(ctx, e.loop, e.pool, p.path)
+		if err != nil {
+			return err
+		}
+		p.out = newOutlet(e.loop, e.pool, f, func() {})
+		p.out.what = p.path
+		e.devices = append(e.devices, f)
+		return nil
+	})
+	return p.out, err
+}
+
+// closeDevices closes them, when the run is over.
+func (e *engine) closeDevices() {
+	for _, f := range e.devices {
+		_ = f.Close()
+	}
 }
 
 // shown is the URL of a job as it is told to the user: without a password.

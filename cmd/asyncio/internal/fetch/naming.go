@@ -51,8 +51,9 @@ type places struct {
 	outputDir  string
 	createDirs bool
 
-	roots map[string]*root
-	taken map[string]int // how many have asked for the name
+	roots   map[string]*root
+	taken   map[string]int    // how many have asked for the name
+	devices map[string]*place // what was found to be no regular file
 }
 
 // root is a directory in which files are being saved. Nothing that is done
@@ -65,16 +66,18 @@ type root struct {
 
 // A place is where one body goes.
 type place struct {
-	root   *root  // nil for what is no regular file
-	name   string // in root
-	path   string // as it is told to the user
-	wanted string // what the name would have been, if another had not taken it
+	root   *root   // nil for what is no regular file
+	name   string  // in root
+	path   string  // as it is told to the user
+	wanted string  // what the name would have been, if another had not taken it
+	null   bool    // writing there does nothing
+	out    *outlet // what is no regular file, when several bodies go there
 }
 
 func newPlaces(o *Options) *places {
 	return &places{
 		outputDir: o.OutputDir, createDirs: o.CreateDirs,
-		roots: map[string]*root{}, taken: map[string]int{},
+		roots: map[string]*root{}, taken: map[string]int{}, devices: map[string]*place{},
 	}
 }
 
@@ -91,12 +94,16 @@ func (p *places) find(out Output, u *url.URL) (*place, error) {
 	if p.outputDir != "" {
 		path = filepath.Join(p.outputDir, path)
 	}
+	if p.devices[path] != nil {
+		return p.devices[path], nil
+	}
 	switch info, err := os.Stat(path); {
 	case err != nil: // it will be made
 	case info.IsDir():
 		return nil, fail(WriteFailed, "%s is a directory", path)
 	case !info.Mode().IsRegular():
-		return &place{path: path}, nil
+		p.devices[path] = &place{path: path, null: isNullDevice(path, info)}
+		return p.devices[path], nil
 	default: // write to what a link leads to, not over the link
 		if real, err := filepath.EvalSymlinks(path); err == nil {
 			path = real
@@ -110,6 +117,12 @@ func (p *places) find(out Output, u *url.URL) (*place, error) {
 		return nil, fail(WriteFailed, "%s is the name of no file", path)
 	}
 	return p.in(dir, name, false)
+}
+
+// isNullDevice says whether what is written to path goes nowhere.
+func isNullDevice(path string, info os.FileInfo) bool {
+	null, err := os.Stat(os.DevNull)
+	return path == os.DevNull || err == nil && os.SameFile(null, info)
 }
 
 // in reserves a name in a directory.

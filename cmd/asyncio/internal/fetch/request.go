@@ -84,11 +84,10 @@ func withoutSpaces(location string) string {
 
 // request makes the request of a hop.
 func (o *Options) request(ctx context.Context, h hop) *http.Request {
-	r := (&http.Request{
-		Method: h.method, URL: h.url, Host: h.url.Host,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: make(http.Header, 4+len(o.Headers)),
-	}).WithContext(ctx)
+	r := new(http.Request).WithContext(ctx) // which makes a copy, so the rest comes after it
+	r.Method, r.URL, r.Host = h.method, h.url, h.url.Host
+	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
+	r.Header = make(http.Header, 4+len(o.Headers))
 	agent := UserAgent
 	if o.UserAgent != nil {
 		agent = *o.UserAgent

@@ -93,32 +93,18 @@ type deviceSink struct {
 	file *os.File
 }
 
-// newDeviceSink opens the file, which for a pipe waits for a reader.
 func newDeviceSink(ctx context.Context, l *asyncio.Loop, pool *asyncio.ThreadPoolExecutor, path string) (sink, error) {
-	if isNullDevice(path) {
-		return nowhere{}, nil
-	}
-	f, err := blocking(ctx, l, pool, func() (*os.File, error) { return os.OpenFile(path, os.O_WRONLY, 0) })
+	f, err := openDevice(ctx, l, pool, path)
 	if err != nil {
-		if asyncio.IsCancelled(err) {
-			return nil, err
-		}
-		return nil, &Error{Code: WriteFailed, Err: err}
+		return nil, err
 	}
 	return &deviceSink{l, pool, f}, nil
 }
 
-// isNullDevice says whether writing to path does nothing.
-func isNullDevice(path string) bool {
-	if path == os.DevNull {
-		return true
-	}
-	null, err := os.Stat(os.DevNull)
-	if err != nil {
-		return false
-	}
-	info, err := os.Stat(path)
-	return err == nil && os.SameFile(null, info)
+// openDevice opens what is no regular file, which for a pipe waits for a reader.
+func openDevice(ctx context.Context, l *asyncio.Loop, pool *asyncio.ThreadPoolExecutor, path string) (*os.File, error) {
+	f, err := blocking(ctx, l, pool, func() (*os.File, error) { return os.OpenFile(path, os.O_WRONLY, 0) })
+	return f, writeError(err)
 }
 
 func (s *deviceSink) write(ctx context.Context, p []byte) error {

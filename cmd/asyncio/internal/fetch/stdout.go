@@ -8,13 +8,14 @@ import (
 	"github.com/asyncio-go/asyncio"
 )
 
-// outlet is a stream that many write to, standard output: each as a whole,
-// one after another.
+// outlet is a stream that many write to, most often standard output: each as a
+// whole, one after another.
 type outlet struct {
 	loop    *asyncio.Loop
 	pool    *asyncio.ThreadPoolExecutor
 	w       io.Writer
-	mayWait bool // writing may block: it is a pipe or a terminal
+	what    string // its name, for errors
+	mayWait bool   // writing may block: it is a pipe or a terminal
 	lock    asyncio.Lock
 	written func() // called when lines were written, or could not be
 
@@ -26,7 +27,7 @@ type outlet struct {
 }
 
 func newOutlet(l *asyncio.Loop, pool *asyncio.ThreadPoolExecutor, w io.Writer, written func()) *outlet {
-	o := &outlet{loop: l, pool: pool, w: w, written: written}
+	o := &outlet{loop: l, pool: pool, w: w, what: "standard output", written: written}
 	if f, ok := w.(*os.File); ok {
 		info, err := f.Stat()
 		o.mayWait = err != nil || !info.Mode().IsRegular()
@@ -98,7 +99,7 @@ func (o *outlet) put(ctx context.Context, p []byte) error {
 		return o.broken
 	}
 	if o.cut {
-		return fail(WriteFailed, "standard output: an earlier write was cut off")
+		return fail(WriteFailed, "%s: an earlier write was cut off", o.what)
 	}
 	var err error
 	if o.mayWait {
@@ -110,7 +111,7 @@ func (o *outlet) put(ctx context.Context, p []byte) error {
 	case asyncio.IsCancelled(err):
 		o.cut = true
 	case err != nil:
-		o.broken = fail(WriteFailed, "standard output: %w", err)
+		o.broken = fail(WriteFailed, "%s: %w", o.what, err)
 		return o.broken
 	}
 	return err
@@ -133,11 +134,11 @@ const (
 // spools knows how much memory the spools take.
 type spools struct{ inMemory int }
 
-// spoolSink keeps a body until it is whole, and then writes it to standard
-// output. One that does not get whole leaves nothing there.
+// spoolSink keeps a body until it is whole, and then writes it to an outlet,
+// which it asks for only then. One that does not get whole leaves nothing there.
 type spoolSink struct {
 	all  *spools
-	out  *outlet
+	open func(ctx context.Context) (*outlet, error)
 	data []byte
 	file *os.File
 }
@@ -179,12 +180,16 @@ func (s *spoolSink) forget() {
 
 func (s *spoolSink) commit(ctx context.Context) error {
 	defer s.discard()
-	return s.out.hold(ctx, func(ctx context.Context) error {
+	out, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	return out.hold(ctx, func(ctx context.Context) error {
 		if s.file == nil {
 			if len(s.data) == 0 {
 				return nil
 			}
-			return s.out.put(ctx, s.data)
+			return out.put(ctx, s.data)
 		}
 		if _, err := s.file.Seek(0, io.SeekStart); err != nil {
 			return &Error{Code: WriteFailed, Err: err}
@@ -198,7 +203,7 @@ func (s *spoolSink) commit(ctx context.Context) error {
 			if err != nil {
 				return &Error{Code: WriteFailed, Err: err}
 			}
-			if err := s.out.put(ctx, buf[:n]); err != nil {
+			if err := out.put(ctx, buf[:n]); err != nil {
 				return err
 			}
 		}
