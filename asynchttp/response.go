@@ -78,7 +78,7 @@ func (r *response) Header() http.Header { return r.header }
 // sent at once, and another may follow.
 func (r *response) WriteHeader(status int) {
 	if status < 100 || status > 999 {
-		panic(fmt.Sprintf("asynchttp: invalid status %d", status))
+		panic(fmt.Errorf("asynchttp: invalid status %d", status))
 	}
 	if r.conn.hijacked || r.done {
 		return

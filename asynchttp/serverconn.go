@@ -25,6 +25,9 @@ const (
 	// that the connection can go on.
 	maxDrain = 256 << 10
 
+	// drainTime is how long that may take, where there is no ReadTimeout.
+	drainTime = 5 * time.Second
+
 	// linger is how long a connection that is closed with something unread
 	// goes on reading: were it closed at once, the system would reset it, and
 	// the client might lose the response.
@@ -78,7 +81,24 @@ func (s *Server) serve(ctx context.Context, stream *asyncio.Stream) error {
 		s.forget(c)
 		return stream.WaitClosed(ctx)
 	}
-	return nil
+	return c.close(ctx)
+}
+
+// close waits until what was written is on its way: a Shutdown that did not
+// wait for that could lose the end of a response.
+func (c *serverConn) close(ctx context.Context) error {
+	c.writes.set(c.srv.WriteTimeout)
+	if err := c.s.Close(); err != nil {
+		return err
+	}
+	err := c.s.WaitClosed(ctx)
+	if err != nil {
+		c.s.Abort()
+	}
+	if asyncio.IsCancelled(err) {
+		return err
+	}
+	return nil // the peer's trouble
 }
 
 // Read is for the bufio.Reader.
@@ -179,6 +199,9 @@ func (c *serverConn) serveOne() bool {
 		return false
 	}
 	c.writes.stop()
+	if c.srv.ReadTimeout <= 0 {
+		c.reads.set(drainTime)
+	}
 	unread := r.body.drain()
 	c.reads.stop()
 	if c.cause != nil || c.ioErr != nil {

@@ -106,9 +106,9 @@ type Transport struct {
 	// 5,000.
 	MaxResponseFields int
 
-	// ReadBufferSize and WriteBufferSize are the sizes of a connection's
-	// buffers; zero means 4 KiB.
-	ReadBufferSize, WriteBufferSize int
+	// ReadBufferSize is the size of the buffer of a connection that is in use;
+	// zero means 4 KiB. The trailers of a response must fit into it.
+	ReadBufferSize int
 
 	loop      *asyncio.Loop // the loop that it belongs to, once it does
 	closed    bool
