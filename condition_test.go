@@ -2,9 +2,11 @@ package asyncio_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/asyncio-go/asyncio"
+	"pgregory.net/rapid"
 )
 
 // waitOn starts a task that waits on c and counts when it was notified.
@@ -157,5 +159,43 @@ func TestUsingAConditionWithoutItsLockIsMisuse(t *testing.T) {
 		wantMisuse(t, asyncio.ErrNotAcquired, func() { c.Notify(1) })
 		wantMisuse(t, asyncio.ErrNotAcquired, c.NotifyAll)
 		wantMisuse(t, asyncio.ErrNotAcquired, c.Release)
+	})
+}
+
+// Tasks share a token by way of a condition, announce it to one when they give
+// it back, and are cancelled at random. Nobody who was not cancelled waits for
+// ever.
+func TestConditionLosesNoNotifyUnderRandomCancels(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		r := random{rt}
+		holds(rt, func(ctx context.Context) error {
+			c := asyncio.NewCondition()
+			free := true
+			giveBack := func(context.Context) error {
+				free = true
+				c.Notify(1)
+				return nil
+			}
+			err := cancelRandomly(ctx, r, func(ctx context.Context) error {
+				err := c.With(ctx, func(ctx context.Context) error {
+					err := c.WaitFor(ctx, func() bool { return free })
+					if err == nil {
+						free = false
+					}
+					return err
+				})
+				if err != nil {
+					return err
+				}
+				err = asyncio.Sleep(ctx, r.delay())
+				for c.With(ctx, giveBack) != nil { // cancelled meanwhile
+				}
+				return err
+			})
+			if err == nil && (c.Locked() || !free) {
+				err = errors.New("locked in the end, or the token is lost")
+			}
+			return err
+		})
 	})
 }

@@ -156,7 +156,7 @@ func cancelRandomly(ctx context.Context, r random, fn func(context.Context) erro
 		cancelled[i] = tasks[i].Cancel() || cancelled[i]
 	}
 	for i, task := range tasks {
-		_, err := asyncio.WaitFor(ctx, time.Hour, task)
+		_, err := asyncio.WaitFor(ctx, time.Second, task)
 		if err != nil && !(cancelled[i] && asyncio.IsCancelled(err)) {
 			return fmt.Errorf("task %d (cancelled: %v): %w", i, cancelled[i], err)
 		}

@@ -3,12 +3,14 @@ package asyncio_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/asyncio-go/asyncio"
+	"pgregory.net/rapid"
 )
 
 // wantGroup wants a GroupError of just these.
@@ -361,4 +363,75 @@ func TestGoexitOfTheBodyGoesOnWhenTheTasksHaveEnded(t *testing.T) {
 	if !child.Done() || child.Err() != nil {
 		t.Error(child.Err())
 	}
+}
+
+// Tasks of nested groups fail, end or start others at random, and the whole is
+// cancelled or not. No task is left, the parent's count of cancellations is
+// what others asked for, and if they did, it is told.
+func TestGroupsLeaveNothingBehindUnderRandomFailuresAndCancels(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		r := random{rt}
+		var body func(depth int) func(ctx context.Context) error
+		body = func(depth int) func(ctx context.Context) error {
+			return func(ctx context.Context) error {
+				switch r.upTo(4) {
+				case 0:
+					_ = asyncio.Sleep(ctx, r.delay())
+					return errBoom
+				case 1, 2:
+					if depth > 0 {
+						return asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+							for range 1 + r.upTo(3) {
+								g.Go(body(depth - 1))
+							}
+							return asyncio.Sleep(ctx, r.delay())
+						})
+					}
+				}
+				return asyncio.Sleep(ctx, r.delay())
+			}
+		}
+		holds(rt, func(ctx context.Context) error {
+			var result, told error
+			left, requests := 0, 0
+			parent := asyncio.Go(ctx, func(ctx context.Context) error {
+				result = asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+					for range 1 + r.upTo(3) {
+						g.Go(body(2))
+					}
+					return asyncio.Sleep(ctx, r.delay())
+				})
+				left = len(asyncio.AllTasks(ctx)) - 2
+				requests = asyncio.CurrentTask(ctx).Cancelling()
+				told = result
+				if requests > 0 && !asyncio.IsCancelled(told) {
+					told = asyncio.Sleep(ctx, time.Second)
+				}
+				return nil
+			})
+			asked := 0
+			for range r.upTo(2) {
+				if err := asyncio.Sleep(ctx, r.delay()); err != nil {
+					return err
+				}
+				if result == nil && parent.Cancel("from outside") {
+					asked++
+				}
+			}
+			if _, err := parent.Await(ctx); err != nil {
+				return nil // it was cancelled before it began, or after it was told
+			}
+			switch {
+			case left != 0:
+				return fmt.Errorf("%d tasks are left", left)
+			case requests > asked:
+				return fmt.Errorf("%d cancellations of %d that were asked for", requests, asked)
+			case requests > 0 && !asyncio.IsCancelled(told):
+				return fmt.Errorf("cancelled %d times, and told %v", requests, told)
+			case requests == 0 && result != nil && !errors.As(result, new(*asyncio.GroupError)):
+				return fmt.Errorf("not cancelled, but ended with %w", result)
+			}
+			return nil
+		})
+	})
 }
