@@ -88,10 +88,10 @@ func (s *socket) endFile(err error) {
 	}
 }
 
-// sendfile sends up to count bytes of the file, and suspends t until the kernel
-// has them. It gives errCopy, and has done nothing, where the kernel does not
-// do that.
-func (s *socket) sendfile(t *task, level context.Context, file *os.File, offset, count int64) (int64, error) {
+// kernelSendfile sends up to count bytes of the file, and suspends t until the
+// kernel has them. It gives errCopy, and has done nothing, where the kernel does
+// not do that.
+func (s *socket) kernelSendfile(t *task, level context.Context, file *os.File, offset, count int64) (int64, error) {
 	sender, ok := s.conn.(driver.FileSender)
 	if !ok {
 		return 0, errCopy
@@ -132,10 +132,60 @@ func (s *socket) checkSendfile(file *os.File, offset, count int64) (int64, error
 	return count, nil
 }
 
+// Sendfile sends count bytes of the file f from offset on, or up to its end
+// when there are fewer or count is negative, and gives how many it has sent. It
+// suspends the running task until the kernel has them all. The file's own
+// position is neither used nor moved.
+//
+// On Linux the kernel copies the file to a plain connection; over TLS, and on
+// the portable driver, it is read in the executor and written. What was written
+// before comes first. What others write meanwhile comes after the file, or,
+// where it is read and written, between pieces of it. When the wait is
+// interrupted, a part was sent. Python: loop.sendfile.
+func (l *Loop) Sendfile(ctx context.Context, t Transport, f *os.File, offset, count int64) (int64, error) {
+	task, level, err := l.enter(ctx)
+	if err != nil {
+		return 0, err
+	}
+	tr, err := transportOf(l, t)
+	if err != nil {
+		return 0, fmt.Errorf("sendfile: %w", err)
+	}
+	return tr.sock.sendfile(task, level, tr, tr.tls != nil, f, offset, count)
+}
+
+// Sendfile sends a file, as [Loop.Sendfile] does. Python: loop.sendfile on the
+// stream's transport.
+func (w *StreamWriter) Sendfile(ctx context.Context, f *os.File, offset, count int64) (int64, error) {
+	t, level, err := w.begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return w.sock.sendfile(t, level, w, w.tls != nil, f, offset, count)
+}
+
+func (s *socket) sendfile(t *task, level context.Context, to copySink, secure bool, file *os.File, offset, count int64) (int64, error) {
+	count, err := s.checkSendfile(file, offset, count)
+	if err != nil {
+		return 0, err
+	}
+	n, err := int64(0), errCopy
+	if !secure {
+		n, err = s.kernelSendfile(t, level, file, offset, count)
+	}
+	if err == errCopy {
+		n, err = copyFile(t, level, to, file, offset, count)
+	}
+	if err != nil {
+		return n, fmt.Errorf("sendfile: %w", err)
+	}
+	return n, nil
+}
+
 // A copySink is where a file goes that is sent by copying.
 type copySink interface {
-	Write(p []byte) (int, error)
-	// drain suspends t while too much is queued, and with all until nothing is.
+	put(p []byte) (int, error)
+	// drain suspends t while too much is queued.
 	drain(t *task, level context.Context) error
 }
 
@@ -152,17 +202,17 @@ func copyFile(t *task, level context.Context, to copySink, file *os.File, offset
 			return n, err
 		})
 		if rerr != nil && rerr != io.EOF {
-			return sent, fmt.Errorf("sendfile: %w", rerr)
+			return sent, rerr
 		}
 		if n == 0 {
 			return sent, nil
 		}
-		if _, err := to.Write(p[:n]); err != nil {
-			return sent, fmt.Errorf("sendfile: %w", err)
+		if _, err := to.put(p[:n]); err != nil {
+			return sent, err
 		}
 		sent += int64(n)
 		if err := to.drain(t, level); err != nil {
-			return sent, fmt.Errorf("sendfile: %w", err)
+			return sent, err
 		}
 	}
 	return sent, nil

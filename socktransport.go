@@ -294,6 +294,10 @@ func (t *transport) Write(p []byte) (int, error) {
 	if err := onLoop(); err != nil {
 		return 0, err
 	}
+	return t.put(p)
+}
+
+func (t *transport) put(p []byte) (int, error) {
 	if t.tls != nil {
 		return t.tls.write(p)
 	}

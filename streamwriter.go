@@ -33,18 +33,23 @@ func (w *StreamWriter) write(ctx context.Context, p []byte) (int, error) {
 	if err := onLoop(); err != nil {
 		return 0, err
 	}
-	var n int
-	var err error
-	if w.tls != nil {
-		n, err = w.tls.conn.Write(p)
-	} else {
-		n, err = w.sock.write(p)
-	}
+	n, err := w.put(p)
 	if err != nil {
 		return n, err
 	}
 	return n, w.holdUp(ctx)
 }
+
+// put is write that never waits.
+func (w *StreamWriter) put(p []byte) (int, error) {
+	if w.tls != nil {
+		return w.tls.conn.Write(p)
+	}
+	return w.sock.write(p)
+}
+
+// drain implements copySink.
+func (w *StreamWriter) drain(t *task, level context.Context) error { return w.sock.drain(t, level) }
 
 // WriteLines writes several slices, with one system call where that can be.
 // Python: writelines.

@@ -331,6 +331,9 @@ func (l *Loop) StartTLS(ctx context.Context, t Transport, cfg *tls.Config, serve
 		return nil, err
 	}
 	tr, err := transportOf(l, t)
+	if err == nil {
+		err = tr.sock.writable()
+	}
 	switch {
 	case err != nil:
 	case tr.tls != nil:
@@ -341,8 +344,6 @@ func (l *Loop) StartTLS(ctx context.Context, t Transport, cfg *tls.Config, serve
 		err = errors.New("the configuration needs a ServerName, or InsecureSkipVerify")
 	case tr.readEnded:
 		err = io.ErrUnexpectedEOF
-	default:
-		err = tr.sock.writable()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("start TLS: %w", err)
