@@ -54,17 +54,20 @@ type Loop struct {
 	debug                              bool
 	taskCount                          uint64
 
-	inbox     inbox
-	gone      chan struct{}       // closed when the loop is
-	executor  *ThreadPoolExecutor // the default one, made when first used
-	workers   int
-	unseen    unseenErrors
-	sockets   socketList
-	acceptors []*acceptor
-	children  children
-	readInto  []byte // what connections are read into for their protocols
-	log       *slog.Logger
-	onError   ExceptionHandler
+	inbox         inbox
+	gone          chan struct{}       // closed when the loop is
+	executor      *ThreadPoolExecutor // the default one, made when first used
+	workers       int
+	unseen        unseenErrors
+	sockets       socketList
+	acceptors     []*acceptor
+	children      children
+	signals       map[os.Signal]*signalWatch
+	interrupts    *interrupts // of the Run that is under way; or nil
+	interruptMode interruptMode
+	readInto      []byte // what connections are read into for their protocols
+	log           *slog.Logger
+	onError       ExceptionHandler
 }
 
 // inbox is the one way into a loop from outside its goroutine.
@@ -90,7 +93,7 @@ func NewLoop(opts ...Option) (*Loop, error) {
 	}
 	l := &Loop{
 		driver: d, debug: c.debug, workers: c.workers,
-		log: c.logger, onError: c.onError, turnsUnpolled: 1,
+		log: c.logger, onError: c.onError, turnsUnpolled: 1, interruptMode: c.interrupts,
 		gone: make(chan struct{}),
 	}
 	l.unseen.loop = l
@@ -406,6 +409,7 @@ func (l *Loop) Close() error {
 		l.sockets.head.abort(ErrLoopClosed)
 	}
 	l.children.close(l)
+	l.removeSignalHandlers()
 	l.coros.Close()
 	if !before {
 		coro.UnmarkGoroutine()

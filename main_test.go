@@ -17,6 +17,10 @@ import (
 // TestMain checks, when all tests are done, that none has left a goroutine or
 // a descriptor behind.
 func TestMain(m *testing.M) {
+	if program := os.Getenv("ASYNCIO_TEST_PROGRAM"); program != "" {
+		testPrograms[program]()
+		os.Exit(0)
+	}
 	before := descriptors()
 	code := m.Run()
 	if code == 0 {
@@ -32,6 +36,9 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(code)
 }
+
+// testPrograms are what this binary is when a test runs it as a program.
+var testPrograms = map[string]func(){}
 
 // descriptors counts the open descriptors of this process, where the system
 // tells.

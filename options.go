@@ -12,11 +12,12 @@ import (
 type Option func(*config)
 
 type config struct {
-	newDriver func() (driver.Driver, error)
-	debug     bool
-	logger    *slog.Logger
-	onError   ExceptionHandler
-	workers   int
+	newDriver  func() (driver.Driver, error)
+	debug      bool
+	logger     *slog.Logger
+	onError    ExceptionHandler
+	workers    int
+	interrupts interruptMode
 }
 
 // WithDebug turns the loop's debug mode on or off; without it the environment

@@ -19,6 +19,10 @@ import (
 // When ctx ends, main is cancelled, once, as by [Task.Cancel]; if it returns
 // the cancellation, the error of Run wraps the cause of ctx's end too. Inside a
 // coroutine Run gives [ErrLoopRunning].
+//
+// In the main goroutine, and when ctx has no end, Run handles interrupts (^C):
+// the first cancels main and makes the error an [*InterruptError], the second
+// ends the program. See [WithInterrupts].
 func Run(ctx context.Context, main func(context.Context) error, opts ...Option) error {
 	_, err := RunValue(ctx, noValue(main), opts...)
 	return err
@@ -79,10 +83,14 @@ func RunOn[T any](ctx context.Context, r *Runner, main func(context.Context) (T,
 		_, _ = l.CallSoonThreadsafe(func() { t.Cancel(context.Cause(ctx).Error()) })
 	})
 	defer stop()
+	interrupts := l.handleInterrupts(ctx, &t.task)
+	defer interrupts.stop()
 	err := l.RunUntilComplete(t)
 	if !t.Done() {
 		return zero, err
 	}
+	interrupts.stop()
+	err = interrupts.outcome(err)
 	if t.Cancelled() && ctx.Err() != nil {
 		err = &endedError{cancelled: err, cause: context.Cause(ctx)}
 	}
