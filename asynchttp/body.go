@@ -73,6 +73,86 @@ func (x *exchange) Read(p []byte) (int, error) {
 	return n, x.err
 }
 
+// copyBuffer is how much WriteTo reads at a time.
+const copyBuffer = 32 << 10
+
+// WriteTo implements [io.WriterTo], for [io.Copy]. The end of a body that has
+// come with its header is written from where it lies; else the buffer is one
+// that bodies of the Transport share.
+func (x *exchange) WriteTo(w io.Writer) (int64, error) {
+	if n, done, err := x.writeRest(w); done {
+		return n, err
+	}
+	t := x.c.t
+	var buf []byte
+	if n := len(t.copyBuffers); n > 0 {
+		buf = t.copyBuffers[n-1]
+		t.copyBuffers[n-1] = nil
+		t.copyBuffers = t.copyBuffers[:n-1]
+	} else {
+		buf = make([]byte, copyBuffer)
+	}
+	total := int64(0)
+	for {
+		n, err := x.Read(buf)
+		if n > 0 {
+			written, e := w.Write(buf[:n])
+			total += int64(written)
+			if e == nil && written < n {
+				e = io.ErrShortWrite
+			}
+			if e != nil {
+				return total, e
+			}
+		}
+		if err != nil {
+			if len(t.copyBuffers) < 16 {
+				t.copyBuffers = append(t.copyBuffers, buf)
+			}
+			if err == io.EOF {
+				err = nil
+			}
+			return total, err
+		}
+	}
+}
+
+// writeRest writes the rest of the body, if it lies in the buffer whole.
+func (x *exchange) writeRest(w io.Writer) (n int64, done bool, err error) {
+	if !coro.OnMarkedGoroutine() {
+		return 0, true, fmt.Errorf("asynchttp: read response body: %w", asyncio.ErrWrongGoroutine)
+	}
+	if x.reading || x.err != nil || x.length < 0 {
+		return 0, false, nil
+	}
+	rest := x.length - x.got
+	if rest > int64(x.c.br.Buffered()) {
+		return 0, false, nil
+	}
+	p, err := x.c.br.Peek(int(rest))
+	if err != nil {
+		return 0, true, err
+	}
+	x.reading = true
+	written, err := w.Write(p)
+	x.reading = false
+	switch {
+	case x.err != nil: // it was closed meanwhile
+		x.abandon(x.err)
+		return int64(written), true, x.err
+	case err == nil && written < len(p):
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		return int64(written), true, err
+	}
+	_, _ = x.c.br.Discard(int(rest))
+	x.got = x.length
+	x.err = io.EOF
+	x.finish()
+	return rest, true, nil
+}
+
 // bodyError says what an error in reading the body means.
 func (x *exchange) bodyError(err error) error {
 	c := x.c

@@ -110,12 +110,13 @@ type Transport struct {
 	// zero means 4 KiB. The trailers of a response must fit into it.
 	ReadBufferSize int
 
-	loop      *asyncio.Loop // the loop that it belongs to, once it does
-	closed    bool
-	pool      pool
-	wires     wires
-	readers   []*bufio.Reader // of connections that lie idle
-	unzippers []*gzip.Reader
+	loop        *asyncio.Loop // the loop that it belongs to, once it does
+	closed      bool
+	pool        pool
+	wires       wires
+	readers     []*bufio.Reader // of connections that lie idle
+	unzippers   []*gzip.Reader
+	copyBuffers [][]byte
 }
 
 // RoundTrip sends a request and gives the response as soon as its header is

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -111,6 +112,40 @@ func testClientOverTLS(t *testing.T) {
 		var e *asynchttp.TLSError
 		if !errors.As(err, &unknown) || !errors.As(err, &e) {
 			t.Errorf("a certificate nobody vouches for: %v", err)
+		}
+		return nil
+	})
+}
+
+func TestCopyOfABodyGetsAllOfIt(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, _ := strconv.Atoi(r.URL.Path[1:])
+		if r.URL.RawQuery == "" {
+			w.Header().Set("Content-Length", strconv.Itoa(n))
+		}
+		io.WriteString(w, strings.Repeat("abc", n/3+1)[:n])
+	}))
+	defer srv.Close()
+	withClient(t, &asynchttp.Transport{}, func(ctx context.Context, c *http.Client) error {
+		for _, n := range []int{1, 100, 3500, 5000, 100000, 1000000} {
+			for _, query := range []string{"", "?chunked"} {
+				for _, ahead := range []int{0, 1} {
+					req, _ := http.NewRequestWithContext(ctx, "GET", fmt.Sprintf("%s/%d%s", srv.URL, n, query), nil)
+					resp, err := c.Do(req)
+					if err != nil {
+						return err
+					}
+					var b bytes.Buffer
+					if _, err := io.CopyN(&b, resp.Body, int64(ahead)); err != nil {
+						return err
+					}
+					_, err = io.Copy(&b, resp.Body)
+					if want := strings.Repeat("abc", n/3+1)[:n]; b.String() != want {
+						t.Errorf("%d%s: got %d bytes, %v", n, query, b.Len(), err)
+					}
+					resp.Body.Close()
+				}
+			}
 		}
 		return nil
 	})
