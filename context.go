@@ -17,7 +17,6 @@ import (
 // standard one: for a context with a Done of its own, every
 // context.WithCancel beneath it would start a goroutine.
 type scopeContext struct {
-	loop  *Loop
 	task  *task
 	outer context.Context // whence values come, and for a scope also its end
 	scope bool            // false: the task's own context, which outer does not end
@@ -147,7 +146,7 @@ func loopOf(ctx context.Context) (*Loop, error) {
 	if !coro.OnMarkedGoroutine() {
 		return nil, ErrWrongGoroutine
 	}
-	return c.loop, nil
+	return c.task.loop, nil
 }
 
 // enter is the door of every function that waits: it gives the task that runs,
@@ -161,7 +160,7 @@ func enter(ctx context.Context) (t *task, level context.Context, err error) {
 	if c == nil {
 		return nil, nil, ErrNoRunningLoop
 	}
-	if t, err = c.loop.runningTask(); err != nil {
+	if t, err = c.task.loop.runningTask(); err != nil {
 		return nil, nil, err
 	}
 	if c.task != t {
@@ -208,5 +207,5 @@ func GetRunningLoop(ctx context.Context) (*Loop, error) {
 	if c == nil {
 		return nil, ErrNoRunningLoop
 	}
-	return c.loop, nil
+	return c.task.loop, nil
 }

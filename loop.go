@@ -38,7 +38,7 @@ const slowStep = 100 * time.Millisecond
 type Loop struct {
 	driver  driver.Driver
 	ready   ring.Queue[runnable]
-	timers  heap.Heap[*TimerHandle]
+	timers  heap.Heap[runnable]
 	now     time.Duration // the clock when it was last read
 	current *task         // the task that runs
 	tasks   taskList
@@ -116,7 +116,7 @@ func (l *Loop) Time() time.Duration {
 // is closed. For the loop's goroutine. Python: loop.call_soon.
 func (l *Loop) CallSoon(fn func()) *Handle {
 	l.mustBeOpen()
-	h := &Handle{fn: fn}
+	h := newHandle(fn)
 	l.ready.Push(h)
 	return h
 }
@@ -143,8 +143,7 @@ func (l *Loop) after(d time.Duration) time.Duration {
 // Python: loop.call_at.
 func (l *Loop) CallAt(when time.Duration, fn func()) *TimerHandle {
 	l.mustBeOpen()
-	h := &TimerHandle{loop: l, when: when}
-	h.fn = fn
+	h := &TimerHandle{Handle: *newHandle(fn), loop: l, when: when}
 	h.node.Value = h
 	l.timers.Push(&h.node, int64(when))
 	return h
@@ -160,7 +159,7 @@ func (l *Loop) mustBeOpen() {
 // up. It gives [ErrLoopClosed] when the loop is closed; fn does not run then.
 // The handle is for the loop's goroutine. Python: loop.call_soon_threadsafe.
 func (l *Loop) CallSoonThreadsafe(fn func()) (*Handle, error) {
-	h := &Handle{fn: fn}
+	h := newHandle(fn)
 	if !l.inbox.put(h) {
 		return nil, ErrLoopClosed
 	}

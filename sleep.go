@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
+	"github.com/asyncio-go/asyncio/internal/heap"
 )
 
 // NoTimeout is a duration that never ends, for functions that take a time
@@ -29,16 +30,15 @@ func (t *task) sleep(d time.Duration, level context.Context) error {
 	s := t.sleeping
 	if s == nil {
 		s = new(sleeper)
-		s.node.Value = &s.TimerHandle
-		s.fn = s.wake
-		s.loop, s.done.loop = t.loop, t.loop
+		s.node.Value = s
+		s.done.loop = t.loop
 		t.sleeping = s
 	}
 	s.done.state, s.done.err = pending, nil
-	s.when = t.loop.after(d)
-	t.loop.timers.Push(&s.node, int64(s.when))
+	timers := &t.loop.timers
+	timers.Push(&s.node, int64(t.loop.after(d)))
 	err := t.wait(&s.done, level)
-	if err != nil && !t.loop.timers.Remove(&s.node) {
+	if err != nil && !timers.Remove(&s.node) {
 		// The timer is on its way through the ready queue. It must not meet
 		// the next sleep there.
 		t.sleeping = nil
@@ -46,13 +46,14 @@ func (t *task) sleep(d time.Duration, level context.Context) error {
 	return err
 }
 
-// sleeper is the timer of a Sleep and the future that it settles, in one piece.
+// sleeper is a timer and the future that it settles.
 type sleeper struct {
-	TimerHandle
+	node heap.Node[runnable]
 	done future
 }
 
-func (s *sleeper) wake() {
+// run is called when the time is up.
+func (s *sleeper) run() {
 	if s.done.state == pending {
 		s.done.setResult()
 	}

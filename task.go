@@ -25,6 +25,9 @@ import (
 // It goes from the first to the second when the future is done or the wait is
 // interrupted, and from the second to the third in run. Nothing else may
 // schedule it.
+//
+// While it is pending, its future.err is what the loop and the coroutine tell
+// each other: what ended a wait, and in the end what the function returned.
 type task struct {
 	future
 	ctx    scopeContext
@@ -32,18 +35,17 @@ type task struct {
 	co     *coro.Coro
 	waiter *future
 
-	id          uint64
-	waits       uint64 // numbers the waits, for interrupts that come late
-	cancels     int32  // how often Cancel was called, less Uncancel
-	mustCancel  bool   // a cancellation waits for the next step
-	started     bool   // its function has begun
-	eager       bool
-	asking      bool      // it is passing a cancellation on to what it waits for
-	interrupted error     // what ended the wait, other than its future
-	rare        *taskRare // what few tasks have
-	parked      *waiter   // its place in a parkingLot, once it has had one
-	sleeping    *sleeper  // its timer, once it has slept
-	prev, next  *task     // all tasks of the loop that are not done
+	id         uint64
+	waits      uint64 // numbers the waits, for interrupts that come late
+	cancels    int32  // how often Cancel was called, less Uncancel
+	mustCancel bool   // a cancellation waits for the next step
+	started    bool   // its function has begun
+	eager      bool
+	asking     bool      // it is passing a cancellation on to what it waits for
+	rare       *taskRare // what few tasks have
+	parked     *waiter   // its place in a parkingLot, once it has had one
+	sleeping   *sleeper  // its timer, once it has slept
+	prev, next *task     // all tasks of the loop that are not done
 }
 
 // taskRare is kept apart because there may be very many tasks.
@@ -174,7 +176,7 @@ func (t *task) init(l *Loop, ctx context.Context, shell taskShell) {
 	t.future.loop = l
 	t.future.canceller = t
 	t.shell = shell
-	t.ctx.loop, t.ctx.task, t.ctx.outer = l, t, valuesOf(ctx)
+	t.ctx.task, t.ctx.outer = t, valuesOf(ctx)
 }
 
 // start puts the task among the loop's tasks and schedules its first step, or
@@ -193,8 +195,7 @@ func (t *task) start() {
 
 // run is the task's next step.
 func (t *task) run() {
-	err := t.interrupted
-	t.interrupted = nil
+	err := t.future.err // what interrupted the wait
 	if err == nil && t.waiter != nil {
 		if err = t.waiter.err; !t.mustCancel { // else the task will not see it
 			t.waiter.retrieved = true
@@ -214,11 +215,9 @@ func (t *task) step(thrown error) {
 		}
 	}
 	t.waiter = nil
-	t.interrupted = thrown
+	t.future.err = thrown
 
 	if !t.started && thrown != nil { // cancelled before it began
-		t.future.err = thrown
-		t.interrupted = nil
 		t.finish()
 		return
 	}
@@ -270,7 +269,7 @@ func (t *task) Run() {
 // finish settles the task by what its function returned.
 func (t *task) finish() {
 	t.loop.tasks.remove(t)
-	err := t.future.err // where Run has put it
+	err := t.future.err
 	t.future.err = nil
 	switch {
 	case err != nil:
@@ -288,8 +287,8 @@ func (t *task) finish() {
 func (t *task) suspend() error {
 	t.waits++
 	t.co.Suspend()
-	err := t.interrupted
-	t.interrupted = nil
+	err := t.future.err
+	t.future.err = nil
 	return err
 }
 
@@ -386,7 +385,7 @@ func (t *task) interruptWith(err error) bool {
 		return false
 	}
 	t.waiter = nil
-	t.interrupted = err
+	t.future.err = err
 	t.loop.ready.Push(t)
 	return true
 }

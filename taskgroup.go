@@ -46,7 +46,7 @@ func Group(ctx context.Context, body func(ctx context.Context, g *TaskGroup) err
 		return err
 	}
 	g := &TaskGroup{}
-	g.ctx.loop, g.ctx.task, g.ctx.outer, g.ctx.scope = t.loop, t, ctx, true
+	g.ctx.task, g.ctx.outer, g.ctx.scope = t, ctx, true
 	returned := false
 	defer func() {
 		if !returned { // a panic, which goes on
@@ -153,7 +153,7 @@ func (g *TaskGroup) abort() {
 func (g *TaskGroup) join(level context.Context) (ended error) {
 	parent := g.ctx.task
 	for g.n > 0 {
-		g.empty = future{loop: g.ctx.loop}
+		g.empty = future{loop: g.ctx.task.loop}
 		g.waiting = true
 		err := parent.wait(&g.empty, level)
 		g.waiting = false
@@ -244,7 +244,7 @@ func (g *TaskGroup) abandon() {
 	}
 	g.ctx.end()
 	for _, err := range g.errs {
-		g.ctx.loop.handleException(ExceptionContext{
+		g.ctx.task.loop.handleException(ExceptionContext{
 			Message: "a task of a group failed, whose body panicked",
 			Err:     err,
 			Task:    g.ctx.task.shell,

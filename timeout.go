@@ -50,7 +50,7 @@ func (s *Scope) Reschedule(when time.Duration) error {
 	}
 	s.disarm()
 	s.when = when
-	l := s.ctx.loop
+	l := s.ctx.task.loop
 	switch {
 	case when == NoTimeout:
 	case when <= l.Time():
@@ -65,7 +65,7 @@ func (s *Scope) Reschedule(when time.Duration) error {
 // given needs no outer one.
 func (s *Scope) begin(t *task, outer context.Context, when time.Duration) {
 	l := t.loop
-	s.ctx.loop, s.ctx.task, s.ctx.outer, s.ctx.scope = l, t, outer, true
+	s.ctx.task, s.ctx.outer, s.ctx.scope = t, outer, true
 	s.cancels = int(t.cancels)
 	s.when = when
 	switch {
