@@ -76,6 +76,30 @@ func TestAReaderWhoGoesAwayEndsTheRun(t *testing.T) {
 	}
 }
 
+func TestARunThatIsOverDoesNotWaitForMoreURLs(t *testing.T) {
+	u := newSite(t)
+	list, writer, err := os.Pipe() // whose writer has more to say, and does not
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	if _, err := io.WriteString(writer, u+"/plain\n"+u+"/plain\n"); err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if code := cli.Run(t.Context(), []string{"fetch", "-s", "-i", "-"}, list, w, io.Discard); code != 23 {
+		t.Error(code)
+	}
+	_ = list.Close() // what still reads there ends
+}
+
 func TestAFullDiskIsAWriteError(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("there is no /dev/full here")

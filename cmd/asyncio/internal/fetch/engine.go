@@ -32,6 +32,7 @@ type engine struct {
 	transport http.RoundTripper
 	pool      *asyncio.ThreadPoolExecutor
 	plan      *schedule
+	feeding   *asyncio.Task[struct{}]
 	tasks     map[*asyncio.Task[struct{}]]struct{}
 
 	places   *places
@@ -111,18 +112,12 @@ const maxBlocked = 64
 
 // wait runs until all is done, or the task is cancelled.
 func (e *engine) wait(ctx context.Context) Code {
-	feed := &feed{plan: e.plan, stdin: e.io.Stdin, pool: e.pool}
-	err := feed.run(ctx, e.opts.Targets)
-	if err == nil || !asyncio.IsCancelled(err) {
-		if err != nil && !errors.Is(err, errStopped) {
-			e.feedFailed(err)
-		}
-		e.plan.end()
-		_, err = e.plan.idle.Await(ctx)
-	}
+	e.feeding = asyncio.CreateTaskOn(e.loop, e.feed)
+	_, err := e.plan.idle.Await(ctx)
 	if err != nil {
 		e.interrupt(ctx)
 	}
+	_, _ = e.feeding.Await(ctx) // it has told what there was to tell
 	e.flush(ctx)
 	var fatal *Error
 	switch {
@@ -147,6 +142,18 @@ func (e *engine) flush(ctx context.Context) {
 	}
 	_ = e.out.flush(ctx)
 	e.stopIfBroken()
+}
+
+// feed gives the schedule its jobs. It is a task of its own, because it may wait
+// for the next URL when the run is over for another reason.
+func (e *engine) feed(ctx context.Context) (struct{}, error) {
+	f := &feed{plan: e.plan, stdin: e.io.Stdin, pool: e.pool}
+	err := f.run(ctx, e.opts.Targets)
+	if err != nil && !asyncio.IsCancelled(err) && !errors.Is(err, errStopped) {
+		e.feedFailed(err)
+	}
+	e.plan.end()
+	return struct{}{}, nil
 }
 
 // feedFailed tells of lists that could not be read.
@@ -177,10 +184,16 @@ func (e *engine) interrupt(ctx context.Context) {
 	}
 }
 
+// cancelAll starts nothing more and cancels what is under way, but for the task
+// that runs.
 func (e *engine) cancelAll() {
 	e.plan.stop()
+	e.feeding.Cancel()
+	current := e.loop.CurrentTask()
 	for t := range e.tasks {
-		t.Cancel()
+		if asyncio.AnyTask(t) != current {
+			t.Cancel()
+		}
 	}
 }
 
@@ -265,13 +278,7 @@ func (e *engine) stopIfBroken() {
 	}
 	e.fatal = e.out.broken
 	e.complain(e.fatal)
-	e.plan.stop()
-	current := e.loop.CurrentTask()
-	for t := range e.tasks {
-		if asyncio.AnyTask(t) != current {
-			t.Cancel()
-		}
-	}
+	e.cancelAll()
 }
 
 // openSink opens what takes the body of a job.
