@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,10 @@ const (
 	maxTurnsUnpolled = 16
 	maxTimeUnpolled  = 50 * time.Microsecond
 )
+
+// maxTimeUnyielded is how long a loop that never parks runs before it lets
+// other goroutines run.
+const maxTimeUnyielded = time.Millisecond
 
 // slowStep is how long a callback or a step may hold the loop before debug
 // mode says so.
@@ -49,6 +54,8 @@ type Loop struct {
 	turns         int // turns since the last poll
 	turnsUnpolled int // after how many turns to poll again
 	polled        time.Duration
+	yielded       time.Duration // when the loop last parked or let others run
+	counts        counts
 
 	running, stopping, closing, closed bool
 	debug                              bool
@@ -246,6 +253,8 @@ func (l *Loop) RunForever() error {
 		return ErrLoopRunning
 	}
 	l.running = true
+	l.polled = l.Time()
+	l.yielded = l.polled
 	defer func() {
 		l.running, l.stopping, l.current = false, false, nil
 		coro.UnmarkGoroutine()
@@ -292,6 +301,7 @@ func (l *Loop) turn() error {
 	}
 	l.drain()
 	for when, ok := l.timers.First(); ok && when <= int64(l.now); when, ok = l.timers.First() {
+		l.counts.timer(int64(l.now) - when)
 		l.ready.Push(l.timers.Pop().Value)
 	}
 	l.batch = l.ready.Len()
@@ -305,6 +315,7 @@ func (l *Loop) turn() error {
 // ready, and does nothing when there is, and the last time was just now.
 func (l *Loop) poll() error {
 	var err error
+	parked := false
 	if l.watched != nil {
 		l.watched.look()
 	}
@@ -318,6 +329,8 @@ func (l *Loop) poll() error {
 		if until <= l.now {
 			err = l.driver.Poll() // a timer is due
 		} else {
+			parked = true
+			l.counts.parking(l)
 			err = l.driver.Park(until, l.inbox.filled)
 		}
 		l.turnsUnpolled = 1
@@ -328,24 +341,36 @@ func (l *Loop) poll() error {
 	}
 	if err != nil {
 		if errors.Is(err, driver.ErrIdle) {
-			return ErrDeadlock
+			return l.deadlock()
 		}
 		return fmt.Errorf("asyncio: %s driver: %w", l.driver.Name(), err)
 	}
-	l.adapt(l.Time())
+	l.adapt(l.Time(), parked)
 	return nil
 }
 
 // adapt chooses after how many turns to poll again, by how long the last ones
 // took: so the clock need not be read in each to know that time has gone by.
-func (l *Loop) adapt(now time.Duration) {
+func (l *Loop) adapt(now time.Duration, parked bool) {
 	took := now - l.polled
 	if took > maxTimeUnpolled {
 		l.turnsUnpolled = max(1, l.turnsUnpolled/4)
 	} else if took < maxTimeUnpolled/4 {
 		l.turnsUnpolled = min(maxTurnsUnpolled, 2*l.turnsUnpolled)
 	}
+	l.counts.polled(l.turns, took, parked)
 	l.polled, l.turns = now, 0
+
+	// A loop that always has something ready never blocks, nor does one whose
+	// parks always find an event. On one processor the goroutines it may wait
+	// for, those of executors and resolvers, would then run only when the
+	// runtime preempts it, every ten milliseconds. So it steps aside.
+	if now-l.yielded > maxTimeUnyielded {
+		l.yielded = now
+		if !parked || took <= maxTimeUnyielded { // else it has just slept
+			runtime.Gosched()
+		}
+	}
 }
 
 // runBatch runs the handles of this turn, until one panics.

@@ -61,23 +61,32 @@ type shield struct {
 
 func (s *shield) begin(outer *future) {
 	inner := s.inner
-	onInner := &doneCallback{fn: func() {
-		if outer.state != pending {
-			return // and what became of inner is for others to see
-		}
-		if err := inner.outcome(); err != nil {
-			outer.settle(inner.state, err)
-			return
-		}
-		if s.fill != nil {
-			s.fill()
-		}
-		outer.setResult()
-	}}
+	onInner := &shieldInner{s, outer}
 	inner.add(onInner)
 	outer.add(&doneCallback{fn: func() {
 		if inner.state == pending {
 			inner.remove(onInner)
 		}
 	}})
+}
+
+// shieldInner is the callback of the one that is shielded.
+type shieldInner struct {
+	s     *shield
+	outer *future
+}
+
+func (c *shieldInner) run() {
+	if c.outer.state != pending {
+		return // and what became of inner is for others to see
+	}
+	inner := c.s.inner
+	if err := inner.outcome(); err != nil {
+		c.outer.settle(inner.state, err)
+		return
+	}
+	if c.s.fill != nil {
+		c.s.fill()
+	}
+	c.outer.setResult()
 }

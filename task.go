@@ -3,6 +3,8 @@ package asyncio
 import (
 	"context"
 	"fmt"
+	"io"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -95,6 +97,10 @@ type AnyTask interface {
 	// Uncancel takes one call of Cancel back and gives the count that is
 	// left. Python: Task.uncancel.
 	Uncancel() int
+	// Stack gives where the task stands. Python: Task.get_stack.
+	Stack() []runtime.Frame
+	// PrintStack writes where the task stands. Python: Task.print_stack.
+	PrintStack(w io.Writer) error
 }
 
 // A Task runs a coroutine: a function that may wait, in the loop's goroutine,

@@ -29,6 +29,8 @@ type Coro struct {
 	body  Body
 	ended bool
 
+	running   bool   // or it has resumed another one that runs
+	visitor   func() // what Visit wants to be run
 	unwinding bool
 }
 
@@ -36,16 +38,38 @@ type Coro struct {
 // whether it returned. After that the coroutine must be given back with
 // [Pool.Put]. A panic or a [runtime.Goexit] of the body comes out here.
 func (c *Coro) Resume() (ended bool) {
+	c.running = true
 	c.next()
+	c.running = false
 	return c.ended
+}
+
+// Visit runs fn on the coroutine's goroutine, at the place where that is
+// suspended; so fn sees its stack. It says false when the coroutine is not
+// suspended, and must not be called before the first Resume. fn must return.
+func (c *Coro) Visit(fn func()) bool {
+	if c.running || c.ended {
+		return false
+	}
+	c.visitor = fn
+	c.next()
+	return true
 }
 
 // Suspend goes back to the caller of Resume, until the next Resume. It must be
 // called on the coroutine itself. When the coroutine was unwound, it ends the
 // goroutine with [runtime.Goexit], and the deferred functions run.
 func (c *Coro) Suspend() {
-	if !c.yield(struct{}{}) {
-		runtime.Goexit()
+	for {
+		if !c.yield(struct{}{}) {
+			runtime.Goexit()
+		}
+		if c.visitor == nil {
+			return
+		}
+		fn := c.visitor
+		c.visitor = nil
+		fn()
 	}
 }
 

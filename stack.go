@@ -1,0 +1,130 @@
+package asyncio
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+)
+
+// maxFrames is the most that Stack gives.
+const maxFrames = 100
+
+// Stack gives where the task stands: the calls between its function and the
+// place where it waits, the innermost first. Of this package it shows only the
+// function that was called. A task that has not begun or has ended has no
+// stack, nor has one that is just starting another eagerly. It costs some
+// microseconds, and nothing while nobody asks. Python: Task.get_stack.
+func (t *Task[T]) Stack() []runtime.Frame { return t.stack() }
+
+// PrintStack writes the task's name and its stack, in the form of Go's own
+// stacks. Python: Task.print_stack.
+func (t *Task[T]) PrintStack(w io.Writer) error {
+	var b strings.Builder
+	frames := t.stack()
+	switch {
+	case len(frames) > 0:
+		fmt.Fprintf(&b, "%s, the innermost call first:\n", t.name())
+		writeStack(&b, frames, "")
+	case t.state != pending:
+		fmt.Fprintf(&b, "%s has ended\n", t.name())
+	default:
+		fmt.Fprintf(&b, "%s has no stack\n", t.name())
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func writeStack(b *strings.Builder, frames []runtime.Frame, indent string) {
+	for _, f := range frames {
+		fmt.Fprintf(b, "%s%s\n%s\t%s:%d\n", indent, shortFunction(f.Function), indent, f.File, f.Line)
+	}
+}
+
+// stack gives the task's stack. A suspended coroutine is asked itself: only it
+// sees its stack without a look at all goroutines.
+func (t *task) stack() []runtime.Frame {
+	if t.co == nil {
+		return nil
+	}
+	if t == t.loop.current {
+		return trimStack(callers())
+	}
+	var frames []runtime.Frame
+	if !t.co.Visit(func() { frames = callers() }) {
+		return nil
+	}
+	return trimStack(frames)
+}
+
+// callers gives the calling goroutine's stack.
+func callers() []runtime.Frame {
+	var pcs [2 * maxFrames]uintptr // with what trimStack takes away
+	return framesOf(pcs[:runtime.Callers(2, pcs[:])])
+}
+
+func framesOf(pcs []uintptr) []runtime.Frame {
+	if len(pcs) == 0 {
+		return nil
+	}
+	all := make([]runtime.Frame, 0, len(pcs))
+	frames := runtime.CallersFrames(pcs)
+	for more := true; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		all = append(all, f)
+	}
+	return all
+}
+
+const (
+	thisPackage  = "github.com/asyncio-go/asyncio."
+	coroPackage  = "github.com/asyncio-go/asyncio/internal/coro."
+	taskBody     = thisPackage + "(*Task[...]).call"
+	noValueBody  = "noValue.func1" // at the end of its name, since it may be inlined
+	stackOfTask  = thisPackage + "(*Task[...]).Stack"
+	printOfTask  = thisPackage + "(*Task[...]).PrintStack"
+	runtimeParts = "runtime."
+)
+
+// trimStack takes away what is this package's affair: below the task's
+// function, and above the function of this package that the task has called.
+func trimStack(frames []runtime.Frame) []runtime.Frame {
+	for i, f := range frames {
+		if f.Function == taskBody {
+			frames = frames[:i]
+			break
+		}
+	}
+	if n := len(frames); n > 0 && strings.HasSuffix(frames[n-1].Function, noValueBody) {
+		frames = frames[:n-1]
+	}
+	called := -1 // the last of this package above the user's
+	for i, f := range frames {
+		if strings.HasPrefix(f.Function, thisPackage) {
+			called = i
+		} else if !internalFunction(f.Function) {
+			break
+		}
+	}
+	if called >= 0 {
+		switch frames[called].Function {
+		case stackOfTask, printOfTask: // which the task has called itself
+			called++
+		}
+		frames = frames[called:]
+	}
+	return frames[:min(len(frames), maxFrames)]
+}
+
+func internalFunction(name string) bool {
+	return strings.HasPrefix(name, coroPackage) || strings.HasPrefix(name, runtimeParts) || strings.HasPrefix(name, "iter.")
+}
+
+// shortFunction gives a function's name without the path of its package.
+func shortFunction(name string) string {
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		return name[i+1:]
+	}
+	return name
+}
