@@ -66,7 +66,9 @@ func (l *Loop) WaitGraph() *WaitGraph {
 		seen[t] = true
 		w.Stack = t.stack()
 		if s := t.sleeping; s != nil && t.waiter == &s.done {
-			w.Until = s.when
+			if when, ok := l.timers.When(&s.node); ok {
+				w.Until = time.Duration(when)
+			}
 		}
 		for _, other := range waitsFor[t] {
 			w.WaitsFor = append(w.WaitsFor, show(other))

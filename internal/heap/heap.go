@@ -54,6 +54,14 @@ func (h *Heap[T]) First() (when int64, ok bool) {
 	return h.entries[0].when, true
 }
 
+// When gives the time of n, and false when it is not in the heap.
+func (h *Heap[T]) When(n *Node[T]) (when int64, ok bool) {
+	if n.pos == 0 {
+		return 0, false
+	}
+	return h.entries[n.pos-1].when, true
+}
+
 // Pop removes and returns the earliest node; nil when there is none.
 func (h *Heap[T]) Pop() *Node[T] {
 	if len(h.entries) == 0 {
