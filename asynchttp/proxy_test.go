@@ -22,7 +22,7 @@ import (
 func pipe(a, b net.Conn) {
 	done := make(chan struct{}, 2)
 	both := func(to, from net.Conn) {
-		io.Copy(to, from)
+		copyAll(to, from)
 		to.Close()
 		from.Close()
 		done <- struct{}{}

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"net/textproto"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -382,6 +383,29 @@ func TestResponsesOfTheServer(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestDeadlinesOfAHandler(t *testing.T) {
+	srv := handle(func(w http.ResponseWriter, r *http.Request) {
+		rc := http.NewResponseController(w)
+		if err := rc.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
+			t.Error(err)
+		}
+		if _, err := io.ReadAll(r.Body); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("read: %v", err)
+		}
+		if err := errors.Join(rc.SetWriteDeadline(time.Now().Add(time.Hour)), rc.EnableFullDuplex()); err != nil {
+			t.Error(err)
+		}
+		http.Error(w, "too slow", http.StatusRequestTimeout)
+	})
+	withServer(t, srv, func(addr string) error {
+		got, err := talk(addr, "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe")
+		if !strings.HasPrefix(got, "HTTP/1.1 408 ") || !strings.Contains(got, "Connection: close") {
+			t.Errorf("got %q, %v", got, err)
+		}
+		return nil
+	})
 }
 
 func TestTheServerSaysContinueWhenTheBodyIsRead(t *testing.T) {

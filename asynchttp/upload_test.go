@@ -173,7 +173,7 @@ func TestSwitchingProtocolsGivesTheConnection(t *testing.T) {
 	url := rawServer(t, func(c net.Conn) {
 		if skipHead(c) == nil {
 			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhi")
-			io.Copy(c, c)
+			copyAll(c, c)
 		}
 	})
 	withClient(t, &asynchttp.Transport{}, func(ctx context.Context, c *http.Client) error {
