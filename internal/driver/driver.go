@@ -32,6 +32,10 @@ const Forever time.Duration = math.MaxInt64
 // follow when something can.
 var ErrWouldBlock = errors.New("driver: would block")
 
+// ErrInUse says that a descriptor is one of the driver's own handles, or
+// watched for somebody else.
+var ErrInUse = errors.New("driver: the descriptor has a handler already")
+
 // ErrIdle is what Park of a virtual clock gives when it would wait for ever
 // and nobody outside could end that.
 var ErrIdle = errors.New("driver: nothing can happen any more")
@@ -86,9 +90,15 @@ type Driver interface {
 	FromConn(nc net.Conn) (Conn, error)
 	// FromListener takes over an existing listener, likewise.
 	FromListener(ln net.Listener, h Handler) (Listener, error)
+
+	// OpenPacket opens a datagram socket.
+	OpenPacket(spec PacketSpec, h Handler) (PacketConn, error)
+	// FromPacket takes over an existing datagram socket, as FromConn does.
+	FromPacket(pc net.PacketConn, h Handler) (PacketConn, error)
 }
 
-// Control is called with a new descriptor before it is bound or connected.
+// Control is called with a new descriptor before it is bound or connected. The
+// network says the family: "tcp4", "tcp6", "udp4", "udp6", "unix", "unixgram".
 type Control func(network, address string, c syscall.RawConn) error
 
 // DialSpec says whither to connect.
@@ -120,7 +130,8 @@ type Conn interface {
 	Write(p []byte) (int, error)
 	// Writev writes several slices as one. It does not change them.
 	Writev(p [][]byte) (int, error)
-	// CloseWrite ends this side's half, after what Write has taken.
+	// CloseWrite ends this side's half, after what Write has taken. To do it
+	// again does nothing, also when the peer has gone meanwhile.
 	CloseWrite() error
 	// Close lets go of the descriptor at once; no event comes after it. What
 	// Write has taken is still sent by the system, unless Reset was called.
@@ -146,6 +157,9 @@ type Listener interface {
 	// Accept gives the next connection, or ErrWouldBlock. Its handler is
 	// named with Start.
 	Accept() (Conn, error)
+	// Close lets go of the descriptor at once; no event comes after it. It
+	// removes a unix socket's node from the file system, if it is still the one
+	// that Listen made.
 	Close() error
 	Addr() net.Addr
 	SyscallConn() (syscall.RawConn, error)

@@ -263,6 +263,17 @@ func testHalfClose(r *rig) {
 	}
 }
 
+func testCloseWriteTwice(r *rig) {
+	a, b := r.pair(loopback())
+	r.must(a.CloseWrite())
+	r.must(a.CloseWrite())
+	b.wantEOF()
+	r.must(b.CloseWrite())
+	a.wantEOF() // now both halves have ended
+	r.must(a.CloseWrite())
+	r.must(b.CloseWrite())
+}
+
 func testWriteAfterCloseWrite(r *rig) {
 	a, _ := r.pair(loopback())
 	r.must(a.CloseWrite())

@@ -18,6 +18,7 @@ type conn struct {
 	fd            int // -1: closed
 	local, remote net.Addr
 	connecting    bool
+	shut          bool // CloseWrite was called
 }
 
 const streamEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP
@@ -28,7 +29,7 @@ func (d *Driver) Dial(spec driver.DialSpec, h driver.Handler) (driver.Conn, erro
 	if err != nil {
 		return nil, err
 	}
-	fd, err := newSocket(family, spec.Remote, spec.Control)
+	fd, err := newStreamSocket(family, spec.Remote, spec.Control)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +154,14 @@ func (c *conn) CloseWrite() error {
 	if c.fd < 0 {
 		return net.ErrClosed
 	}
-	return os.NewSyscallError("shutdown", unix.Shutdown(c.fd, unix.SHUT_WR))
+	if c.shut {
+		return nil // the system gives ENOTCONN when the peer's half has ended too
+	}
+	if err := unix.Shutdown(c.fd, unix.SHUT_WR); err != nil {
+		return os.NewSyscallError("shutdown", err)
+	}
+	c.shut = true
+	return nil
 }
 
 // Close implements [driver.Conn].

@@ -45,6 +45,7 @@ type Driver struct {
 // carries, tells a descriptor from one that had the same number before.
 type slot struct {
 	generation uint32
+	foreign    bool // the descriptor is not the driver's: Watch was given its number
 	handler    driver.Handler
 }
 
@@ -174,20 +175,42 @@ func (d *Driver) dispatch() error {
 // to stop or to go on reading costs no system call. For one that is watched
 // already, h takes the place of its handler.
 func (d *Driver) watch(fd int, h driver.Handler, events uint32) error {
-	for len(d.slots) <= fd {
-		d.slots = append(d.slots, slot{})
+	s := d.slot(fd)
+	if s.handler != nil && s.foreign {
+		// Its number comes again, so that one was closed, and the kernel has
+		// forgotten it.
+		*s = slot{generation: s.generation + 1}
 	}
-	s := &d.slots[fd]
 	if s.handler != nil {
 		s.handler = h
 		return nil
 	}
-	e := unix.EpollEvent{Events: events | unix.EPOLLET, Fd: int32(fd), Pad: int32(s.generation)}
-	if err := unix.EpollCtl(d.epfd, unix.EPOLL_CTL_ADD, fd, &e); err != nil {
+	return d.control(unix.EPOLL_CTL_ADD, fd, h, events|unix.EPOLLET)
+}
+
+// slot gives the slot of fd.
+func (d *Driver) slot(fd int) *slot {
+	for len(d.slots) <= fd {
+		d.slots = append(d.slots, slot{})
+	}
+	return &d.slots[fd]
+}
+
+// control tells the kernel which events of fd are wanted, for h.
+func (d *Driver) control(op, fd int, h driver.Handler, events uint32) error {
+	s := &d.slots[fd]
+	e := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: int32(s.generation)}
+	if err := unix.EpollCtl(d.epfd, op, fd, &e); err != nil {
 		return os.NewSyscallError("epoll_ctl", err)
 	}
 	s.handler = h
 	return nil
+}
+
+// rewatch changes which events are reported of fd, which is watched. What there
+// is of them is reported again.
+func (d *Driver) rewatch(fd int, events uint32) error {
+	return d.control(unix.EPOLL_CTL_MOD, fd, d.slots[fd].handler, events)
 }
 
 // unwatch ends that. Events that are under way are passed over.
@@ -195,9 +218,7 @@ func (d *Driver) unwatch(fd int) {
 	if fd >= len(d.slots) || d.slots[fd].handler == nil {
 		return
 	}
-	s := &d.slots[fd]
-	s.handler = nil
-	s.generation++
+	d.slots[fd] = slot{generation: d.slots[fd].generation + 1}
 	// Closing the descriptor would do, if no other process had a copy of it.
 	_ = unix.EpollCtl(d.epfd, unix.EPOLL_CTL_DEL, fd, nil)
 }

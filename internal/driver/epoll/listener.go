@@ -16,7 +16,7 @@ type listener struct {
 	d    *Driver
 	fd   int // -1: closed
 	addr net.Addr
-	node os.FileInfo // the socket's node in the file system, to remove; or nil
+	node *node // of a unix socket, to remove; or nil
 	tcp  bool
 	from net.Listener // what FromListener took over, or nil
 }
@@ -27,7 +27,7 @@ func (d *Driver) Listen(spec driver.ListenSpec, h driver.Handler) (driver.Listen
 	if err != nil {
 		return nil, err
 	}
-	fd, err := newSocket(family, spec.Addr, spec.Control)
+	fd, err := newStreamSocket(family, spec.Addr, spec.Control)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (l *listener) listen(sa unix.Sockaddr, family int, spec driver.ListenSpec, 
 			return os.NewSyscallError("setsockopt", err)
 		}
 	}
-	if err := l.bind(sa); err != nil {
+	if err := bind(l.fd, sa, unix.SOCK_STREAM); err != nil {
 		return os.NewSyscallError("bind", err)
 	}
 	backlog := spec.Backlog
@@ -60,9 +60,7 @@ func (l *listener) listen(sa unix.Sockaddr, family int, spec driver.ListenSpec, 
 			l.addr = a
 		}
 	}
-	if a, ok := l.addr.(*net.UnixAddr); ok && a.Name != "" && a.Name[0] != '@' {
-		l.node, _ = os.Stat(a.Name)
-	}
+	l.node = nodeOf(l.addr)
 	return l.d.watch(l.fd, h, unix.EPOLLIN)
 }
 
@@ -83,31 +81,6 @@ func (l *listener) setOptions(family int, spec driver.ListenSpec) error {
 		return unix.SetsockoptInt(l.fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only)
 	}
 	return nil
-}
-
-// bind takes the address; that of a unix socket also when a node is in the way
-// at which nobody listens any more.
-func (l *listener) bind(sa unix.Sockaddr) error {
-	err := unix.Bind(l.fd, sa)
-	if err != unix.EADDRINUSE || l.tcp {
-		return err
-	}
-	probe, perr := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if perr != nil {
-		return err
-	}
-	defer func() { _ = unix.Close(probe) }()
-	if unix.Connect(probe, sa) != unix.ECONNREFUSED {
-		return err
-	}
-	name := sa.(*unix.SockaddrUnix).Name
-	if info, serr := os.Lstat(name); serr != nil || info.Mode()&os.ModeSocket == 0 {
-		return err
-	}
-	if os.Remove(name) != nil {
-		return err
-	}
-	return unix.Bind(l.fd, sa)
 }
 
 // Accept implements [driver.Listener].
@@ -143,12 +116,7 @@ func (l *listener) Close() error {
 	fd := l.fd
 	l.fd = -1
 	l.d.unwatch(fd)
-	if l.node != nil {
-		name := l.addr.(*net.UnixAddr).Name
-		if now, err := os.Stat(name); err == nil && os.SameFile(now, l.node) {
-			_ = os.Remove(name)
-		}
-	}
+	l.node.remove()
 	if l.from != nil {
 		_ = l.from.Close() // which removes the node, if that is its way
 	}

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newSocket makes a stream socket for addr that does not block.
-func newSocket(family int, addr net.Addr, control driver.Control) (int, error) {
+// newStreamSocket makes a stream socket for addr that does not block.
+func newStreamSocket(family int, addr net.Addr, control driver.Control) (int, error) {
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
@@ -24,31 +24,60 @@ func newSocket(family int, addr net.Addr, control driver.Control) (int, error) {
 			return -1, os.NewSyscallError("setsockopt", err)
 		}
 	}
-	if control != nil {
-		if err := control(addr.Network(), addr.String(), &rawConn{&fd}); err != nil {
-			_ = unix.Close(fd)
-			return -1, err
-		}
+	if err := runControl(control, fd, family, addr); err != nil {
+		_ = unix.Close(fd)
+		return -1, err
 	}
 	return fd, nil
 }
 
-// sockaddr gives the kernel's form of an address, and its family.
+// runControl calls control, if there is one, with the network as net says it.
+func runControl(control driver.Control, fd, family int, addr net.Addr) error {
+	if control == nil {
+		return nil
+	}
+	network := addr.Network()
+	switch family {
+	case unix.AF_INET:
+		network += "4"
+	case unix.AF_INET6:
+		network += "6"
+	}
+	return control(network, addr.String(), &rawConn{&fd})
+}
+
+// sockaddr gives the kernel's form of the address of a stream socket, and its
+// family.
 func sockaddr(addr net.Addr) (unix.Sockaddr, int, error) {
 	switch a := addr.(type) {
 	case *net.TCPAddr:
-		if ip := a.IP.To4(); ip != nil {
-			return &unix.SockaddrInet4{Port: a.Port, Addr: [4]byte(ip)}, unix.AF_INET, nil
-		}
-		sa := &unix.SockaddrInet6{Port: a.Port, ZoneId: zoneID(a.Zone)}
-		if a.IP != nil {
-			copy(sa.Addr[:], a.IP.To16())
-		}
-		return sa, unix.AF_INET6, nil
+		sa, family := inetSockaddr(a.IP, a.Port, a.Zone)
+		return sa, family, nil
 	case *net.UnixAddr:
 		return &unix.SockaddrUnix{Name: a.Name}, unix.AF_UNIX, nil
 	}
 	return nil, 0, fmt.Errorf("an address of type %T is not one of a stream socket", addr)
+}
+
+// packetSockaddr is that for a datagram socket.
+func packetSockaddr(addr net.Addr) (unix.Sockaddr, int, error) {
+	switch a := addr.(type) {
+	case *net.UDPAddr:
+		sa, family := inetSockaddr(a.IP, a.Port, a.Zone)
+		return sa, family, nil
+	case *net.UnixAddr:
+		return &unix.SockaddrUnix{Name: a.Name}, unix.AF_UNIX, nil
+	}
+	return nil, 0, fmt.Errorf("an address of type %T is not one of a datagram socket", addr)
+}
+
+func inetSockaddr(ip net.IP, port int, zone string) (unix.Sockaddr, int) {
+	if four := ip.To4(); four != nil {
+		return &unix.SockaddrInet4{Port: port, Addr: [4]byte(four)}, unix.AF_INET
+	}
+	sa := &unix.SockaddrInet6{Port: port, ZoneId: zoneID(zone)}
+	copy(sa.Addr[:], ip.To16())
+	return sa, unix.AF_INET6
 }
 
 func zoneID(zone string) uint32 {
@@ -62,22 +91,45 @@ func zoneID(zone string) uint32 {
 	return uint32(n)
 }
 
-// netAddr gives Go's form of an address; nil for one that has no name.
+// netAddr gives Go's form of a stream socket's address; nil for one that has
+// no name.
 func netAddr(sa unix.Sockaddr) net.Addr {
 	switch a := sa.(type) {
 	case *unix.SockaddrInet4:
 		return &net.TCPAddr{IP: net.IP(a.Addr[:]).To4(), Port: a.Port}
 	case *unix.SockaddrInet6:
-		addr := &net.TCPAddr{IP: net.IP(a.Addr[:]), Port: a.Port}
-		if a.ZoneId != 0 {
-			addr.Zone = strconv.FormatUint(uint64(a.ZoneId), 10)
-			if i, err := net.InterfaceByIndex(int(a.ZoneId)); err == nil {
-				addr.Zone = i.Name
-			}
-		}
-		return addr
+		return &net.TCPAddr{IP: net.IP(a.Addr[:]), Port: a.Port, Zone: zoneName(a.ZoneId)}
 	case *unix.SockaddrUnix:
 		return &net.UnixAddr{Name: a.Name, Net: "unix"}
 	}
 	return nil
+}
+
+// packetAddr is that of a datagram socket.
+func packetAddr(sa unix.Sockaddr) net.Addr {
+	switch a := sa.(type) {
+	case *unix.SockaddrInet4:
+		return &net.UDPAddr{IP: net.IP(a.Addr[:]).To4(), Port: a.Port}
+	case *unix.SockaddrInet6:
+		ip := net.IP(a.Addr[:])
+		if four := ip.To4(); four != nil { // to a socket of both families
+			ip = four
+		}
+		return &net.UDPAddr{IP: ip, Port: a.Port, Zone: zoneName(a.ZoneId)}
+	case *unix.SockaddrUnix:
+		if a.Name != "" {
+			return &net.UnixAddr{Name: a.Name, Net: "unixgram"}
+		}
+	}
+	return nil
+}
+
+func zoneName(id uint32) string {
+	if id == 0 {
+		return ""
+	}
+	if i, err := net.InterfaceByIndex(int(id)); err == nil {
+		return i.Name
+	}
+	return strconv.FormatUint(uint64(id), 10)
 }

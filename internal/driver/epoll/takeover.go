@@ -59,6 +59,38 @@ func (d *Driver) FromListener(ln net.Listener, h driver.Handler) (driver.Listene
 	return l, nil
 }
 
+// FromPacket implements [driver.Driver]. It takes a [net.UDPConn], or a
+// [net.UnixConn] of datagrams.
+func (d *Driver) FromPacket(pc net.PacketConn, h driver.Handler) (driver.PacketConn, error) {
+	defer pc.Close() // what goes on is a copy, which is not in Go's poller
+	p := &packet{d: d, local: pc.LocalAddr()}
+	switch pc := pc.(type) {
+	case *net.UDPConn:
+		p.remote = pc.RemoteAddr()
+	case *net.UnixConn:
+		if network := pc.LocalAddr().Network(); network != "unixgram" {
+			return nil, fmt.Errorf("take over a datagram socket of %s: %w", network, errors.ErrUnsupported)
+		}
+		p.remote = pc.RemoteAddr()
+	default:
+		return nil, fmt.Errorf("take over a %T: only the datagram sockets of net have a descriptor of their own: %w", pc, errors.ErrUnsupported)
+	}
+	fd, err := duplicate(pc.(syscall.Conn))
+	if err != nil {
+		return nil, err
+	}
+	p.fd = fd
+	if p.family, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil {
+		_ = unix.Close(fd)
+		return nil, os.NewSyscallError("getsockopt", err)
+	}
+	if err := d.watch(fd, h, unix.EPOLLIN); err != nil {
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	return p, nil
+}
+
 // duplicate copies the descriptor of c, to one that does not block.
 func duplicate(c syscall.Conn) (int, error) {
 	raw, err := c.SyscallConn()

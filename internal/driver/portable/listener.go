@@ -66,7 +66,7 @@ func (d *Driver) Listen(spec driver.ListenSpec, h driver.Handler) (driver.Listen
 	}
 	address := spec.Addr.String()
 	ln, err := config.Listen(context.Background(), network, address)
-	if errors.Is(cause(err), syscall.EADDRINUSE) && !isTCP && removeDead(address) {
+	if errors.Is(cause(err), syscall.EADDRINUSE) && !isTCP && removeDead("unix", address) {
 		ln, err = config.Listen(context.Background(), network, address)
 	}
 	if err != nil {
@@ -86,9 +86,9 @@ func (d *Driver) Listen(spec driver.ListenSpec, h driver.Handler) (driver.Listen
 	return l, nil
 }
 
-// removeDead removes a unix socket's node at which nobody listens any more.
-func removeDead(name string) bool {
-	nc, err := net.Dial("unix", name)
+// removeDead removes a unix socket's node at which nobody is any more.
+func removeDead(network, name string) bool {
+	nc, err := net.Dial(network, name)
 	if err == nil {
 		_ = nc.Close()
 		return false

@@ -95,3 +95,12 @@ func (d *Driver) FromListener(ln net.Listener, _ driver.Handler) (driver.Listene
 	_ = ln.Close()
 	return nil, ErrNoNetwork
 }
+
+func (d *Driver) OpenPacket(driver.PacketSpec, driver.Handler) (driver.PacketConn, error) {
+	return nil, ErrNoNetwork
+}
+
+func (d *Driver) FromPacket(pc net.PacketConn, _ driver.Handler) (driver.PacketConn, error) {
+	_ = pc.Close()
+	return nil, ErrNoNetwork
+}

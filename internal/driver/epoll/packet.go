@@ -1,0 +1,236 @@
+//go:build linux
+
+package epoll
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
+	"golang.org/x/sys/unix"
+)
+
+// packet is a datagram socket.
+//
+// A datagram socket is told of room each time that something it has sent has
+// arrived, so room is asked for only when there was none.
+type packet struct {
+	d             *Driver
+	fd            int // -1: closed
+	family        int
+	local, remote net.Addr // remote: nil when not connected
+	node          *node    // of a unix socket, to remove; or nil
+	full          bool     // WriteTo found no room; events of room are asked for
+}
+
+// OpenPacket implements [driver.Driver].
+func (d *Driver) OpenPacket(spec driver.PacketSpec, h driver.Handler) (driver.PacketConn, error) {
+	at := spec.Local
+	if at == nil {
+		at = spec.Remote
+	}
+	_, family, err := packetSockaddr(at)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	p := &packet{d: d, fd: fd, family: family, remote: spec.Remote}
+	if err := p.open(spec, at, h); err != nil {
+		p.node.remove()
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *packet) open(spec driver.PacketSpec, at net.Addr, h driver.Handler) error {
+	if err := p.setOptions(spec); err != nil {
+		return os.NewSyscallError("setsockopt", err)
+	}
+	if err := runControl(spec.Control, p.fd, p.family, at); err != nil {
+		return err
+	}
+	if spec.Local != nil {
+		sa, _, err := packetSockaddr(spec.Local)
+		if err != nil {
+			return err
+		}
+		if err := bind(p.fd, sa, unix.SOCK_DGRAM); err != nil {
+			return os.NewSyscallError("bind", err)
+		}
+		p.node = nodeOf(spec.Local)
+	}
+	if spec.Remote != nil {
+		sa, err := p.sockaddr(spec.Remote)
+		if err != nil {
+			return err
+		}
+		if err := unix.Connect(p.fd, sa); err != nil {
+			return os.NewSyscallError("connect", err)
+		}
+	}
+	if sa, err := unix.Getsockname(p.fd); err == nil {
+		p.local = packetAddr(sa)
+	}
+	return p.d.watch(p.fd, h, unix.EPOLLIN)
+}
+
+func (p *packet) setOptions(spec driver.PacketSpec) error {
+	if p.family == unix.AF_UNIX {
+		return nil
+	}
+	for _, o := range []struct {
+		level, name int
+		on, set     bool
+	}{
+		{unix.SOL_SOCKET, unix.SO_BROADCAST, true, spec.Broadcast},
+		{unix.SOL_SOCKET, unix.SO_REUSEADDR, true, spec.ReuseAddr},
+		{unix.SOL_SOCKET, unix.SO_REUSEPORT, true, spec.ReusePort},
+		{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, spec.V6Only, p.family == unix.AF_INET6},
+	} {
+		value := 0
+		if o.on {
+			value = 1
+		}
+		if o.set {
+			if err := unix.SetsockoptInt(p.fd, o.level, o.name, value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sockaddr gives the kernel's form of an address that can be sent to.
+func (p *packet) sockaddr(to net.Addr) (unix.Sockaddr, error) {
+	sa, family, err := packetSockaddr(to)
+	if err != nil {
+		return nil, err
+	}
+	if four, ok := sa.(*unix.SockaddrInet4); ok && p.family == unix.AF_INET6 {
+		six := &unix.SockaddrInet6{Port: four.Port}
+		copy(six.Addr[:], net.IP(four.Addr[:]).To16())
+		return six, nil
+	}
+	if family != p.family {
+		return nil, &net.AddrError{Err: "an address of another family than that of the socket", Addr: to.String()}
+	}
+	return sa, nil
+}
+
+// ReadFrom implements [driver.PacketConn].
+func (p *packet) ReadFrom(b []byte) (int, net.Addr, error) {
+	if p.fd < 0 {
+		return 0, nil, net.ErrClosed
+	}
+	for {
+		n, sa, err := unix.Recvfrom(p.fd, b, unix.MSG_DONTWAIT)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return 0, nil, failure("recvfrom", err)
+		case p.remote != nil:
+			return n, p.remote, nil
+		default:
+			return n, packetAddr(sa), nil
+		}
+	}
+}
+
+var errNoReceiver = fmt.Errorf("send to nobody from a socket that is not connected: %w", syscall.EDESTADDRREQ)
+
+// WriteTo implements [driver.PacketConn].
+func (p *packet) WriteTo(b []byte, to net.Addr) (int, error) {
+	if p.fd < 0 {
+		return 0, net.ErrClosed
+	}
+	var sa unix.Sockaddr
+	switch {
+	case p.remote != nil && to != nil:
+		return 0, fmt.Errorf("send to %v from a socket that is connected: %w", to, syscall.EISCONN)
+	case p.remote == nil && to == nil:
+		return 0, errNoReceiver
+	case to != nil:
+		var err error
+		if sa, err = p.sockaddr(to); err != nil {
+			return 0, err
+		}
+	}
+	err := p.send(b, sa)
+	if err == unix.EAGAIN {
+		if err := p.wantRoom(true); err != nil {
+			return 0, err
+		}
+		return 0, driver.ErrWouldBlock
+	}
+	if p.full {
+		if err := p.wantRoom(false); err != nil {
+			return 0, err
+		}
+	}
+	if err != nil {
+		return 0, os.NewSyscallError("sendto", err)
+	}
+	return len(b), nil
+}
+
+func (p *packet) send(b []byte, to unix.Sockaddr) error {
+	for {
+		var err error
+		if to == nil {
+			_, err = unix.SendmsgN(p.fd, b, nil, nil, unix.MSG_DONTWAIT)
+		} else {
+			err = unix.Sendto(p.fd, b, unix.MSG_DONTWAIT, to)
+		}
+		if err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// wantRoom asks for events of room, or for none.
+func (p *packet) wantRoom(yes bool) error {
+	if p.full == yes {
+		return nil
+	}
+	var events uint32 = unix.EPOLLIN
+	if yes {
+		events |= unix.EPOLLOUT
+	}
+	if err := p.d.rewatch(p.fd, events|unix.EPOLLET); err != nil {
+		return err
+	}
+	p.full = yes
+	return nil
+}
+
+// Close implements [driver.PacketConn].
+func (p *packet) Close() error {
+	if p.fd < 0 {
+		return net.ErrClosed
+	}
+	fd := p.fd
+	p.fd = -1
+	p.d.unwatch(fd)
+	p.node.remove()
+	return os.NewSyscallError("close", unix.Close(fd))
+}
+
+// LocalAddr implements [driver.PacketConn].
+func (p *packet) LocalAddr() net.Addr { return p.local }
+
+// RemoteAddr implements [driver.PacketConn].
+func (p *packet) RemoteAddr() net.Addr { return p.remote }
+
+// SyscallConn implements [driver.PacketConn].
+func (p *packet) SyscallConn() (syscall.RawConn, error) {
+	if p.fd < 0 {
+		return nil, net.ErrClosed
+	}
+	return &rawConn{&p.fd}, nil
+}

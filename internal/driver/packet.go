@@ -1,0 +1,54 @@
+package driver
+
+import (
+	"net"
+	"syscall"
+)
+
+// PacketSpec says what datagram socket to open. One of Local and Remote must be
+// there; each is a *net.UDPAddr or a *net.UnixAddr.
+type PacketSpec struct {
+	Local     net.Addr // nil: any
+	Remote    net.Addr // not nil: to send to this and to hear from no other
+	V6Only    bool     // a wildcard IPv6 address takes no IPv4
+	Broadcast bool     // sending to a broadcast address is allowed
+	ReuseAddr bool     // each of several sockets at one address hears what is sent to a group
+	ReusePort bool     // several sockets at one address, to which the system deals out (SO_REUSEPORT)
+	Control   Control  // may be nil
+}
+
+// A PacketConn is a datagram socket.
+//
+// Both ReadFrom and WriteTo may give the error of something that was sent
+// earlier: a peer has answered that nobody listens there. Such an error ends
+// nothing, the next call may do better.
+type PacketConn interface {
+	// ReadFrom reads one datagram, and cuts off what p has no room for. from is
+	// the remote address of a connected socket, and may be nil for a unix one
+	// that has no name. It is not to be changed.
+	ReadFrom(p []byte) (n int, from net.Addr, err error)
+	// WriteTo writes one datagram, all of it or nothing. to is nil for the
+	// remote address of a connected socket, and for no other.
+	//
+	// A unix socket that is not connected may give ErrWouldBlock because one
+	// receiver has no room. No event may come when it has: try again later.
+	WriteTo(p []byte, to net.Addr) (int, error)
+	// Close lets go of the descriptor at once; no event comes after it. It
+	// removes a unix socket's node, if it is still the one that was made.
+	Close() error
+	LocalAddr() net.Addr  // nil for a unix socket without a name
+	RemoteAddr() net.Addr // nil when not connected
+	// SyscallConn gives access to the descriptor.
+	SyscallConn() (syscall.RawConn, error)
+}
+
+// A Watcher is a Driver that can report events of descriptors which it does not
+// own, by their number.
+type Watcher interface {
+	// Watch makes h be told of the events what of fd, at each Poll and Park
+	// while there is something to tell; of no events, no more. A handler that
+	// watches fd already is told of these events instead of those. It is
+	// ErrInUse when fd has another handler. The watch must end before fd is
+	// closed.
+	Watch(fd uintptr, what Event, h Handler) error
+}
