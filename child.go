@@ -35,7 +35,15 @@ type child struct {
 	done   bool
 	state  *os.ProcessState // nil when somebody else has reaped it
 	exited waitList
-	onExit func()
+	owner  childOwner
+}
+
+// A childOwner is told what becomes of a process.
+type childOwner interface {
+	// exited says that it has ended.
+	exited()
+	// abandoned says that the loop is closed, and it has not.
+	abandoned()
 }
 
 var _ driver.Handler = (*child)(nil)
@@ -91,8 +99,8 @@ func keepThread(fns <-chan func()) {
 }
 
 // adopt takes a process on.
-func (l *Loop) adopt(proc *os.Process, detached bool, onExit func()) *child {
-	c := &child{loop: l, proc: proc, detached: detached, onExit: onExit}
+func (l *Loop) adopt(proc *os.Process, detached bool, owner childOwner) *child {
+	c := &child{loop: l, proc: proc, detached: detached, owner: owner}
 	if l.children.alive == nil {
 		l.children.alive = make(map[*child]struct{})
 	}
@@ -161,8 +169,8 @@ func (c *child) end(state *os.ProcessState, err error) {
 			"pid", c.proc.Pid, "error", err)
 	}
 	c.exited.fire(nil)
-	if c.onExit != nil {
-		c.onExit()
+	if c.owner != nil {
+		c.owner.exited()
 	}
 }
 
@@ -218,7 +226,6 @@ func (s *children) close(l *Loop) {
 			_ = c.watch.Close()
 			c.watch = nil
 		}
-		c.onExit = nil
 		if !c.detached && c.kill() {
 			killed = append(killed, c)
 		} else if watched {
@@ -243,13 +250,19 @@ func (s *children) close(l *Loop) {
 			close(s.keeper)
 		}
 	}()
-	if !within(closeGrace, done) {
+	if within(closeGrace, done) {
+		for _, c := range killed {
+			c.end(c.outcome.state, c.outcome.err)
+		}
+	} else {
 		l.logger().Error("asyncio: processes were killed and do not end", "after", closeGrace)
-		return
 	}
-	for _, c := range killed {
-		c.end(c.outcome.state, c.outcome.err)
+	for c := range s.alive {
+		if c.owner != nil {
+			c.owner.abandoned()
+		}
 	}
+	clear(s.alive)
 }
 
 // kill kills the process, and says whether it will end or has. It may run as

@@ -3,55 +3,22 @@ package asyncio
 import (
 	"context"
 	"os"
-	"syscall"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
 // An inputPipe is a process's standard input, seen from here.
 type inputPipe struct {
-	writer    StreamWriter
-	sock      pullSocket
-	scheduled bool
+	writer StreamWriter
+	sock   pullSocket
+	watch  writePipe
 }
 
 func (l *Loop) newInputPipe(f *os.File) (*inputPipe, error) {
 	p := &inputPipe{}
 	p.sock.init(l)
-	p.sock.oneWay = true
 	p.writer.sock = &p.sock
-	return p, attachPipe(&p.sock, f, p)
-}
-
-// attachPipe gives the socket the pipe, whose events h passes on to it.
-func attachPipe(s *pullSocket, f *os.File, h driver.Handler) error {
-	conn, err := s.loop.driver.OpenFile(f)
-	if err != nil {
-		return err
-	}
-	if err := s.attach(conn); err != nil {
-		_ = conn.Close()
-		return err
-	}
-	return conn.Start(h)
-}
-
-// Ready passes an event on, and looks into what may be the end of the reader.
-func (p *inputPipe) Ready(e driver.Event) {
-	p.sock.Ready(e)
-	if e&driver.Hangup != 0 && !p.scheduled {
-		p.scheduled = true
-		p.sock.loop.ready.Push(p)
-	}
-}
-
-// run ends the pipe when nobody will read from it any more. So a writer that
-// waits for room learns of it.
-func (p *inputPipe) run() {
-	p.scheduled = false
-	if !p.sock.closed && readerGone(p.sock.conn) {
-		p.sock.abort(os.NewSyscallError("write", syscall.EPIPE))
-	}
+	return p, p.watch.attach(&p.sock.socket, f)
 }
 
 // An outputPipe is a process's standard output or error, seen from here.
@@ -77,7 +44,11 @@ func (l *Loop) newOutputPipe(f *os.File, limit int, onEnd func()) (*outputPipe, 
 	p.sock.init(l)
 	p.reader.init(l, limit)
 	p.reader.src = p
-	return p, attachPipe(&p.sock, f, p)
+	conn, err := p.sock.attachFile(f)
+	if err != nil {
+		return p, err
+	}
+	return p, conn.Start(p)
 }
 
 // Ready passes an event on.

@@ -123,11 +123,11 @@ func (p *Process) connect(l *Loop, s *started, o *processOptions) (err error) {
 			p.Stderr = &out.reader
 		}
 	}
-	p.child = l.adopt(s.proc, o.detached, p.exited)
+	p.child = l.adopt(s.proc, o.detached, p)
 	return nil
 }
 
-// exited is called when the process has ended.
+// exited implements childOwner.
 func (p *Process) exited() {
 	for _, out := range p.outs {
 		if out != nil {
@@ -136,6 +136,9 @@ func (p *Process) exited() {
 	}
 	p.closeInput()
 }
+
+// abandoned implements childOwner.
+func (p *Process) abandoned() {}
 
 func (p *Process) outputEnded() {
 	p.open--
