@@ -120,7 +120,7 @@ func (t *transport) run() {
 		t.schedule() // whoever waits for the connection runs before data comes
 		return
 	}
-	if t.toldPaused != s.paused {
+	if t.toldPaused != s.paused && s.failed == nil {
 		t.tellFlow()
 	}
 	if t.tls != nil {
