@@ -265,6 +265,41 @@ func TestProgressIsShownOnATerminalOnly(t *testing.T) {
 	}
 }
 
+// ready is a body that never makes anybody wait.
+type ready struct{ left int }
+
+func (r *ready) Read(p []byte) (int, error) {
+	if r.left == 0 {
+		return 0, io.EOF
+	}
+	n := min(len(p), r.left)
+	r.left -= n
+	return n, nil
+}
+
+func TestABodyThatNeverWaitsLetsOthersHaveTheirTurn(t *testing.T) {
+	o := &fetch.Options{Silent: true, WriteOut: "%{urlnum} ", Targets: []fetch.Target{
+		{URL: "http://much/", Output: fetch.Output{Kind: fetch.ToNowhere}},
+		{URL: "http://little/", Output: fetch.Output{Kind: fetch.ToNowhere}},
+	}}
+	f := onVirtualClock(t, o, "", func(r *http.Request) (*http.Response, error) {
+		resp := answer(r, 200, "")
+		if r.URL.Host == "much" {
+			resp.Body = io.NopCloser(&ready{100 << 20})
+			return resp, nil
+		}
+		for range 10 {
+			if err := asyncio.Sleep(r.Context(), 0); err != nil {
+				return nil, err
+			}
+		}
+		return resp, nil
+	})
+	if f.code != 0 || f.out != "1 0 " {
+		t.Fatalf("%+v", f)
+	}
+}
+
 func TestAnInterruptCancelsAndCleansUp(t *testing.T) {
 	dir := t.TempDir()
 	var errs bytes.Buffer

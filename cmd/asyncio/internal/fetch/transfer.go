@@ -211,11 +211,22 @@ func (x *transfer) receive(ctx context.Context, resp *http.Response) error {
 	return x.copy(ctx, body)
 }
 
+// maxBurst is how much of a body is moved before others have their turn. What
+// is being unpacked, or comes faster than it can be written, never waits by
+// itself.
+const maxBurst = 1 << 20
+
 // copy moves the body into the sink.
 func (x *transfer) copy(ctx context.Context, body io.Reader) error {
 	buf := x.buffers.get()
-	total := int64(0)
+	total, yielded := int64(0), int64(0)
 	for {
+		if total-yielded >= maxBurst {
+			yielded = total
+			if err := asyncio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+		}
 		n, err := body.Read(buf)
 		if total += int64(n); x.opts.MaxFilesize > 0 && total > x.opts.MaxFilesize {
 			return fail(FileTooLarge, "maximum file size exceeded: more than %d bytes came", x.opts.MaxFilesize)
