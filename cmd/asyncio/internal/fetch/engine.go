@@ -101,6 +101,9 @@ func run(ctx context.Context, loop *asyncio.Loop, o *Options, s Streams, transpo
 	for _, name := range unknown {
 		e.note("%s", unknownVariable(name))
 	}
+	if n, less := o.parallel(); less {
+		e.note("%d transfers at a time, not %d: only %d files may be open", n, o.ParallelMax, openFiles())
+	}
 	e.progress = newProgress(e)
 	defer e.progress.end()
 	defer e.closeDevices()

@@ -105,11 +105,25 @@ const (
 	DefaultMaxRedirs = 50
 )
 
-func (o *Options) parallel() int {
-	if o.ParallelMax <= 0 {
-		return defaultParallel
+const (
+	// unlimited is more files than any run has open.
+	unlimited = 1 << 20
+	// A transfer may have a connection and a file open, and leaves two idle
+	// connections; some more files are for the rest of the program.
+	filesEach, filesElse = 4, 64
+)
+
+// parallel gives how many transfers may run at a time, and whether that is less
+// than was asked for, because no more files may be open.
+func (o *Options) parallel() (n int, less bool) {
+	n = o.ParallelMax
+	if n <= 0 {
+		n = defaultParallel
 	}
-	return o.ParallelMax
+	if most := max(1, (openFiles()-filesElse)/filesEach); n > most {
+		return most, true
+	}
+	return n, false
 }
 
 func (o *Options) speedTime() time.Duration {

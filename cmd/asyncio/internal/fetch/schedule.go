@@ -60,8 +60,9 @@ type schedule struct {
 const lookahead = 4096
 
 func newSchedule(l *asyncio.Loop, o *Options, start func(*job)) *schedule {
+	parallel, _ := o.parallel()
 	return &schedule{
-		loop: l, start: start, max: o.parallel(), maxHost: o.ParallelMaxHost, interval: o.Rate.interval,
+		loop: l, start: start, max: parallel, maxHost: o.ParallelMaxHost, interval: o.Rate.interval,
 		hosts: map[string]*host{}, idle: asyncio.NewFuture[struct{}](l),
 	}
 }

@@ -18,11 +18,12 @@ func newTransport(o *Options) (*asynchttp.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
+	parallel, _ := o.parallel()
 	t := &asynchttp.Transport{
 		Proxy:              proxy,
 		TLSClientConfig:    o.TLS,
 		DisableCompression: true, // what is asked for and unpacked is decided here
-		MaxIdleConns:       max(2*o.parallel(), asynchttp.DefaultMaxIdleConns),
+		MaxIdleConns:       2 * parallel,
 		ReadBufferSize:     8 << 10,
 	}
 	if len(o.Resolve) > 0 {

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package fetch
+
+// openFiles gives how many files the program may have open at a time.
+func openFiles() int { return unlimited }
