@@ -340,6 +340,7 @@ func init() {
 	testPrograms["blocked"] = func() {
 		tell(asyncio.Run(context.Background(), func(ctx context.Context) error {
 			fmt.Println("ready")
+			//lint:ignore SA5002 it holds the loop on purpose
 			for {
 			}
 		}))

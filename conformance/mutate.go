@@ -176,11 +176,11 @@ func (o *Op) varyArg(r *rand.Rand, i int) {
 	if json.Unmarshal(o.raw[i], &old) != nil {
 		return
 	}
-	switch old.(type) {
+	switch old := old.(type) {
 	case float64, nil:
 		with = pick(r, someTimes)
 	case bool:
-		with = !old.(bool)
+		with = !old
 	case []any:
 		names, ok := o.args[i].([]string)
 		if !ok || len(names) == 0 {
