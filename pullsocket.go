@@ -8,12 +8,17 @@ import (
 	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
+// readAtOnce is how many bytes are read of a descriptor that always has more,
+// before others have their turn.
+const readAtOnce = 256 << 10
+
 // A pullSocket is a socket whose owner is a task that reads when it wants: so
 // bytes go from the kernel to where they are wanted, and what nobody asks for
 // stays in the kernel. Streams stand on it.
 type pullSocket struct {
 	socket
 	reading bool   // a task is in read
+	taken   int    // bytes read since a read has let others run
 	arrived future // what that task waits for, made new for each wait
 	readBy  deadline
 	writeBy deadline
@@ -72,14 +77,23 @@ func (s *pullSocket) read(t *task, level context.Context, p []byte) (int, error)
 	}
 	s.reading = true
 	defer func() { s.reading = false }()
+	if s.taken >= readAtOnce {
+		s.taken = 0
+		s.arrived = future{loop: s.loop} // nobody waits for it, but it may be settled
+		if err := t.yield(); err != nil {
+			return 0, err
+		}
+	}
 	for {
 		if s.readBy.expired && !s.closed {
 			return 0, os.ErrDeadlineExceeded
 		}
 		n, err := s.readNow(p)
 		if err != driver.ErrWouldBlock {
+			s.taken += n
 			return n, err
 		}
+		s.taken = 0
 		s.arrived = future{loop: s.loop}
 		if err := s.readBy.wait(t, &s.arrived, level); err != nil {
 			return 0, err
