@@ -181,10 +181,11 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 func (t *Transport) enter(ctx context.Context) (wait context.Context, own bool, leave func(), err error) {
 	loop, err := asyncio.GetRunningLoop(ctx)
 	foreign := err != nil // a context of no loop
+	mine := coro.OnMarkedGoroutine()
 	switch {
-	case foreign && t.loop == nil:
+	case foreign && (!mine || t.loop == nil):
 		return nil, false, nil, fmt.Errorf("asynchttp: round trip: %w", err)
-	case !coro.OnMarkedGoroutine():
+	case !mine:
 		return nil, false, nil, fmt.Errorf("asynchttp: round trip: %w", asyncio.ErrWrongGoroutine)
 	case foreign:
 		loop = t.loop
