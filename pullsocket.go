@@ -8,9 +8,9 @@ import (
 	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
-// readAtOnce is how many bytes are read of a descriptor that always has more,
-// before others have their turn.
-const readAtOnce = 256 << 10
+// atOnce is how many bytes are read of a descriptor that always has more, or
+// written to one that takes all, before others have their turn.
+const atOnce = 256 << 10
 
 // A pullSocket is a socket whose owner is a task that reads when it wants: so
 // bytes go from the kernel to where they are wanted, and what nobody asks for
@@ -19,6 +19,7 @@ type pullSocket struct {
 	socket
 	reading bool   // a task is in read
 	taken   int    // bytes read since a read has let others run
+	given   int    // bytes written since a write has
 	arrived future // what that task waits for, made new for each wait
 	readBy  deadline
 	writeBy deadline
@@ -77,7 +78,7 @@ func (s *pullSocket) read(t *task, level context.Context, p []byte) (int, error)
 	}
 	s.reading = true
 	defer func() { s.reading = false }()
-	if s.taken >= readAtOnce {
+	if s.taken >= atOnce {
 		s.taken = 0
 		s.arrived = future{loop: s.loop} // nobody waits for it, but it may be settled
 		if err := t.yield(); err != nil {

@@ -37,7 +37,7 @@ func (w *StreamWriter) write(ctx context.Context, p []byte) (int, error) {
 	if err != nil {
 		return n, err
 	}
-	return n, w.holdUp(ctx)
+	return n, w.holdUp(ctx, n)
 }
 
 // put is write that never waits.
@@ -62,7 +62,7 @@ func (w *StreamWriter) WriteLines(bufs ...[]byte) (int, error) {
 		if err != nil {
 			return n, err
 		}
-		return n, w.holdUp(nil)
+		return n, w.holdUp(nil, n)
 	}
 	total := 0
 	for _, b := range bufs {
@@ -75,16 +75,24 @@ func (w *StreamWriter) WriteLines(bufs ...[]byte) (int, error) {
 	return total, nil
 }
 
-// holdUp suspends the running task, if there is one, while too much is queued.
-func (w *StreamWriter) holdUp(ctx context.Context) error {
-	if !w.sock.paused || w.sock.loop.current == nil {
+// holdUp suspends the running task, if there is one, while too much is queued;
+// and for one turn, when it has written much that the kernel took at once. n is
+// what was written last.
+func (w *StreamWriter) holdUp(ctx context.Context, n int) error {
+	s := w.sock
+	s.given += n
+	if !s.paused && s.given < atOnce || s.loop.current == nil {
 		return nil
 	}
+	s.given = 0
 	t, level, err := w.begin(ctx)
 	if err != nil {
 		return err
 	}
-	return w.sock.drain(t, level)
+	if !s.paused {
+		return t.yield()
+	}
+	return s.drain(t, level)
 }
 
 func (w *StreamWriter) begin(ctx context.Context) (t *task, level context.Context, err error) {
