@@ -118,7 +118,7 @@ func (f *fetchFlags) define(c *cobra.Command) {
 	s.BoolVarP(&o.Silent, "silent", "s", false, "no progress, no messages")
 	s.BoolVarP(&o.ShowError, "show-error", "S", false, "errors all the same, with -s")
 	s.BoolVarP(&o.Verbose, "verbose", "v", false, "tell what happens")
-	s.StringVarP(&o.WriteOut, "write-out", "w", "", "print this `format` after each transfer")
+	s.StringVarP(&o.WriteOut, "write-out", "w", "", "print this `format` after each transfer; @file for a file's")
 	s.BoolVar(&o.NDJSON, "ndjson", false, "print a JSON object a line for each transfer")
 	s.BoolVar(&o.NoProgress, "no-progress-meter", false, "no progress and no summary")
 	s.StringArrayVar(&f.resolve, "resolve", nil, "`host:port:address[,address]`: the addresses of a host")
@@ -147,6 +147,13 @@ func (p *program) fetchOptions(f *fetchFlags, c *cobra.Command, args []string) e
 	}
 	if err := p.readInput(f); err != nil {
 		return err
+	}
+	if name, isFile := strings.CutPrefix(o.WriteOut, "@"); isFile {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return &fetch.Error{Code: fetch.ReadFailed, Err: fmt.Errorf("-w: %w", err)}
+		}
+		o.WriteOut = string(b)
 	}
 	for _, s := range f.resolve {
 		r, err := fetch.ParseResolve(s)

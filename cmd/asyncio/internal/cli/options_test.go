@@ -86,10 +86,13 @@ func TestFilesOfDataAndHeaders(t *testing.T) {
 	if want, got := curl(t, args...), fetch(t, append([]string{"-s"}, args...)...); got.out != want.out || got.code != 0 {
 		t.Errorf("%+v; curl: %+v", got, want)
 	}
+	if got := fetch(t, "-s", "-w", "@"+data, u+"/empty"); got.out != "a=1&\r\nb=2\n" {
+		t.Errorf("%+v", got)
+	}
 	if got := fetchFrom(t, "from\nstdin", "-s", "-d", "@-", u+"/echo"); !strings.Contains(got.out, `"fromstdin"`) {
 		t.Errorf("%+v", got)
 	}
-	for _, args := range [][]string{{"-d", "@" + dir + "/none"}, {"-H", "@" + dir + "/none"}, {"-d", "@-", "-i", "-"}} {
+	for _, args := range [][]string{{"-d", "@" + dir + "/none"}, {"-H", "@" + dir + "/none"}, {"-d", "@-", "-i", "-"}, {"-w", "@" + dir + "/none"}} {
 		if got := fetch(t, append(args, u)...); got.code != 26 {
 			t.Errorf("%+v", got)
 		}

@@ -35,8 +35,9 @@ func (o *Options) firstHop(u *url.URL) hop {
 	return hop{url: u, method: method, body: o.HasData, home: true}
 }
 
-// follow gives the request that a redirect leads to. As in curl, a method that
-// the user has named stays, and a POST becomes a GET, but for 307 and 308.
+// follow gives the request that a redirect leads to. As in curl, a POST becomes a
+// GET without a body, but for 307 and 308; and a method that the user has named
+// stays.
 func (o *Options) follow(h hop, status int, location string) (hop, error) {
 	to, err := h.url.Parse(withoutSpaces(location))
 	if err != nil {
@@ -53,7 +54,7 @@ func (o *Options) follow(h hop, status int, location string) (hop, error) {
 	next.home = h.home && to.Scheme == h.url.Scheme && hostPort(to) == hostPort(h.url)
 	switch status {
 	case http.StatusMovedPermanently, http.StatusFound:
-		if h.method == http.MethodPost || h.body && o.Method == "" {
+		if h.method == http.MethodPost || h.body {
 			next.method, next.body = http.MethodGet, false
 		}
 	case http.StatusSeeOther:
