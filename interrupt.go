@@ -105,6 +105,7 @@ type interrupts struct {
 	loop    *Loop
 	main    *task
 	signals chan os.Signal
+	watched chan struct{} // closed when all signals were taken
 	count   atomic.Int32
 	told    bool // main was cancelled
 	stopped bool
@@ -115,7 +116,7 @@ func (l *Loop) handleInterrupts(ctx context.Context, main *task) *interrupts {
 	if !l.interruptMode.handles(ctx) || l.signals[os.Interrupt] != nil {
 		return nil
 	}
-	i := &interrupts{loop: l, main: main, signals: make(chan os.Signal, 2)}
+	i := &interrupts{loop: l, main: main, signals: make(chan os.Signal, 2), watched: make(chan struct{})}
 	l.interrupts = i
 	i.resume()
 	go i.watch()
@@ -123,6 +124,7 @@ func (l *Loop) handleInterrupts(ctx context.Context, main *task) *interrupts {
 }
 
 func (i *interrupts) watch() {
+	defer close(i.watched)
 	for range i.signals {
 		if i.count.Add(1) > 1 {
 			os.Exit(interruptedCode)
@@ -152,6 +154,7 @@ func (i *interrupts) stop() {
 		i.loop.interrupts = nil
 		signal.Stop(i.signals)
 		close(i.signals) // nothing is sent after Stop
+		<-i.watched
 	}
 }
 

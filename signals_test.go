@@ -431,3 +431,38 @@ func TestAProgramThatIgnoresInterruptsGoesOnDoingSo(t *testing.T) {
 		waitFor(t, ctx, p, -15)
 	})
 }
+
+func TestAnInterruptReachesABusyLoop(t *testing.T) {
+	onEachDriverInterruptible(t, func(t *testing.T, run func(func(context.Context) error) error) {
+		err := run(func(ctx context.Context) error {
+			raise(t, syscall.SIGINT)
+			for { // the loop never waits
+				if err := asyncio.Sleep(ctx, 0); err != nil {
+					return err
+				}
+			}
+		})
+		if !errors.Is(err, asyncio.ErrInterrupted) {
+			t.Errorf("Run gives %v", err)
+		}
+	})
+}
+
+func TestAnInterruptThatComesWhenMainHasReturnedIsNotLost(t *testing.T) {
+	onEachDriverInterruptible(t, func(t *testing.T, run func(func(context.Context) error) error) {
+		failed := errors.New("failed")
+		for _, want := range []error{nil, failed} {
+			err := run(func(ctx context.Context) error {
+				seen := make(chan os.Signal, 1)
+				signal.Notify(seen, os.Interrupt)
+				defer signal.Stop(seen)
+				raise(t, syscall.SIGINT)
+				<-seen // the loop does not come to it while main runs
+				return want
+			})
+			if !errors.Is(err, asyncio.ErrInterrupted) || !errors.Is(err, want) && want != nil {
+				t.Errorf("Run gives %v", err)
+			}
+		}
+	})
+}
