@@ -64,10 +64,27 @@ func checkRequest(r *http.Request) error {
 	case r.ContentLength > 0 && r.Body == nil:
 		return fmt.Errorf("asynchttp: ContentLength is %d and Body is nil", r.ContentLength)
 	}
+	if hasControl(r.URL.Opaque) || hasControl(r.URL.RawQuery) {
+		return errControl
+	}
+	if _, err := hostHeader(r); err != nil {
+		return err
+	}
 	if err := checkHeader("header", r.Header); err != nil {
 		return err
 	}
 	return checkHeader("trailer", r.Trailer)
+}
+
+var errControl = errors.New("asynchttp: control character in the request's URL")
+
+func hasControl(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return true
+		}
+	}
+	return false
 }
 
 func checkHeader(what string, h http.Header) error {
@@ -112,8 +129,8 @@ func (o *outgoing) appendHeader(w *wire) error {
 			uri = r.URL.Opaque
 		}
 	}
-	if strings.ContainsFunc(uri, func(c rune) bool { return c < ' ' || c == 0x7f }) {
-		return errors.New("asynchttp: control character in the request's URL")
+	if hasControl(uri) {
+		return errControl
 	}
 	w.add(method, " ", uri, " HTTP/1.1\r\n")
 	o.field(w, "Host", host)
