@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"net/http"
@@ -9,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/cli"
 )
 
 // newProxy starts a proxy that connects to where it is asked to, if the user is
@@ -147,5 +150,33 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 	got := fetchFrom(t, list, "-s", "-i", "-", "-o", os.DevNull, "--parallel-max", "4", "-w", "%{num_connects}")
 	if n := strings.Count(got.out, "1"); got.code != 0 || len(got.out) != 100 || n > 4 {
 		t.Errorf("%d connections for %d requests: %+v", n, len(got.out), got)
+	}
+}
+
+func TestAListIsFetchedWhileItIsWritten(t *testing.T) {
+	asked := make(chan string)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.URL.Path
+		_, _ = io.WriteString(w, r.URL.Path)
+	}))
+	defer s.Close()
+	list, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer list.Close()
+	go func() {
+		defer writer.Close()
+		for _, path := range []string{"/a", "/b", "/c"} {
+			_, _ = io.WriteString(writer, s.URL+path+"\n")
+			if got := <-asked; got != path {
+				t.Errorf("%s was asked for, not %s", got, path)
+			}
+		}
+	}()
+	var out, errs bytes.Buffer
+	code := cli.Run(t.Context(), []string{"fetch", "-s", "-", "--parallel-max", "1"}, list, &out, &errs)
+	if code != 0 || out.String() != "/a/b/c" {
+		t.Fatalf("(%d) %s, %s", code, out.String(), errs.String())
 	}
 }

@@ -90,7 +90,7 @@ func (p *program) streams() fetch.Streams {
 	if f := terminal(p.err); f != nil && allowEscapes(f) {
 		s.Width = func() int {
 			w, _, err := term.GetSize(int(f.Fd()))
-			if err != nil {
+			if err != nil || w <= 0 { // one that does not say
 				return 80
 			}
 			return w

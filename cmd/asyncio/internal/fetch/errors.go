@@ -59,7 +59,7 @@ func (e *Error) reason() string {
 	if len(text) > maxReason {
 		text = strings.ToValidUTF8(text[:maxReason], "") + " ..."
 	}
-	return printable(text)
+	return printable(strings.ReplaceAll(text, "\n", "; ")) // as of several errors joined
 }
 
 // Unwrap gives the reason.

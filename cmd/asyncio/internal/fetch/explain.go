@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 
@@ -89,10 +90,7 @@ func requestError(err error) *Error {
 		}
 		return fail(TLSFailed, "%w", plainly(err))
 	case isConnectError(err):
-		if errors.Is(err, syscall.ETIMEDOUT) {
-			return fail(TimedOut, "failed to connect: %w", plainly(err))
-		}
-		return fail(CannotConnect, "failed to connect: %w", plainly(err))
+		return connectError(err)
 	case errors.As(err, &malformed):
 		return malformedError(malformed)
 	case errors.Is(err, asynchttp.ErrEmptyReply):
@@ -101,6 +99,23 @@ func requestError(err error) *Error {
 		return fail(TimedOut, "%w", plainly(err))
 	}
 	return fail(ReceiveFailed, "%w", plainly(err))
+}
+
+// connectError explains why a connection could not be made.
+func connectError(err error) *Error {
+	code := CannotConnect
+	if errors.Is(err, syscall.ETIMEDOUT) {
+		code = TimedOut
+	}
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Addr == nil {
+		return fail(code, "failed to connect: %w", plainly(err))
+	}
+	reason := op.Err
+	if call, ok := reason.(*os.SyscallError); ok {
+		reason = call.Err
+	}
+	return fail(code, "failed to connect to %s: %w", op.Addr, reason)
 }
 
 func proxyError(e *asynchttp.ProxyError) *Error {
