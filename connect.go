@@ -160,16 +160,28 @@ func startTransport(l *Loop, conn driver.Conn, factory func() Protocol, o *strea
 
 // resolve gives the addresses to try, in their order.
 func (o *streamOptions) resolve(t *task, level context.Context, network, address string) ([]net.Addr, error) {
-	family := "ip"
 	switch network {
 	case "unix":
 		return []net.Addr{&net.UnixAddr{Name: address, Net: "unix"}}, nil
-	case "tcp":
-	case "tcp4", "tcp6":
-		family = "ip" + network[3:]
+	case "tcp", "tcp4", "tcp6":
 	default:
 		return nil, net.UnknownNetworkError(network)
 	}
+	found, err := o.lookupAddress(t, level, network, address)
+	if err != nil {
+		return nil, err
+	}
+	addrs := make([]net.Addr, len(found))
+	for i, a := range found {
+		addrs[i] = net.TCPAddrFromAddrPort(a)
+	}
+	return addrs, nil
+}
+
+// lookupAddress gives the addresses of a host and a port, in the order in which
+// to try them, for the network "tcp" or "udp", or one of these with "4" or "6".
+func (o *streamOptions) lookupAddress(t *task, level context.Context, network, address string) ([]netip.AddrPort, error) {
+	family := "ip" + network[3:]
 	host, service, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
@@ -182,7 +194,7 @@ func (o *streamOptions) resolve(t *task, level context.Context, network, address
 		if family == "ip4" && !ip.Unmap().Is4() || family == "ip6" && !ip.Is6() {
 			return nil, &net.AddrError{Err: "not an address of " + network, Addr: host}
 		}
-		return []net.Addr{tcpAddr(ip, port)}, nil
+		return []netip.AddrPort{netip.AddrPortFrom(ip.Unmap(), uint16(port))}, nil
 	}
 	if host == "" { // this machine, as for net.Dial
 		host = "localhost"
@@ -191,9 +203,9 @@ func (o *streamOptions) resolve(t *task, level context.Context, network, address
 	if err != nil {
 		return nil, err
 	}
-	addrs := make([]net.Addr, len(ips))
+	addrs := make([]netip.AddrPort, len(ips))
 	for i, ip := range interleave(ips) {
-		addrs[i] = tcpAddr(ip, port)
+		addrs[i] = netip.AddrPortFrom(ip.Unmap(), uint16(port))
 	}
 	return addrs, nil
 }
@@ -219,10 +231,6 @@ func (o *streamOptions) lookup(t *task, level context.Context, network, host str
 		err = &net.DNSError{Err: "no addresses", Name: host, IsNotFound: true}
 	}
 	return ips, err
-}
-
-func tcpAddr(ip netip.Addr, port int) net.Addr {
-	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(ip.Unmap(), uint16(port)))
 }
 
 // interleave orders addresses as RFC 8305 wants them tried: the families in

@@ -72,7 +72,9 @@ type Loop struct {
 	signals       map[os.Signal]*signalWatch
 	interrupts    *interrupts // of the Run that is under way; or nil
 	interruptMode interruptMode
+	datagrams     []*datagramTransport
 	readInto      []byte // what connections are read into for their protocols
+	readUnixInto  []byte // likewise datagrams of unix sockets, which may be longer
 	log           *slog.Logger
 	onError       ExceptionHandler
 }
@@ -431,6 +433,9 @@ func (l *Loop) Close() error {
 	}
 	for l.sockets.head != nil {
 		l.sockets.head.abort(ErrLoopClosed)
+	}
+	for len(l.datagrams) > 0 {
+		l.datagrams[0].finish(ErrLoopClosed)
 	}
 	l.children.close(l)
 	l.removeSignalHandlers()

@@ -253,9 +253,10 @@ func (s *socket) settleEnd() {
 	}
 }
 
-// setLimits sets the water marks. A negative high is four times low, or the
-// default; a negative low a quarter of high.
-func (s *socket) setLimits(low, high int) {
+// waterMarks gives the limits of a write queue that low and high stand for. A
+// negative high is four times low, or the default; a negative low a quarter of
+// high.
+func waterMarks(low, high int) (int, int) {
 	if high < 0 {
 		high = defaultHighWater
 		if low >= 0 {
@@ -265,6 +266,12 @@ func (s *socket) setLimits(low, high int) {
 	if low < 0 || low > high {
 		low = high / 4
 	}
+	return low, high
+}
+
+// setLimits sets the water marks.
+func (s *socket) setLimits(low, high int) {
+	low, high = waterMarks(low, high)
 	s.low, s.high = low, high
 	if paused := s.queued() > high; paused != s.paused {
 		s.paused = paused

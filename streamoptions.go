@@ -21,6 +21,26 @@ type StreamOption interface {
 	ServerOption
 }
 
+// A SocketOption is an option of whatever opens a socket.
+type SocketOption interface {
+	StreamOption
+	DatagramOption
+}
+
+// A BindOption is an option of what receives at an address: a server, a
+// datagram endpoint.
+type BindOption interface {
+	ServerOption
+	DatagramOption
+}
+
+// A LookupOption is an option of what looks names up: a connection, a datagram
+// endpoint.
+type LookupOption interface {
+	ConnOption
+	DatagramOption
+}
+
 // A Resolver looks a host name up. The network is "ip", "ip4" or "ip6".
 type Resolver func(ctx context.Context, network, host string) ([]netip.Addr, error)
 
@@ -73,6 +93,12 @@ func (n LimitOption) applyConn(o *streamOptions)     { o.limit = int(n) }
 func (n LimitOption) applyServer(o *streamOptions)   { o.limit = int(n) }
 func (n LimitOption) applyProcess(o *processOptions) { o.limit = int(n) }
 
+// A socketOption is one of streams and of datagrams.
+type socketOption struct {
+	streamOption
+	datagramOption
+}
+
 // WithLimit sets how long a line, or what [StreamReader.ReadUntil] reads, may
 // be, in bytes, on connections and on the output of processes. Without it that
 // is 64 KiB. Python: limit=.
@@ -123,8 +149,11 @@ func WithoutServing() ServerOption {
 
 // WithControl makes f run on each new descriptor before it is connected or
 // bound, as [net.Dialer.Control] does.
-func WithControl(f func(network, address string, c syscall.RawConn) error) StreamOption {
-	return streamOption(func(o *streamOptions) { o.control = f })
+func WithControl(f func(network, address string, c syscall.RawConn) error) SocketOption {
+	return socketOption{
+		func(o *streamOptions) { o.control = f },
+		func(o *datagramOptions) { o.control = f },
+	}
 }
 
 // WithConnectTimeout bounds all of [OpenConnection]: looking the name up,
@@ -148,8 +177,11 @@ func WithHappyEyeballsDelay(d time.Duration) ConnOption {
 
 // WithResolver makes r look host names up, in the loop's executor, instead of
 // [net.DefaultResolver].
-func WithResolver(r Resolver) ConnOption {
-	return connOption(func(o *streamOptions) { o.resolver = r })
+func WithResolver(r Resolver) LookupOption {
+	return socketOption{
+		func(o *streamOptions) { o.resolver = r },
+		func(o *datagramOptions) { o.resolver = r },
+	}
 }
 
 // WithBacklog sets how many connections wait to be accepted. Without it that is
@@ -158,8 +190,12 @@ func WithBacklog(n int) ServerOption {
 	return serverOption(func(o *streamOptions) { o.backlog = n })
 }
 
-// WithReusePort lets several servers listen on one port; the system deals the
-// connections out. Python: reuse_port=.
-func WithReusePort() ServerOption {
-	return serverOption(func(o *streamOptions) { o.reusePort = true })
+// WithReusePort lets several servers listen on one port, or several datagram
+// endpoints receive at it; the system deals the connections or the datagrams
+// out. Python: reuse_port=.
+func WithReusePort() BindOption {
+	return socketOption{
+		func(o *streamOptions) { o.reusePort = true },
+		func(o *datagramOptions) { o.reusePort = true },
+	}
 }

@@ -67,8 +67,10 @@ func packetSockaddr(addr net.Addr) (unix.Sockaddr, int, error) {
 		return sa, family, nil
 	case *net.UnixAddr:
 		return &unix.SockaddrUnix{Name: a.Name}, unix.AF_UNIX, nil
+	case nil:
+		return nil, 0, &net.AddrError{Err: "missing address"}
 	}
-	return nil, 0, fmt.Errorf("an address of type %T is not one of a datagram socket", addr)
+	return nil, 0, &net.AddrError{Err: "not an address of a datagram socket", Addr: addr.String()}
 }
 
 func inetSockaddr(ip net.IP, port int, zone string) (unix.Sockaddr, int) {

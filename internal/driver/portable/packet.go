@@ -144,6 +144,10 @@ func packetNetworkOf(addr net.Addr, v6only bool) (string, error) {
 // datagram is awaited from one that is neither a [net.UDPConn] nor a
 // [net.UnixConn] a buffer is held.
 func (d *Driver) FromPacket(pc net.PacketConn, h driver.Handler) (driver.PacketConn, error) {
+	if u, ok := pc.(*net.UnixConn); ok && u.LocalAddr().Network() != "unixgram" {
+		_ = pc.Close()
+		return nil, fmt.Errorf("take over a datagram socket of %s: %w", u.LocalAddr().Network(), errors.ErrUnsupported)
+	}
 	return d.newPacket(pc, h), nil
 }
 

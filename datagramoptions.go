@@ -1,0 +1,105 @@
+package asyncio
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
+)
+
+// A DatagramOption is an option of [Loop.CreateDatagramEndpoint].
+type DatagramOption interface{ applyDatagram(*datagramOptions) }
+
+type datagramOptions struct {
+	local, remote *string
+	broadcast     bool
+	reusePort     bool
+	groups        []multicastGroup
+	control       func(network, address string, c syscall.RawConn) error
+	resolver      Resolver
+	conn          net.PacketConn
+}
+
+type datagramOption func(*datagramOptions)
+
+func (f datagramOption) applyDatagram(o *datagramOptions) { f(o) }
+
+// resolving gives the options by which names are looked up.
+func (o *datagramOptions) resolving() *streamOptions { return &streamOptions{resolver: o.resolver} }
+
+// text names the endpoint, for messages.
+func (o *datagramOptions) text(network string) net.Addr {
+	switch {
+	case o.conn != nil:
+		return o.conn.LocalAddr()
+	case o.remote != nil:
+		return textAddr{network, *o.remote}
+	case o.local != nil:
+		return textAddr{network, *o.local}
+	}
+	return nil
+}
+
+// WithLocalAddress makes a datagram endpoint receive at the address: a host and
+// a port, "127.0.0.1:53", of which the host may be empty for all addresses of
+// this machine and the port 0 for any; or the path of a unix socket. Python:
+// local_addr=.
+func WithLocalAddress(address string) DatagramOption {
+	return datagramOption(func(o *datagramOptions) { o.local = &address })
+}
+
+// WithRemoteAddress connects a datagram endpoint: it sends to the address and
+// to no other, and hears from no other. Python: remote_addr=.
+func WithRemoteAddress(address string) DatagramOption {
+	return datagramOption(func(o *datagramOptions) { o.remote = &address })
+}
+
+// WithBroadcast allows a datagram endpoint to send to a broadcast address.
+// Python: allow_broadcast=.
+func WithBroadcast() DatagramOption {
+	return datagramOption(func(o *datagramOptions) { o.broadcast = true })
+}
+
+// WithMulticastGroup makes a datagram endpoint receive what is sent to the group
+// on the interface ifi, or on one that the system chooses when that is nil. It
+// may be given several times. Several endpoints may receive the same group at
+// the same port. Python: setsockopt with IP_ADD_MEMBERSHIP.
+func WithMulticastGroup(group netip.Addr, ifi *net.Interface) DatagramOption {
+	return datagramOption(func(o *datagramOptions) {
+		o.groups = append(o.groups, multicastGroup{group.Unmap(), ifi})
+	})
+}
+
+// WithPacketConn makes the endpoint one over pc instead of opening a socket.
+// The other options do nothing then, but for [WithMulticastGroup]. pc belongs
+// to the loop from then on, also when that fails. On Linux it must be a
+// [net.UDPConn], or a [net.UnixConn] of datagrams; the portable driver takes
+// any. Python: sock=.
+func WithPacketConn(pc net.PacketConn) DatagramOption {
+	return datagramOption(func(o *datagramOptions) { o.conn = pc })
+}
+
+// A multicastGroup is one that an endpoint receives.
+type multicastGroup struct {
+	group netip.Addr
+	ifi   *net.Interface // nil: the system chooses
+}
+
+func (g multicastGroup) join(conn driver.PacketConn) error {
+	if !g.group.IsMulticast() {
+		return &net.AddrError{Err: "not a multicast address", Addr: g.group.String()}
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if cerr := raw.Control(func(fd uintptr) { err = joinGroup(fd, g.group, g.ifi) }); cerr != nil {
+		return cerr
+	}
+	if err != nil {
+		return fmt.Errorf("join the group %v: %w", g.group, err)
+	}
+	return nil
+}
