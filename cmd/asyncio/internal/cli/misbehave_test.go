@@ -52,13 +52,14 @@ func TestMisbehavingServersEndWithCurlsCode(t *testing.T) {
 func TestMisbehavingServersDoNotKeepOthersFromFinishing(t *testing.T) {
 	u := newRawSite(t, misbehave)
 	good := newSite(t)
+	secure, _ := newTLSSite(t) // whose authority nobody knows
 	want := map[string]int{
 		u + "/never": 28, u + "/drip": 28, u + "/reset": 56, u + "/endless-header": 56, u + "/endless-headers": 56, u + "/endless-100": 56,
 		u + "/endless-body": 63, u + "/loop": 47, u + "/to-gopher": 1, u + "/to-nowhere": 3, u + "/empty-reply": 52, u + "/short": 18,
 		u + "/short-chunk": 18, u + "/no-last-chunk": 18, u + "/bad-chunk": 56, u + "/differing-lengths": 8, u + "/bad-length": 8,
 		u + "/no-colon": 8, u + "/nul": 8, u + "/not-http": 1, u + "/bad-status": 1, u + "/http2": 1, u + "/bad-transfer": 61,
 		u + "/bad-encoding": 61, u + "/bad-gzip": 61, good + "/bomb": 63,
-		"foo://x": 1, "http://": 3, "http://no.such.host.invalid/": 6,
+		secure + "/plain": 60, "foo://x": 1, "http://": 3, "http://no.such.host.invalid/": 6,
 		u + "/http10": 0, u + "/good": 0, good + "/hops/3": 0,
 	}
 	var list strings.Builder
@@ -133,6 +134,20 @@ func TestConnectTimeout(t *testing.T) {
 	got := fetch(t, "-sS", "--connect-timeout", "0.3", u)
 	if got.code != 28 || !strings.Contains(got.errs, "(28) "+u+": connection to") {
 		t.Fatalf("%+v", got)
+	}
+}
+
+func TestAHandshakeThatIsNotAnsweredIsGivenUp(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // the system connects, nobody answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	u := "https://" + l.Addr().String() + "/"
+	for _, limit := range []string{"--connect-timeout", "--max-time"} {
+		if want, got := curl(t, limit, "0.3", u), fetch(t, "-sS", limit, "0.3", u); got.code != want.code || !strings.Contains(got.errs, "(28) "+u) {
+			t.Errorf("%s: %+v; curl: %+v", limit, got, want)
+		}
 	}
 }
 

@@ -7,10 +7,14 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/asynchttp"
 )
+
+// handshakeTimeout is curl's, for all of connecting.
+const handshakeTimeout = 300 * time.Second
 
 // newTransport makes what requests go through.
 func newTransport(o *Options) (*asynchttp.Transport, error) {
@@ -20,11 +24,12 @@ func newTransport(o *Options) (*asynchttp.Transport, error) {
 	}
 	parallel, _ := o.parallel()
 	t := &asynchttp.Transport{
-		Proxy:              proxy,
-		TLSClientConfig:    o.TLS,
-		DisableCompression: true, // what is asked for and unpacked is decided here
-		MaxIdleConns:       2 * parallel,
-		ReadBufferSize:     8 << 10,
+		Proxy:               proxy,
+		TLSClientConfig:     o.TLS,
+		DisableCompression:  true,             // what is asked for and unpacked is decided here
+		TLSHandshakeTimeout: handshakeTimeout, // --connect-timeout may be shorter, and has a timer of its own
+		MaxIdleConns:        2 * parallel,
+		ReadBufferSize:      8 << 10,
 	}
 	if len(o.Resolve) > 0 {
 		t.DialContext = o.dial
