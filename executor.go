@@ -4,156 +4,69 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
 	"runtime/debug"
-	"sync"
+	"slices"
 	"time"
 )
 
 // ErrExecutorShutdown is returned for a job given to an executor that was shut
-// down.
+// down, or dropped by that before it began.
 var ErrExecutorShutdown = errors.New("asyncio: the executor is shut down")
 
-// A ThreadPoolExecutor runs functions that block on goroutines of their own,
-// so many at a time; the others queue. Python: ThreadPoolExecutor.
+// An Executor runs functions that block somewhere else than on the loop's
+// goroutine. Python: concurrent.futures.Executor.
 //
 // Its methods may be called from any goroutine.
-type ThreadPoolExecutor struct {
-	mu      sync.Mutex
-	queue   []*job
-	workers int // goroutines; each runs one job or looks for one
-	max     int
-	closed  bool
-	idle    chan struct{} // closed when, after closing, the last job has ended
-}
-
-type job struct {
-	ctx    context.Context
-	cancel context.CancelFunc
-	fn     func(context.Context)
-}
-
-// NewThreadPoolExecutor makes an executor that runs at most maxWorkers
-// functions at a time; 0 means four more than the number of processors, and at
-// most 32, as in Python.
-func NewThreadPoolExecutor(maxWorkers int) *ThreadPoolExecutor {
-	if maxWorkers <= 0 {
-		maxWorkers = min(32, runtime.NumCPU()+4)
-	}
-	return &ThreadPoolExecutor{max: maxWorkers, idle: make(chan struct{})}
-}
-
-// submit queues j.
-func (e *ThreadPoolExecutor) submit(j *job) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return ErrExecutorShutdown
-	}
-	e.queue = append(e.queue, j)
-	if e.workers < e.max {
-		e.workers++
-		go e.work()
-	}
-	return nil
-}
-
-// work runs jobs until there are none.
-func (e *ThreadPoolExecutor) work() {
-	for {
-		j := e.take()
-		if j == nil {
-			return
-		}
-		j.fn(j.ctx)
-		j.cancel()
-	}
-}
-
-// take gives the next job, or nil when there is none: the worker ends then,
-// and is not counted any more.
-func (e *ThreadPoolExecutor) take() *job {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for len(e.queue) > 0 {
-		j := e.queue[0]
-		e.queue[0] = nil
-		e.queue = e.queue[1:]
-		return j
-	}
-	e.queue = nil
-	e.workers--
-	if e.closed && e.workers == 0 {
-		close(e.idle)
-	}
-	return nil
-}
-
-// Shutdown takes no more jobs and waits until those it has are done, or ctx
-// ends; then it gives ctx's error, with how many are left. It blocks the
-// goroutine: inside a coroutine, use it with [ToThread] only. Python:
-// Executor.shutdown.
-func (e *ThreadPoolExecutor) Shutdown(ctx context.Context) error {
-	e.abandonQueue(false)
-	select {
-	case <-e.idle:
-		return nil
-	case <-ctx.Done():
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		return fmt.Errorf("asyncio: shutdown of the executor: %d jobs are still running: %w", e.workers, ctx.Err())
-	}
-}
-
-// abandon takes no more jobs and drops those that have not begun.
-func (e *ThreadPoolExecutor) abandon() { e.abandonQueue(true) }
-
-func (e *ThreadPoolExecutor) abandonQueue(drop bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if drop {
-		for _, j := range e.queue {
-			j.cancel()
-		}
-		e.queue = nil
-	}
-	if !e.closed {
-		e.closed = true
-		if e.workers == 0 {
-			close(e.idle)
-		}
-	}
+type Executor interface {
+	// Submit has fn called, once, on another goroutine, and returns at once.
+	// fn is given ctx. When ctx ends before its turn has come, fn must be
+	// called all the same: it returns at once then. An error says that fn
+	// will not be called.
+	Submit(ctx context.Context, fn func(ctx context.Context)) error
+	// Shutdown takes no more functions, and waits until those that it has
+	// have returned. When ctx ends first it drops those that have not begun,
+	// and gives an error.
+	Shutdown(ctx context.Context) error
 }
 
 // RunInExecutor runs fn on a goroutine of the executor, or of the loop's
-// default one when that is nil, and gives a future for its result. The context
-// that fn gets ends when the future is cancelled; a function that does not
-// heed it runs on, and its result is dropped. A panic becomes a [*PanicError].
+// default one when e is nil, and gives a future for its result. The context
+// that fn gets ends when the future is cancelled; a function that does not heed
+// it runs on, and its result is dropped. One that has not begun is not called
+// then. A panic becomes a [*PanicError].
 //
 // It is for the loop's goroutine; fn runs elsewhere and must not touch the
 // loop but by [Loop.CallSoonThreadsafe]. Python: loop.run_in_executor.
-func RunInExecutor[T any](l *Loop, e *ThreadPoolExecutor, fn func(context.Context) (T, error)) *Future[T] {
+func RunInExecutor[T any](l *Loop, e Executor, fn func(context.Context) (T, error)) *Future[T] {
 	return runInExecutor(l, context.Background(), e, fn)
 }
 
 // ToThread runs fn on a goroutine of the loop's default executor and waits for
-// it. When the wait is cancelled, the context that fn gets ends, and ToThread
-// returns at once. Python: to_thread.
+// it. fn gets the values of ctx. When the wait is cancelled, the context that
+// fn gets ends, and ToThread returns at once. Python: to_thread.
 func ToThread[T any](ctx context.Context, fn func(context.Context) (T, error)) (T, error) {
 	t, level, err := enter(ctx)
 	if err != nil {
 		var zero T
 		return zero, err
 	}
-	return toThread(t, level, fn)
+	return inExecutor(t, level, ctx, nil, fn)
 }
 
+// toThread is ToThread where ctx has been entered already.
 func toThread[T any](t *task, level context.Context, fn func(context.Context) (T, error)) (T, error) {
-	values := t.ctx.outer
-	if level != nil {
-		values = level
+	values := level
+	if level == nil {
+		values = t.ctx.outer
 	}
-	f := runInExecutor(t.loop, values, nil, fn)
+	return inExecutor(t, level, values, nil, fn)
+}
+
+// inExecutor runs fn in e, with the values of a context, and waits for it.
+func inExecutor[T any](t *task, level, values context.Context, e Executor, fn func(context.Context) (T, error)) (T, error) {
+	f := runInExecutor(t.loop, valuesOf(values), e, fn)
 	if err := t.wait(&f.future, level); err != nil {
 		f.Cancel()
 		var zero T
@@ -162,58 +75,138 @@ func toThread[T any](t *task, level context.Context, fn func(context.Context) (T
 	return f.value, nil
 }
 
-func runInExecutor[T any](l *Loop, ctx context.Context, e *ThreadPoolExecutor, fn func(context.Context) (T, error)) *Future[T] {
+func runInExecutor[T any](l *Loop, ctx context.Context, e Executor, fn func(context.Context) (T, error)) *Future[T] {
 	f := NewFuture[T](l)
 	if e == nil {
-		if l.executor == nil && !l.closing {
-			l.executor = NewThreadPoolExecutor(l.workers)
-		}
-		if e = l.executor; e == nil {
+		if e = l.defaultExecutor(); e == nil {
 			f.setError(ErrLoopClosed)
 			return f
 		}
 	}
-	j := &job{}
-	j.ctx, j.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	j.fn = func(ctx context.Context) {
-		v, err := protect(ctx, fn)
-		l.deliver(func() {
-			if f.Done() {
-				return
-			}
-			if err != nil {
-				f.setError(err)
-				return
-			}
-			f.value = v
-			f.setResult()
-		})
-	}
-	l.inbox.outside.Add(1)
-	if err := e.submit(j); err != nil {
+	j := newJob(f, ctx, fn)
+	if err := e.Submit(j, j.work); err != nil {
 		l.inbox.outside.Add(-1)
-		j.cancel()
+		j.cancel(nil)
 		f.setError(err)
-		return f
 	}
-	f.add(&doneCallback{fn: j.cancel})
 	return f
 }
 
-// protect makes a panic of fn an error.
-func protect[T any](ctx context.Context, fn func(context.Context) (T, error)) (v T, err error) {
+// A job is a function whose result, from another goroutine, a future is for. It
+// is the context by which an executor knows it, too.
+type job[T any] struct {
+	context.Context
+	cancel context.CancelCauseFunc
+	fn     func(context.Context) (T, error)
+	f      *Future[T] // of the loop's goroutine
+	loop   *Loop
+	v      T
+	err    error
+}
+
+// newJob makes a job and counts it among those that the loop waits for.
+func newJob[T any](f *Future[T], ctx context.Context, fn func(context.Context) (T, error)) *job[T] {
+	j := &job[T]{fn: fn, f: f, loop: f.loop}
+	j.Context, j.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	f.loop.inbox.outside.Add(1)
+	f.add(jobEnd[T]{j})
+	return j
+}
+
+// work calls the function, and brings the result to the loop, whatever happens.
+func (j *job[T]) work(context.Context) {
 	returned := false
 	defer func() {
-		if returned {
-			return
+		if !returned {
+			j.err = ErrGoexit
+			if p := recover(); p != nil {
+				j.err = &PanicError{Value: p, Stack: debug.Stack()}
+			}
 		}
-		if p := recover(); p != nil {
-			err = &PanicError{Value: p, Stack: debug.Stack()}
-		}
+		j.loop.deliver(jobResult[T]{j})
 	}()
-	v, err = fn(ctx)
+	if j.Context.Err() != nil {
+		j.err = context.Cause(j.Context)
+	} else {
+		j.v, j.err = j.fn(j.Context)
+	}
 	returned = true
-	return v, err
+}
+
+// drop ends the job's context.
+func (j *job[T]) drop(cause error) { j.cancel(cause) }
+
+// function names what the job calls.
+func (j *job[T]) function() uintptr { return reflect.ValueOf(j.fn).Pointer() }
+
+// jobResult settles a job's future, on the loop's goroutine.
+type jobResult[T any] struct{ *job[T] }
+
+func (r jobResult[T]) run() {
+	f := r.f
+	if f.state != pending {
+		return
+	}
+	if r.err != nil {
+		f.setError(r.err)
+		return
+	}
+	f.value = r.v
+	f.setResult()
+}
+
+// jobEnd ends a job's context once its future is done.
+type jobEnd[T any] struct{ *job[T] }
+
+func (e jobEnd[T]) run() { e.cancel(nil) }
+
+// deliver brings the result of a job that was counted in inbox.outside. The
+// virtual clock, which waits for such jobs, must never see neither the job nor
+// its result; and it must be woken when it has seen the job last.
+func (l *Loop) deliver(r runnable) {
+	l.inbox.put(r) // a loop that was closed meanwhile does not want it any more
+	l.inbox.outside.Add(-1)
+	l.driver.Wake()
+}
+
+// SetDefaultExecutor makes e what [ToThread] and [RunInExecutor] use when they
+// are given none, and gives the one there was, or nil, which is the caller's to
+// shut down. From now on e is the loop's: [Run] and [Runner.Close] wait for its
+// jobs and shut it down, [Loop.Close] does without waiting. Python:
+// loop.set_default_executor.
+func (l *Loop) SetDefaultExecutor(e Executor) (old Executor) {
+	old, l.executor = l.executor, e
+	return old
+}
+
+// defaultExecutor gives the default executor, made when there is none; nil on a
+// loop that is closed.
+func (l *Loop) defaultExecutor() Executor {
+	if l.executor == nil && !l.closing {
+		l.executor = NewThreadPoolExecutor(l.workers)
+	}
+	return l.executor
+}
+
+// ShutdownDefaultExecutor takes no more jobs and suspends the running task
+// until those of the default executor are done. When the wait is cancelled, or
+// ctx ends, the contexts of the jobs end. [Run] does this by itself. Python:
+// loop.shutdown_default_executor.
+func (l *Loop) ShutdownDefaultExecutor(ctx context.Context) error {
+	t, level, err := l.enter(ctx)
+	if err != nil {
+		return err
+	}
+	e := l.defaultExecutor()
+	if e == nil {
+		return ErrLoopClosed
+	}
+	f := WrapFuture(l, func(ctx context.Context) (struct{}, error) { return struct{}{}, e.Shutdown(ctx) })
+	if err := t.wait(&f.future, level); err != nil {
+		f.Cancel()
+		return err
+	}
+	return nil
 }
 
 // shutdownExecutor waits for the default executor's jobs.
@@ -226,11 +219,27 @@ func (l *Loop) shutdownExecutor(grace time.Duration) error {
 	return l.executor.Shutdown(ctx)
 }
 
-// deliver brings the result of a job that was counted in inbox.outside. The
-// virtual clock, which waits for such jobs, must never see neither the job nor
-// its result; and it must be woken when it has seen the job last.
-func (l *Loop) deliver(fn func()) {
-	l.inbox.put(&Handle{fn: fn}) // a loop that was closed meanwhile does not want it any more
-	l.inbox.outside.Add(-1)
-	l.driver.Wake()
+// abandonExecutor shuts the default executor down without waiting.
+func (l *Loop) abandonExecutor() {
+	if l.executor == nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	err := l.executor.Shutdown(ctx)
+	var left *JobsLeftError
+	if errors.As(err, &left) && !slices.ContainsFunc(left.Jobs, func(j Job) bool { return !j.Cancelled }) {
+		return // each was told to end before
+	}
+	if err != nil {
+		l.logger().Warn("asyncio: the loop is closed while jobs are under way", "error", err)
+	}
+}
+
+// functionName gives the name of the function that begins at pc.
+func functionName(pc uintptr) string {
+	if f := runtime.FuncForPC(pc); f != nil {
+		return shortFunction(f.Name())
+	}
+	return fmt.Sprintf("%#x", pc)
 }

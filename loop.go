@@ -62,8 +62,8 @@ type Loop struct {
 	taskCount                          uint64
 
 	inbox         inbox
-	gone          chan struct{}       // closed when the loop is
-	executor      *ThreadPoolExecutor // the default one, made when first used
+	gone          chan struct{} // closed when the loop is
+	executor      Executor      // the default one, made when first used
 	workers       int
 	unseen        unseenErrors
 	sockets       socketList
@@ -443,9 +443,7 @@ func (l *Loop) Close() error {
 	if !before {
 		coro.UnmarkGoroutine()
 	}
-	if l.executor != nil {
-		l.executor.abandon()
-	}
+	l.abandonExecutor()
 	l.unseen.report()
 	l.closed = true
 	close(l.gone)
