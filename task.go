@@ -97,6 +97,9 @@ type AnyTask interface {
 	// Uncancel takes one call of Cancel back and gives the count that is
 	// left. Python: Task.uncancel.
 	Uncancel() int
+	// Context gives the context that the task's function got. Python:
+	// Task.get_context.
+	Context() context.Context
 	// Stack gives where the task stands. Python: Task.get_stack.
 	Stack() []runtime.Frame
 	// PrintStack writes where the task stands. Python: Task.print_stack.

@@ -81,8 +81,8 @@ func (c *nestedConn) SetWriteDeadline(time.Time) error { return nil }
 // holdUp suspends the running task while too much is queued.
 func holdUp(s *asyncio.Stream) error {
 	s.SetWriteBufferLimits(-1, -1)
-	task, ok := s.Loop().CurrentTask().(interface{ Context() context.Context })
-	if !ok {
+	task := s.Loop().CurrentTask()
+	if task == nil {
 		return nil
 	}
 	return s.Drain(task.Context())

@@ -197,8 +197,8 @@ func (t *Transport) enter(ctx context.Context) (wait context.Context, own bool, 
 	if t.closed {
 		return nil, false, nil, ErrTransportClosed
 	}
-	task, ok := loop.CurrentTask().(interface{ Context() context.Context })
-	if !ok {
+	task := loop.CurrentTask()
+	if task == nil {
 		return nil, false, nil, fmt.Errorf("asynchttp: round trip: %w", asyncio.ErrNotInTask)
 	}
 	if ctx == task.Context() {
