@@ -73,8 +73,9 @@ type Loop struct {
 	interrupts    *interrupts // of the Run that is under way; or nil
 	interruptMode interruptMode
 	datagrams     []*datagramTransport
-	readInto      []byte // what connections are read into for their protocols
-	readUnixInto  []byte // likewise datagrams of unix sockets, which may be longer
+	readInto      []byte      // what connections are read into for their protocols
+	readUnixInto  []byte      // likewise datagrams of unix sockets, which may be longer
+	filled        func() bool // inbox.filled, made once: each park needs it
 	log           *slog.Logger
 	onError       ExceptionHandler
 }
@@ -106,6 +107,7 @@ func NewLoop(opts ...Option) (*Loop, error) {
 		gone: make(chan struct{}),
 	}
 	l.unseen.loop = l
+	l.filled = l.inbox.filled
 	if v, ok := d.(*virtual.Driver); ok {
 		l.watched = new(watchedWaits)
 		v.Outside = func() bool { return l.inbox.outside.Load() > 0 }
@@ -333,7 +335,7 @@ func (l *Loop) poll() error {
 		} else {
 			parked = true
 			l.counts.parking(l)
-			err = l.driver.Park(until, l.inbox.filled)
+			err = l.driver.Park(until, l.filled)
 		}
 		l.turnsUnpolled = 1
 	case l.turns >= l.turnsUnpolled:
