@@ -1,0 +1,162 @@
+package asyncio_test
+
+import (
+	"bytes"
+	"context"
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/asyncio-go/asyncio"
+	"pgregory.net/rapid"
+)
+
+// An end is one end of a connection under a random test: a recorder that knows
+// what its peer has written.
+type end struct {
+	*recorder
+	wrote []byte
+	early bool // it was closed before the other could have read all
+}
+
+// TestAnyOrderOfCallsIsToldInOrderAndLosesNothing does random things to both
+// ends of a connection. Each must be called in the order of the diagram, and
+// receive a prefix of what the other has written: all of it, when none was
+// closed before its time.
+func TestAnyOrderOfCallsIsToldInOrderAndLosesNothing(t *testing.T) {
+	for name, driver := range drivers() {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(rt *rapid.T) {
+				secure := rapid.Bool().Draw(rt, "secure")
+				steps := rapid.SliceOfN(rapid.IntRange(0, 99), 1, 30).Draw(rt, "steps")
+				err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+					randomCalls(t, rt, ctx, secure, steps)
+					return nil
+				}, options(driver, asyncio.WithDebug(true), asyncio.WithExceptionHandler(func(_ *asyncio.Loop, c asyncio.ExceptionContext) {
+					rt.Errorf("told %v", c.Err)
+				}))...)
+				if err != nil {
+					rt.Fatal(err)
+				}
+			})
+		})
+	}
+}
+
+func randomCalls(t *testing.T, rt *rapid.T, ctx context.Context, secure bool, steps []int) {
+	connect := pair
+	if secure {
+		connect = securePair
+	}
+	a, b := connect(t, ctx)
+	ends := []*end{{recorder: a}, {recorder: b}}
+	for i, step := range steps {
+		e := ends[step%2]
+		tr := e.transport
+		switch step / 2 % 10 {
+		case 0, 1, 2:
+			p := pattern(1 << (i % 20))
+			if n, err := tr.Write(p); err == nil {
+				e.wrote = append(e.wrote, p[:n]...)
+			}
+		case 3:
+			p := pattern(1000)
+			if n, err := tr.WriteLines(p[:10], p[10:10], p[10:]); err == nil {
+				e.wrote = append(e.wrote, p[:n]...)
+			}
+		case 4:
+			tr.PauseReading()
+		case 5:
+			tr.ResumeReading()
+		case 6:
+			if i%4 == 0 {
+				tr.WriteEOF()
+			}
+		case 7:
+			if i%4 == 0 {
+				e.early = true
+				tr.Close()
+			}
+		case 8:
+			if i%8 == 0 {
+				e.early = true
+				tr.Abort()
+			}
+		case 9:
+			tr.SetWriteBufferLimits(-1, 1<<(i%18))
+		}
+		turns(ctx, step%3)
+	}
+	for _, e := range ends {
+		e.transport.ResumeReading()
+		e.transport.WriteEOF()
+	}
+	for _, e := range ends {
+		e.untilCall(ctx, "lost")
+	}
+	for i, e := range ends {
+		peer := ends[1-i]
+		if n := slices.Index(e.calls, "made"); n != 0 || e.calls[len(e.calls)-1] != "lost" {
+			rt.Errorf("the calls were %v", e.calls)
+		}
+		if !bytes.HasPrefix(peer.wrote, e.data) {
+			rt.Errorf("%d bytes were received that were not written", len(e.data))
+		}
+		if !e.early && !peer.early && (len(e.data) != len(peer.wrote) || e.lost != nil) {
+			rt.Errorf("%d of %d bytes were received, lost with %v", len(e.data), len(peer.wrote), e.lost)
+		}
+	}
+}
+
+func TestEchoOfAProtocolAllocatesNothing(t *testing.T) {
+	for name, driver := range drivers() {
+		if name == "portable" {
+			continue // it starts a goroutine for each wait
+		}
+		t.Run(name, func(t *testing.T) {
+			err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+				srv := host(t, ctx, newEcho)
+				client := &counting{each: []byte("hello"), left: 1000}
+				client.done = asyncio.NewFuture[struct{}](loopOf(ctx))
+				join(t, ctx, srv.Addr(), client)
+				if _, err := client.done.Await(ctx); err != nil {
+					return err
+				}
+				client.left, client.done = 10_000, asyncio.NewFuture[struct{}](loopOf(ctx))
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				client.transport.Write(client.each)
+				if _, err := client.done.Await(ctx); err != nil {
+					return err
+				}
+				runtime.ReadMemStats(&after)
+				if n := after.Mallocs - before.Mallocs; n > 100 { // other goroutines may
+					t.Errorf("10,000 round trips took %d allocations", n)
+				}
+				client.transport.Close()
+				return srv.Shutdown(ctx)
+			}, options(driver)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// counting sends something again whenever it comes back.
+type counting struct {
+	echoProtocol
+	each []byte
+	left int
+	done *asyncio.Future[struct{}]
+}
+
+func (c *counting) ConnectionMade(t asyncio.Transport) { c.transport = t; t.Write(c.each) }
+
+func (c *counting) DataReceived(p []byte) {
+	if c.left--; c.left == 0 {
+		c.done.SetResult(struct{}{})
+	} else {
+		c.transport.Write(c.each)
+	}
+}
