@@ -61,7 +61,9 @@ func limitedServer(t *testing.T) {
 		}
 		return srv.Shutdown(ctx)
 	}, options(drivers()[role()], asyncio.WithExceptionHandler(func(_ *asyncio.Loop, c asyncio.ExceptionContext) {
-		told++
+		if told++; told == 1 {
+			fmt.Println("at the limit")
+		}
 	}))...)
 	fmt.Println("told", told, err)
 }
@@ -86,6 +88,9 @@ func TestServerAtTheDescriptorLimitServesItsClientsAndRecovers(t *testing.T) {
 				}
 				_, err := io.ReadFull(nc, make([]byte, 1))
 				return err
+			}
+			if line := must(out.ReadString('\n')); line != "at the limit\n" {
+				t.Fatalf("the server said %q", line)
 			}
 			for _, nc := range conns[:5] { // these were accepted, and live on
 				if err := echoes(nc); err != nil {
@@ -158,17 +163,17 @@ func TestManyConnectionsLeaveNothing(t *testing.T) {
 				t.Fatalf("the clients said %q, %v", answer, err)
 			}
 		}
-		open := 0
-		srv, err := loopOf(ctx).CreateServer(ctx, "tcp4", ":0", func() asyncio.Protocol { return &counted{open: &open} })
+		count := &counter{news: asyncio.NewFuture[struct{}](loopOf(ctx))}
+		srv, err := loopOf(ctx).CreateServer(ctx, "tcp4", ":0", func() asyncio.Protocol { return &counted{counter: count} })
 		if err != nil {
 			t.Fatal(err)
 		}
 		port := srv.Addr().(*net.TCPAddr).Port
 		settled := func(want int) {
-			for open != want {
-				asyncio.Sleep(ctx, time.Millisecond)
+			for count.want = want; count.open != want; {
+				count.news = asyncio.NewFuture[struct{}](loopOf(ctx))
+				count.news.Await(ctx)
 			}
-			asyncio.Sleep(ctx, 0)
 		}
 		var base usage
 		for round := range 10 {
@@ -211,11 +216,23 @@ func measure() usage {
 	return usage{descriptors(), runtime.NumGoroutine(), m.HeapAlloc}
 }
 
-// counted counts the open connections.
-type counted struct {
-	asyncio.BaseProtocol
-	open *int
+// A counter counts open connections, and tells when they are as many as are
+// waited for.
+type counter struct {
+	open, want int
+	news       *asyncio.Future[struct{}]
 }
 
-func (c *counted) ConnectionMade(asyncio.Transport) { *c.open++ }
-func (c *counted) ConnectionLost(error)             { *c.open-- }
+func (c *counter) add(n int) {
+	if c.open += n; c.open == c.want && !c.news.Done() {
+		c.news.SetResult(struct{}{})
+	}
+}
+
+type counted struct {
+	asyncio.BaseProtocol
+	*counter
+}
+
+func (c *counted) ConnectionMade(asyncio.Transport) { c.add(1) }
+func (c *counted) ConnectionLost(error)             { c.add(-1) }
