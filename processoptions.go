@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"slices"
 	"syscall"
@@ -62,12 +63,16 @@ type processOptions struct {
 	dir   string
 	limit int
 
-	sys        *syscall.SysProcAttr
-	group      bool
-	groupID    int
-	session    bool
-	terminal   bool
-	terminalFD int
+	sys       *syscall.SysProcAttr
+	group     bool
+	groupID   int
+	session   bool
+	controls  bool // a terminal, its descriptor controlFD
+	controlFD int
+	terminal  struct {
+		is            bool
+		columns, rows int
+	}
 	credential *credential
 	deathSig   os.Signal
 	detached   bool
@@ -93,6 +98,14 @@ func (o *processOptions) check() error {
 			return fmt.Errorf("ToStdout is for standard error only: %w", fs.ErrInvalid)
 		case r.kind == useFile && r.file == nil:
 			return fmt.Errorf("UseFile without a file: %w", fs.ErrInvalid)
+		}
+	}
+	if t := o.terminal; t.is {
+		if o.std != [3]Redirect{} {
+			return fmt.Errorf("WithTerminal is all three standard descriptors, and leaves none for WithStdin, WithStdout, WithStderr: %w", fs.ErrInvalid)
+		}
+		if t.columns < 0 || t.columns > math.MaxUint16 || t.rows < 0 || t.rows > math.MaxUint16 {
+			return fmt.Errorf("a terminal of %d columns and %d rows: %w", t.columns, t.rows, fs.ErrInvalid)
 		}
 	}
 	if slices.Contains(o.extra, nil) {
@@ -155,7 +168,18 @@ func WithNewSession() ProcessOption {
 // terminal is the process's descriptor fd: 0 for the one that [WithStdin] has
 // given. It is for Unix.
 func WithControllingTerminal(fd int) ProcessOption {
-	return processOption(func(o *processOptions) { o.terminal, o.terminalFD = true, fd })
+	return processOption(func(o *processOptions) { o.controls, o.controlFD = true, fd })
+}
+
+// WithTerminal runs the process on a new pseudo-terminal of that size: it is
+// its standard input, output and error, and the terminal of its new session.
+// Stdin writes what is typed there, and Stdout reads what is shown; for a
+// protocol both are the transport of descriptor 1. To end the input, write ^D
+// ("\x04"): to close Stdin is to hang up. It is for Linux.
+func WithTerminal(columns, rows int) ProcessOption {
+	return processOption(func(o *processOptions) {
+		o.terminal.is, o.terminal.columns, o.terminal.rows = true, columns, rows
+	})
 }
 
 // WithCredential makes the process run as that user and group, and in those

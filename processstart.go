@@ -76,8 +76,10 @@ func (l *Loop) start(t *task, level context.Context, cmd *command) (*started, er
 			return nil, ErrLoopClosed
 		}
 	}
-	if interrupted != nil && s.err == nil {
-		l.discard(s.started)
+	if interrupted != nil {
+		if s.err == nil {
+			l.discard(s.started)
+		}
 		return nil, interrupted
 	}
 	return s.started, s.err
@@ -112,7 +114,18 @@ func (c *command) start(attr *syscall.SysProcAttr) (*started, error) {
 		}
 	}()
 	var std [3]*os.File
+	if c.terminal.is {
+		slave, err := s.openTerminal(c.terminal.columns, c.terminal.rows)
+		if err != nil {
+			return nil, err
+		}
+		std = [3]*os.File{slave, slave, slave}
+		theirs = append(theirs, slave)
+	}
 	for i, r := range c.std {
+		if c.terminal.is {
+			break
+		}
 		switch r.kind {
 		case inherit:
 			std[i] = [...]*os.File{os.Stdin, os.Stdout, os.Stderr}[i]
@@ -153,7 +166,9 @@ func (c *command) start(attr *syscall.SysProcAttr) (*started, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	s.proc = cmd.Process
+	// The loop waits for it and cmd does not, which GODEBUG=execwait=2 would
+	// take for a mistake.
+	s.proc, cmd.Process = cmd.Process, nil
 	return s, nil
 }
 

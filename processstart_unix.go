@@ -25,8 +25,11 @@ func (o *processOptions) sysProcAttr() (*syscall.SysProcAttr, error) {
 	if o.session {
 		attr.Setsid = true
 	}
-	if o.terminal {
-		attr.Setsid, attr.Setctty, attr.Ctty = true, true, o.terminalFD
+	if o.controls {
+		attr.Setsid, attr.Setctty, attr.Ctty = true, true, o.controlFD
+	}
+	if o.terminal.is {
+		attr.Setsid, attr.Setctty, attr.Ctty = true, true, 0
 	}
 	if c := o.credential; c != nil {
 		attr.Credential = &syscall.Credential{Uid: c.uid, Gid: c.gid, Groups: c.groups}

@@ -20,7 +20,7 @@ func (o *processOptions) sysProcAttr() (*syscall.SysProcAttr, error) {
 	}
 	for what, asked := range map[string]bool{
 		"WithNewSession":          o.session,
-		"WithControllingTerminal": o.terminal,
+		"WithControllingTerminal": o.controls,
 		"WithCredential":          o.credential != nil,
 		"WithPdeathsig":           o.deathSig != nil,
 		"WithProcessGroup":        o.group && o.groupID != 0,

@@ -34,6 +34,8 @@ type Process struct {
 	in    *inputPipe
 	outs  [2]*outputPipe
 	open  int // output pipes that have not ended
+
+	terminal bool // outs[0] is one, and standard input too
 }
 
 // CreateSubprocessExec starts the program name with the arguments, which do not
@@ -119,6 +121,11 @@ func (p *Process) connect(l *Loop, s *started, o *processOptions) (err error) {
 		p.open++
 		if i == 1 {
 			p.Stdout = &out.reader
+			if o.terminal.is {
+				p.terminal = true
+				out.sock.oneWay = true
+				p.Stdin = &StreamWriter{sock: &out.sock}
+			}
 		} else {
 			p.Stderr = &out.reader
 		}
@@ -211,6 +218,29 @@ func (p *Process) Terminate() error { return p.child.terminate() }
 // Kill ends the process. It may be called from any goroutine. Python: kill.
 func (p *Process) Kill() error { return p.child.signal(os.Kill) }
 
+// SetTerminalSize tells a process started with [WithTerminal] that its terminal
+// has another size: it gets a SIGWINCH. For the loop's goroutine.
+func (p *Process) SetTerminalSize(columns, rows int) error {
+	if !p.terminal {
+		return fmt.Errorf("asyncio: size of a terminal: the process has none: %w", fs.ErrInvalid)
+	}
+	raw, err := p.outs[0].sock.conn.SyscallConn()
+	if err == nil {
+		err = setTerminalSize(raw, columns, rows)
+	}
+	if err != nil {
+		return fmt.Errorf("asyncio: size of a terminal: %w", err)
+	}
+	return nil
+}
+
+func (p *Process) String() string {
+	if code, ended := p.ReturnCode(); ended {
+		return fmt.Sprintf("process %d, ended with %d", p.Pid(), code)
+	}
+	return fmt.Sprintf("process %d, running", p.Pid())
+}
+
 // Close closes the pipes, and kills the process if it has not ended. What was
 // read before stays in the readers. It never waits; closing twice does nothing.
 // Python: close of the process's transport.
@@ -228,7 +258,8 @@ func (p *Process) Close() error {
 // Communicate writes input to the process and closes its standard input, reads
 // its outputs to their ends, and waits for it. It gives what was read; nil for
 // an output that is no pipe. That the process does not read all of the input
-// is no error. All that it writes is kept in memory. Python: communicate.
+// is no error. All that it writes is kept in memory. A terminal is not closed
+// after the input: that ends with ^D, if it is to. Python: communicate.
 //
 // When it is cancelled, the process goes on: kill it if that is not wanted.
 // What was read until then is still there to be read, or for another call of
@@ -264,8 +295,10 @@ func (p *Process) feed(ctx context.Context, input []byte) error {
 	if err != nil && (IsCancelled(err) || ctx.Err() != nil) {
 		return err
 	}
-	if closeErr := p.Stdin.Close(); err == nil {
-		err = closeErr
+	if !p.terminal {
+		if closeErr := p.Stdin.Close(); err == nil {
+			err = closeErr
+		}
 	}
 	if brokenPipe(err) || errors.Is(err, net.ErrClosed) {
 		return nil

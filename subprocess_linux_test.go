@@ -127,3 +127,94 @@ func TestNoZombieStaysOfAProcessThatNobodyWaitsFor(t *testing.T) {
 		})
 	})
 }
+
+func TestAProcessRunsOnATerminal(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		before := descriptors()
+		p := shell(t, ctx, `tty; stty size; while read x; do echo "got $x"; stty size; done; exit 6`, asyncio.WithTerminal(80, 25))
+		if name := readLine(t, ctx, p.Stdout); len(name) < 9 || name[:9] != "/dev/pts/" {
+			t.Errorf("its terminal is %q", name)
+		}
+		if size := readLine(t, ctx, p.Stdout); size != "25 80\r" {
+			t.Errorf("its size is %q", size)
+		}
+		must(t, p.SetTerminalSize(132, 50))
+		fmt.Fprint(p.Stdin, "hello\n")
+		if line := readLine(t, ctx, p.Stdout) + readLine(t, ctx, p.Stdout); line != "hello\rgot hello\r" {
+			t.Errorf("it shows %q", line)
+		}
+		if size := readLine(t, ctx, p.Stdout); size != "50 132\r" {
+			t.Errorf("its new size is %q", size)
+		}
+		fmt.Fprint(p.Stdin, "\x04")
+		if rest, err := p.Stdout.ReadAll(ctx); len(rest) > 0 || err != nil {
+			t.Errorf("at the end it shows %q, %v", rest, err)
+		}
+		waitFor(t, ctx, p, 6)
+		eventually(t, ctx, "the terminal is closed", func() bool { return descriptors() <= before })
+	})
+}
+
+func TestToCloseATerminalIsToHangUp(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		p := shell(t, ctx, `echo ready; exec sleep 1000`, asyncio.WithTerminal(80, 25))
+		readLine(t, ctx, p.Stdout)
+		must(t, p.Stdin.Close())
+		waitFor(t, ctx, p, -1)
+		if err := p.SetTerminalSize(1, 1); err == nil {
+			t.Error("a closed terminal has a size")
+		}
+	})
+}
+
+func TestCommunicateOnATerminal(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		p := shell(t, ctx, `stty -echo -onlcr; echo ready; cat`, asyncio.WithTerminal(80, 25))
+		if line := readLine(t, ctx, p.Stdout); line != "ready" && line != "ready\r" {
+			t.Errorf("it shows %q", line)
+		}
+		out, _, err := p.Communicate(ctx, []byte("some input\n\x04"))
+		if string(out) != "some input\n" || err != nil {
+			t.Errorf("it shows %q, %v", out, err)
+		}
+		waitFor(t, ctx, p, 0)
+	})
+}
+
+func TestSubprocessProtocolOnATerminal(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		r := &processRecorder{}
+		tr := launch(t, ctx, r, `stty -echo; echo ready; read x; echo "got $x"`, asyncio.WithTerminal(80, 25))
+		r.until(ctx, "data 1")
+		if _, err := tr.PipeTransport(0).Write([]byte("it\n")); err != nil {
+			t.Error(err)
+		}
+		r.until(ctx, "lost")
+		r.check(t, "data 1", "exited", "pipe 1")
+		if string(r.data[1]) != "ready\r\ngot it\r\n" {
+			t.Errorf("it shows %q", r.data[1])
+		}
+	})
+}
+
+func TestATerminalLeavesNoDescriptorsForOthers(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		for _, opts := range [][]asyncio.ProcessOption{
+			{asyncio.WithTerminal(80, 25), asyncio.WithStdout(asyncio.Pipe)},
+			{asyncio.WithTerminal(-1, 25)},
+			{asyncio.WithTerminal(80, 1<<16)},
+		} {
+			if _, err := asyncio.CreateSubprocessExec(ctx, "true", nil, opts...); err == nil {
+				t.Error("no error")
+			}
+		}
+		p := start(t, ctx, nil, "true")
+		if p.SetTerminalSize(80, 25) == nil {
+			t.Error("a process without a terminal has its size set")
+		}
+		waitFor(t, ctx, p, 0)
+		if want := fmt.Sprintf("process %d, ended with 0", p.Pid()); p.String() != want {
+			t.Errorf("String gives %q", p)
+		}
+	})
+}

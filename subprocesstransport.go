@@ -137,6 +137,7 @@ type subprocess struct {
 	child    *child
 	protocol SubprocessProtocol
 	pipes    [3]*processPipe
+	terminal bool    // the pipe of descriptor 1 is one, and standard input too
 	waiter   *future // for ConnectionMade
 	made     bool
 	lost     bool
@@ -169,6 +170,10 @@ func (s *subprocess) connect(p *started, o *processOptions) error {
 			return err
 		}
 		s.pipes[fd] = link
+		if o.terminal.is {
+			s.terminal = true
+			link.transport.sock.oneWay = true
+		}
 	}
 	s.child = s.loop.adopt(p.proc, o.detached, s)
 	return nil
@@ -257,6 +262,9 @@ func (s *subprocess) Protocol() SubprocessProtocol       { return s.protocol }
 func (s *subprocess) Loop() *Loop                        { return s.loop }
 
 func (s *subprocess) PipeTransport(fd int) Transport {
+	if fd == 0 && s.terminal {
+		fd = 1
+	}
 	if fd < 0 || fd >= len(s.pipes) || s.pipes[fd] == nil {
 		return nil
 	}

@@ -4,6 +4,7 @@ package epoll
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 
@@ -12,7 +13,10 @@ import (
 )
 
 // file is a pipe or a terminal: a stream descriptor that is no socket.
-type file struct{ conn }
+type file struct {
+	conn
+	terminal bool
+}
 
 // OpenFile implements [driver.Driver].
 func (d *Driver) OpenFile(f *os.File) (driver.Conn, error) {
@@ -28,7 +32,17 @@ func (d *Driver) OpenFile(f *os.File) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &file{conn{d: d, fd: fd}}, nil
+	return &file{conn{d: d, fd: fd}, info.Mode()&os.ModeCharDevice != 0}, nil
+}
+
+// Read implements [driver.Conn]. A terminal whose other end is closed has an
+// error for that.
+func (f *file) Read(p []byte) (int, error) {
+	n, err := f.conn.Read(p)
+	if f.terminal && errors.Is(err, unix.EIO) {
+		err = io.EOF
+	}
+	return n, err
 }
 
 // CloseWrite implements [driver.Conn]. A pipe has one direction: to end it is to

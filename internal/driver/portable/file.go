@@ -2,14 +2,28 @@ package portable
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
+	"syscall"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
 // fileConn makes a file a net.Conn.
-type fileConn struct{ *os.File }
+type fileConn struct {
+	*os.File
+	terminal bool
+}
+
+// Read reads. A terminal whose other end is closed has an error for that.
+func (f fileConn) Read(p []byte) (int, error) {
+	n, err := f.File.Read(p)
+	if f.terminal && errors.Is(err, syscall.EIO) {
+		err = io.EOF
+	}
+	return n, err
+}
 
 func (fileConn) LocalAddr() net.Addr  { return nil }
 func (fileConn) RemoteAddr() net.Addr { return nil }
@@ -27,5 +41,5 @@ func (d *Driver) OpenFile(f *os.File) (driver.Conn, error) {
 		_ = f.Close()
 		return nil, err
 	}
-	return d.fromConn(fileConn{f}), nil
+	return d.fromConn(fileConn{f, info.Mode()&os.ModeCharDevice != 0}), nil
 }
