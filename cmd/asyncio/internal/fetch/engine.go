@@ -223,7 +223,7 @@ func (e *engine) work(ctx context.Context, j *job) (again time.Duration) {
 	r.Err = x.explain(err)
 	retry, again := x.retry, x.again
 	if !retry {
-		again, retry = e.opts.again(r, j.retries, e.loop.Time()-j.began, time.Now())
+		again, retry = e.tryAgain(j, r)
 	}
 	if retry && !e.plan.stopped {
 		j.retries++
@@ -236,6 +236,14 @@ func (e *engine) work(ctx context.Context, j *job) (again time.Duration) {
 	}
 	e.report(ctx, j, r)
 	return -1
+}
+
+// tryAgain says whether there is to be another attempt, and after how long.
+func (e *engine) tryAgain(j *job, r *Result) (time.Duration, bool) {
+	if e.opts.Retry == 0 {
+		return 0, false
+	}
+	return e.opts.again(r, j.retries, e.loop.Time()-j.began, time.Now())
 }
 
 // report tells of a URL that is done.

@@ -184,7 +184,7 @@ func (x *transfer) receive(ctx context.Context, resp *http.Response) error {
 		x.rawBody = nil
 		return fail(HTTPStatus, "the requested URL returned error: %d", resp.StatusCode)
 	}
-	if again, yes := o.again(r, x.job.retries, x.loop.Time()-x.job.began, time.Now()); yes {
+	if again, yes := x.tryAgain(x.job, r); yes {
 		x.retry, x.again = true, again
 		return x.skip(resp.Body)
 	}
