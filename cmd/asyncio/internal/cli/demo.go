@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +38,7 @@ func (p *program) demo(ctx context.Context, pages int) error {
 		fmt.Fprintf(p.out, "Fetching %d pages from two sites on this machine, all at once ...\n", pages)
 		r, err := demo.Run(ctx, pages, demoProgress(s, pages))
 		if s.Width != nil {
-			_, _ = io.WriteString(p.err, "\r\x1b[K")
+			fmt.Fprintln(p.err) // the bar stays
 		}
 		if err != nil {
 			return &fetch.Error{Code: fetch.ReceiveFailed, Err: err}
@@ -51,12 +52,23 @@ func (p *program) demo(ctx context.Context, pages int) error {
 	return err
 }
 
-// demoProgress draws a bar, on a terminal.
+// demoInterval is how often the bar is drawn, as that of fetch is.
+const demoInterval = 500 * time.Millisecond
+
+// demoProgress draws a bar, on a terminal: when it begins, now and then, and
+// when it is full.
 func demoProgress(s fetch.Streams, pages int) func(done int) {
 	if s.Width == nil {
 		return func(int) {}
 	}
-	return func(done int) {
+	var drawn time.Time
+	draw := func(done int) {
+		if done < pages && time.Since(drawn) < demoInterval {
+			return
+		}
+		drawn = time.Now()
 		_, _ = io.WriteString(s.Stderr, "\r\x1b[K"+fetch.Bar(done, pages, " pages", s.Width(), s.Color))
 	}
+	draw(0)
+	return draw
 }
