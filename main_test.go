@@ -17,6 +17,7 @@ import (
 // TestMain checks, when all tests are done, that none has left a goroutine or
 // a descriptor behind.
 func TestMain(m *testing.M) {
+	asyncio.WorkerMain()
 	if program := os.Getenv("ASYNCIO_TEST_PROGRAM"); program != "" {
 		testPrograms[program]()
 		os.Exit(0)
