@@ -504,3 +504,40 @@ func TestUsedFromAForeignGoroutineStreamsGiveAnError(t *testing.T) {
 		shutdown(t, ctx, srv)
 	})
 }
+
+func TestSeveralTasksMayDrainAndAreToldOfFailure(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		accepted := asyncio.NewFuture[*asyncio.Stream](loopOf(ctx))
+		srv := serve(t, ctx, func(ctx context.Context, s *asyncio.Stream) error {
+			accepted.SetResult(s)
+			return s.WaitClosed(ctx)
+		})
+		for _, fails := range []bool{false, true} {
+			s := dial(t, ctx, srv.Addr())
+			peer := must(accepted.Await(ctx))
+			accepted = asyncio.NewFuture[*asyncio.Stream](loopOf(ctx))
+			writer := asyncio.Go(ctx, func(ctx context.Context) error {
+				_, err := s.Write(pattern(16 << 20))
+				return err
+			})
+			asyncio.Sleep(ctx, 0)
+			var drainers []*asyncio.Task[struct{}]
+			for range 3 {
+				drainers = append(drainers, asyncio.Go(ctx, s.Drain))
+			}
+			turns(ctx, 5)
+			if fails {
+				peer.Abort()
+			} else {
+				asyncio.Go(ctx, func(ctx context.Context) error { _, err := io.Copy(io.Discard, peer); peer.Close(); return err })
+			}
+			for _, d := range append(drainers, writer) {
+				if _, err := d.Await(ctx); (err != nil) != fails {
+					t.Errorf("fails %v: a wait gave %v", fails, err)
+				}
+			}
+			s.Close()
+		}
+		shutdown(t, ctx, srv)
+	})
+}

@@ -467,3 +467,98 @@ func TestGoTLSPeersTalkWithTransports(t *testing.T) {
 		ln.Close()
 	})
 }
+
+func TestTLSCloseSendsWhatWasWritten(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		server, client := securePair(t, ctx)
+		data := pattern(4 << 20)
+		server.transport.Write([]byte("what a client that closes reads no more"))
+		client.transport.Write(data)
+		client.transport.Close()
+		server.untilCall(ctx, "lost")
+		client.untilCall(ctx, "lost")
+		if !bytes.Equal(server.data, data) || server.lost != nil || client.lost != nil {
+			t.Errorf("%d bytes came, lost with %v and %v", len(server.data), server.lost, client.lost)
+		}
+	})
+}
+
+func TestCloseDuringATLSHandshakeAborts(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		server := &recorder{}
+		srv := host(t, ctx, func() asyncio.Protocol { return server }, asyncio.WithTLS(serverTLS()))
+		plain := &recorder{}
+		tr := join(t, ctx, srv.Addr(), plain)
+		tr.Write([]byte{22, 3, 1})
+		for !slices.Contains(plain.calls, "lost") {
+			srv.CloseClients()
+			asyncio.Sleep(ctx, 0)
+		}
+		shutdown(t, ctx, srv)
+		server.check(t)
+	})
+}
+
+func TestStartTLSOfABufferedProtocol(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		server := &bufferedRecorder{buf: make([]byte, 7)}
+		srv := host(t, ctx, func() asyncio.Protocol { return server })
+		client := &recorder{}
+		tr := join(t, ctx, srv.Addr(), client)
+		server.untilCall(ctx, "made")
+		upgraded := asyncio.Go(ctx, func(ctx context.Context) error {
+			_, err := loopOf(ctx).StartTLS(ctx, server.transport, serverTLS(), true)
+			return err
+		})
+		cfg := clientTLS()
+		cfg.ServerName = "localhost"
+		if _, err := loopOf(ctx).StartTLS(ctx, tr, cfg, false); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := upgraded.Await(ctx); err != nil {
+			t.Fatal(err)
+		}
+		data := pattern(5000)
+		tr.Write(data)
+		server.untilData(ctx, len(data))
+		if !bytes.Equal(server.data, data) {
+			t.Error("other bytes came")
+		}
+		tr.Close()
+		shutdown(t, ctx, srv)
+	})
+}
+
+func TestStartTLSThatIsCancelledClosesTheConnection(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		server, client := pair(t, ctx)
+		cfg := clientTLS()
+		cfg.ServerName = "localhost"
+		shaking := asyncio.Go(ctx, func(ctx context.Context) error {
+			_, err := loopOf(ctx).StartTLS(ctx, client.transport, cfg, false)
+			return err
+		})
+		server.untilCall(ctx, "data") // the hello, which nobody answers
+		shaking.Cancel()
+		if _, err := shaking.Await(ctx); !asyncio.IsCancelled(err) {
+			t.Errorf("StartTLS gave %v", err)
+		}
+		client.untilCall(ctx, "lost")
+		server.untilCall(ctx, "lost")
+	})
+}
+
+// foreignTransport is not one of this package's.
+type foreignTransport struct{ asyncio.Transport }
+
+func TestForeignTransportsAreRefused(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		l := loopOf(ctx)
+		if _, err := l.StartTLS(ctx, foreignTransport{}, serverTLS(), true); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("StartTLS gave %v", err)
+		}
+		if _, err := l.Sendfile(ctx, foreignTransport{}, fileOf(t, nil), 0, -1); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("Sendfile gave %v", err)
+		}
+	})
+}

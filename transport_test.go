@@ -558,3 +558,112 @@ func TestForeignConnectionsAreForThePortableDriver(t *testing.T) {
 		}
 	})
 }
+
+func TestCreateConnectionComesFromTheLocalAddressItIsGiven(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		srv := host(t, ctx, newEcho)
+		free := must(net.Listen("tcp", "127.0.0.1:0"))
+		local := free.Addr().(*net.TCPAddr)
+		l := loopOf(ctx)
+		connect := func(a net.Addr) (asyncio.Transport, error) {
+			tr, _, err := l.CreateConnection(ctx, "tcp", srv.Addr().String(), newEcho, asyncio.WithLocalAddr(a))
+			return tr, err
+		}
+		if _, err := connect(local); !errors.Is(err, syscall.EADDRINUSE) {
+			t.Errorf("an address that is in use gave %v", err)
+		}
+		free.Close()
+		tr, err := connect(local)
+		if err != nil || tr.LocalAddr().String() != local.String() {
+			t.Fatalf("the connection comes from %v, %v", tr, err)
+		}
+		tr.Abort()
+		if _, err := connect(&net.TCPAddr{IP: net.IPv6loopback}); err == nil {
+			t.Error("an address of the other family was taken")
+		}
+		shutdown(t, ctx, srv)
+	})
+}
+
+func TestCreateServerOnAnAddressInUseSaysSo(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		srv := host(t, ctx, newEcho)
+		_, err := loopOf(ctx).CreateServer(ctx, "tcp", srv.Addr().String(), newEcho)
+		if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), srv.Addr().String()) {
+			t.Errorf("CreateServer gave %v", err)
+		}
+		if _, err := loopOf(ctx).CreateServer(ctx, "unix", filepath.Join(t.TempDir(), "no", "such"), newEcho); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("a path that cannot be gave %v", err)
+		}
+		shutdown(t, ctx, srv)
+	})
+}
+
+func TestServerOnAllAddressesTakesBothFamilies(t *testing.T) {
+	if l, err := net.Listen("tcp6", "[::1]:0"); err != nil {
+		t.Skip("this machine has no IPv6 loopback: " + err.Error())
+	} else {
+		l.Close()
+	}
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		srv, err := loopOf(ctx).CreateServer(ctx, "tcp", ":0", newEcho)
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := srv.Addr().(*net.TCPAddr).Port
+		for _, ip := range []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback} {
+			client := &recorder{}
+			tr := join(t, ctx, &net.TCPAddr{IP: ip, Port: port}, client)
+			tr.Write([]byte("x"))
+			client.untilData(ctx, 1)
+			tr.Close()
+		}
+		shutdown(t, ctx, srv)
+	})
+}
+
+func TestWhatAClosedTransportStillTells(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		for _, connect := range []func(*testing.T, context.Context) (*recorder, *recorder){pair, securePair} {
+			server, client := connect(t, ctx)
+			client.transport.Close()
+			client.untilCall(ctx, "lost")
+			server.untilCall(ctx, "lost")
+			tr := client.transport
+			if tr.LocalAddr() == nil || tr.RemoteAddr() == nil || tr.WriteBufferSize() != 0 || !tr.IsClosing() || tr.IsReading() {
+				t.Errorf("it says %v, %v, %d, %v, %v", tr.LocalAddr(), tr.RemoteAddr(), tr.WriteBufferSize(), tr.IsClosing(), tr.IsReading())
+			}
+			if raw, err := tr.SyscallConn(); err == nil && raw.Control(func(uintptr) {}) == nil {
+				t.Error("it gives access to a descriptor")
+			}
+			if err := tr.WriteEOF(); err != nil && !errors.Is(err, net.ErrClosed) { // over TLS it was done by Close
+				t.Errorf("WriteEOF gave %v", err)
+			}
+			if _, err := tr.WriteLines([]byte("x")); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("WriteLines gave %v", err)
+			}
+			tr.ResumeReading()
+			tr.Close()
+			tr.Abort()
+			turns(ctx, 3)
+			client.check(t, "made", "lost")
+		}
+	})
+}
+
+func TestTransportOnAForeignGoroutineRefuses(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		server, client := pair(t, ctx)
+		_, err := asyncio.ToThread(ctx, func(context.Context) (int, error) {
+			client.transport.Close()
+			client.transport.Abort()
+			client.transport.PauseReading()
+			return client.transport.Write([]byte("x"))
+		})
+		if !errors.Is(err, asyncio.ErrWrongGoroutine) || client.transport.IsClosing() || !client.transport.IsReading() {
+			t.Errorf("Write gave %v", err)
+		}
+		client.transport.Close()
+		server.untilCall(ctx, "lost")
+	})
+}
