@@ -73,9 +73,10 @@ type Loop struct {
 	interrupts    *interrupts // of the Run that is under way; or nil
 	interruptMode interruptMode
 	datagrams     []*datagramTransport
-	readInto      []byte      // what connections are read into for their protocols
-	readUnixInto  []byte      // likewise datagrams of unix sockets, which may be longer
-	filled        func() bool // inbox.filled, made once: each park needs it
+	descriptors   map[uintptr]*descriptor // of others, by number
+	readInto      []byte                  // what connections are read into for their protocols
+	readUnixInto  []byte                  // likewise datagrams of unix sockets, which may be longer
+	filled        func() bool             // inbox.filled, made once: each park needs it
 	log           *slog.Logger
 	onError       ExceptionHandler
 }

@@ -108,19 +108,10 @@ func (p *packet) setOptions(spec driver.PacketSpec) error {
 
 // sockaddr gives the kernel's form of an address that can be sent to.
 func (p *packet) sockaddr(to net.Addr) (unix.Sockaddr, error) {
-	sa, family, err := packetSockaddr(to)
-	if err != nil {
-		return nil, err
+	if _, ok := to.(*net.TCPAddr); ok {
+		return nil, &net.AddrError{Err: "not an address of a datagram socket", Addr: to.String()}
 	}
-	if four, ok := sa.(*unix.SockaddrInet4); ok && p.family == unix.AF_INET6 {
-		six := &unix.SockaddrInet6{Port: four.Port}
-		copy(six.Addr[:], net.IP(four.Addr[:]).To16())
-		return six, nil
-	}
-	if family != p.family {
-		return nil, &net.AddrError{Err: "an address of another family than that of the socket", Addr: to.String()}
-	}
-	return sa, nil
+	return Sockaddr(to, p.family)
 }
 
 // ReadFrom implements [driver.PacketConn].

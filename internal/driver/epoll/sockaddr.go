@@ -73,6 +73,37 @@ func packetSockaddr(addr net.Addr) (unix.Sockaddr, int, error) {
 	return nil, 0, &net.AddrError{Err: "not an address of a datagram socket", Addr: addr.String()}
 }
 
+// Sockaddr gives the kernel's form of addr for a socket of the family: that of
+// an IPv4 address is another one for a socket of IPv6.
+func Sockaddr(addr net.Addr, family int) (unix.Sockaddr, error) {
+	var sa unix.Sockaddr
+	var of int
+	var err error
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		sa, of = inetSockaddr(tcp.IP, tcp.Port, tcp.Zone)
+	} else if sa, of, err = packetSockaddr(addr); err != nil {
+		return nil, err
+	}
+	if four, ok := sa.(*unix.SockaddrInet4); ok && family == unix.AF_INET6 {
+		six := &unix.SockaddrInet6{Port: four.Port}
+		copy(six.Addr[:], net.IP(four.Addr[:]).To16())
+		return six, nil
+	}
+	if of != family {
+		return nil, &net.AddrError{Err: "an address of another family than that of the socket", Addr: addr.String()}
+	}
+	return sa, nil
+}
+
+// Addr gives Go's form of an address of a socket of the kind, SOCK_STREAM or
+// another; nil for one that has no name, or that is of no family net knows.
+func Addr(sa unix.Sockaddr, kind int) net.Addr {
+	if kind == unix.SOCK_STREAM {
+		return netAddr(sa)
+	}
+	return packetAddr(sa)
+}
+
 func inetSockaddr(ip net.IP, port int, zone string) (unix.Sockaddr, int) {
 	if four := ip.To4(); four != nil {
 		return &unix.SockaddrInet4{Port: port, Addr: [4]byte(four)}, unix.AF_INET
