@@ -20,6 +20,7 @@ type TaskGroup struct {
 	exiting    bool // body has returned
 	aborting   bool // the tasks were cancelled
 	cancelled  bool // and so was the parent, by the group
+	left       bool // because Cancel was called
 	waiting    bool // for empty
 	empty      future
 	message    string // of the last cancellation that came while it waited
@@ -140,6 +141,24 @@ func (m *groupMember) run() {
 	g.ctx.task.requestCancel("")
 }
 
+// Cancel ends the group: the tasks that have not ended and body are cancelled,
+// and no more are taken. Those are no errors: if nothing else fails, [Group]
+// gives nil. It may be called in body or in any task of the group, more than
+// once, and does nothing when the group has ended or fails already. Python:
+// TaskGroup.cancel.
+func (g *TaskGroup) Cancel() {
+	if g.aborting || g.exiting && !g.waiting {
+		return
+	}
+	g.abort()
+	g.left = true
+	if !g.exiting {
+		g.cancelled = true
+		g.ctx.cancel(&CancelledError{})
+		g.ctx.task.requestCancel("")
+	}
+}
+
 // abort cancels all tasks.
 func (g *TaskGroup) abort() {
 	g.aborting = true
@@ -167,6 +186,8 @@ func (g *TaskGroup) join(level context.Context) (ended error) {
 		if !g.aborting {
 			ended = err
 			g.abort()
+		} else if g.left && ended == nil {
+			ended = err // somebody else's: what Cancel did to the parent was taken back
 		}
 		level = nil // it is heard only once, or this would never wait again
 	}
@@ -179,6 +200,14 @@ func (g *TaskGroup) exit(err error, level context.Context) error {
 	defer g.ctx.end()
 	parent := g.ctx.task
 	var ended error // what says that the parent, not something in the group, was to end
+	if g.left && g.cancelled {
+		// Taken back before the group waits, so that a cancellation which comes
+		// then is known to be another's.
+		passedOn := err != nil && g.isCancellation(err, level)
+		if g.cancelled = false; parent.uncancel() == 0 && passedOn {
+			err = nil
+		}
+	}
 	if err != nil {
 		if g.isCancellation(err, level) {
 			ended, err = err, nil
@@ -225,7 +254,7 @@ func (g *TaskGroup) isCancellation(err error, level context.Context) bool {
 	switch {
 	case IsCancelled(err):
 		return true
-	case g.cancelled && isChained(err, context.Canceled):
+	case (g.cancelled || g.left) && isChained(err, context.Canceled):
 		return true
 	case level != nil && level.Err() != nil:
 		return isChained(err, level.Err())

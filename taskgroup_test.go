@@ -435,3 +435,115 @@ func TestGroupsLeaveNothingBehindUnderRandomFailuresAndCancels(t *testing.T) {
 		})
 	})
 }
+
+func TestCancelEndsAGroupWithoutAnError(t *testing.T) {
+	forever := func(ctx context.Context) error { return asyncio.Sleep(ctx, asyncio.NoTimeout) }
+	bodies := map[string]func(context.Context, *asyncio.TaskGroup) error{
+		"in a task, while body waits": func(ctx context.Context, g *asyncio.TaskGroup) error {
+			g.Go(func(ctx context.Context) error {
+				defer g.Cancel()
+				return asyncio.Sleep(ctx, time.Second)
+			})
+			return forever(ctx)
+		},
+		"in a task, after body": func(ctx context.Context, g *asyncio.TaskGroup) error {
+			g.Go(func(ctx context.Context) error {
+				defer g.Cancel()
+				return asyncio.Sleep(ctx, time.Second)
+			})
+			return nil
+		},
+		"in body, which returns": func(ctx context.Context, g *asyncio.TaskGroup) error {
+			_ = asyncio.Sleep(ctx, time.Second)
+			g.Cancel()
+			g.Cancel()
+			return nil
+		},
+		"in body, which goes on": func(ctx context.Context, g *asyncio.TaskGroup) error {
+			_ = asyncio.Sleep(ctx, time.Second)
+			g.Cancel()
+			return forever(ctx)
+		},
+		"in body, which passes its context's error on": func(ctx context.Context, g *asyncio.TaskGroup) error {
+			_ = asyncio.Sleep(ctx, time.Second)
+			g.Cancel()
+			return ctx.Err()
+		},
+	}
+	for name, body := range bodies {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, func(ctx context.Context) {
+				var group *asyncio.TaskGroup
+				var other, late *asyncio.Task[struct{}]
+				err := asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+					group = g
+					other = g.Go(func(ctx context.Context) error {
+						err := forever(ctx)
+						late = g.Go(forever)
+						return err
+					})
+					return body(ctx, g)
+				})
+				if err != nil || !other.Cancelled() || now(ctx) != time.Second {
+					t.Error(err, other.Err(), now(ctx))
+				}
+				wantErr(t, late.Err(), asyncio.ErrGroupClosed)
+				group.Cancel() // which is too late to do anything
+				if n := asyncio.CurrentTask(ctx).Cancelling(); n != 0 {
+					t.Errorf("%d cancellations are left", n)
+				}
+				if err := asyncio.Sleep(ctx, 0); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+func TestCancelOfAGroupHidesNoFailure(t *testing.T) {
+	inVirtualTime(t, func(ctx context.Context) {
+		err := asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+			g.Go(func(ctx context.Context) error {
+				_ = asyncio.Sleep(ctx, time.Hour)
+				return errBoom
+			})
+			if err := asyncio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+			g.Cancel()
+			return nil
+		})
+		wantGroup(t, err, errBoom)
+	})
+}
+
+func TestCancelOfAGroupHidesNoOtherCancellation(t *testing.T) {
+	for _, inBody := range []bool{true, false} {
+		inVirtualTime(t, func(ctx context.Context) {
+			var group *asyncio.TaskGroup
+			outer := asyncio.Go(ctx, func(ctx context.Context) error {
+				return asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+					group = g
+					g.Go(func(ctx context.Context) error {
+						err := asyncio.Sleep(ctx, time.Hour)
+						_ = asyncio.Sleep(ctx, time.Minute) // it cleans up
+						return err
+					})
+					if inBody {
+						return asyncio.Sleep(ctx, time.Hour)
+					}
+					return nil
+				})
+			})
+			_ = asyncio.Sleep(ctx, time.Second)
+			group.Cancel()
+			_ = asyncio.Sleep(ctx, time.Second)
+			outer.Cancel("from outside")
+			_, err := outer.Await(ctx)
+			wantCancelled(t, err, "from outside")
+			if now(ctx) != time.Minute+time.Second {
+				t.Error(now(ctx))
+			}
+		})
+	}
+}
