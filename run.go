@@ -188,7 +188,7 @@ func coroutineStacks() string {
 	buf = buf[:runtime.Stack(buf, true)]
 	var b strings.Builder
 	for g := range strings.SplitSeq(string(buf), "\n\n") {
-		if strings.Contains(g, "asyncio.(*task).Run") {
+		if strings.Contains(g, "asyncio.(*taskRunner).Run") {
 			b.WriteString(g + "\n\n")
 		}
 	}

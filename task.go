@@ -232,7 +232,7 @@ func (t *task) step(thrown error) {
 	}
 	if t.co == nil {
 		t.started = true
-		t.co = l.coros.Get(t)
+		t.co = l.coros.Get((*taskRunner)(t))
 	}
 	outer := l.current
 	l.current = t
@@ -252,8 +252,12 @@ func (t *task) step(thrown error) {
 	}
 }
 
-// Run is the coroutine's body.
-func (t *task) Run() {
+// taskRunner is a task as its coroutine sees it. It is a type of its own so that a
+// Task, which has the methods of a task, has no Run.
+type taskRunner task
+
+func (r *taskRunner) Run() {
+	t := (*task)(r)
 	returned := false
 	defer func() {
 		if returned {
