@@ -114,8 +114,8 @@ func (e *TimeoutError) Temporary() bool { return true }
 //
 // [errors.Is] and [errors.As] look at each of them.
 type GroupError struct {
-	Message string
-	Errors  []error
+	Message string  // what Error begins with
+	Errors  []error // in the order in which they came; that of the body is the last
 }
 
 func (e *GroupError) Error() string {

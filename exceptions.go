@@ -4,8 +4,8 @@ package asyncio
 // callback panicked, or an error was never looked at. Python: the context of
 // loop.call_exception_handler.
 type ExceptionContext struct {
-	Message   string
-	Err       error
+	Message   string  // what happened, in a few words
+	Err       error   // a *PanicError for a panic; may be nil
 	Task      AnyTask // the task it is about, or nil
 	Transport any     // the transport it is about, or nil
 }
@@ -17,6 +17,10 @@ type ExceptionHandler func(loop *Loop, c ExceptionContext)
 // SetExceptionHandler makes the loop give its troubles to h, or, when that is
 // nil, to the log. Python: loop.set_exception_handler.
 func (l *Loop) SetExceptionHandler(h ExceptionHandler) { l.onError = h }
+
+// ExceptionHandler gives what SetExceptionHandler was given; nil for the log.
+// Python: loop.get_exception_handler.
+func (l *Loop) ExceptionHandler() ExceptionHandler { return l.onError }
 
 // CallExceptionHandler tells the loop's exception handler. Python:
 // loop.call_exception_handler.

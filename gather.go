@@ -7,8 +7,8 @@ import (
 
 // An Outcome is what became of one of several: a value, or an error.
 type Outcome[T any] struct {
-	Value T
-	Err   error
+	Value T     // the zero value when it failed
+	Err   error // nil when it did not
 }
 
 // Gather awaits all and gives their results in the order given. It returns as

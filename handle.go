@@ -7,7 +7,9 @@ import (
 )
 
 // A Handle is a callback that was given to the loop. Python: Handle.
-type Handle struct{ fn func() } // nil: cancelled
+type Handle struct {
+	fn func() // nil: cancelled
+}
 
 // Cancel makes the loop pass the callback over, and lets go of what it holds.
 // It may be called more than once, and after the callback has run. For the

@@ -28,8 +28,8 @@ var ErrInterrupted = errors.New("asyncio: interrupted")
 //		os.Exit(interrupt.ExitCode())
 //	}
 type InterruptError struct {
-	Signal    os.Signal
-	cancelled error // what main returned
+	Signal    os.Signal // [os.Interrupt]
+	cancelled error     // what main returned
 }
 
 func (e *InterruptError) Error() string { return "asyncio: interrupted" }

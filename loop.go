@@ -275,7 +275,7 @@ func (l *Loop) RunForever() error {
 }
 
 // RunUntilComplete runs the loop until f is done, whose result is then there
-// to be taken. It gives f's error, or what [RunForever] gives, or
+// to be taken. It gives f's error, or what [Loop.RunForever] gives, or
 // [ErrLoopStopped]. Python: loop.run_until_complete.
 func (l *Loop) RunUntilComplete(f Awaitable) error {
 	if l.closed {

@@ -152,7 +152,8 @@ func systemHasIPv6() bool {
 }
 
 // Addr gives the address of the server's first listener: its port is the one
-// that the system chose, where it was to choose.
+// that the system chose, where it was to choose. Python:
+// sockets[0].getsockname().
 func (s *Server) Addr() net.Addr {
 	if len(s.addrs) == 0 {
 		return nil

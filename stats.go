@@ -14,7 +14,7 @@ type Stats struct {
 	TasksMade   uint64 // since the loop was made, as are all that follow
 	Turns       uint64 // rounds of the loop, up to the last look at the driver
 	Parks       uint64 // how often it had nothing to do and waited
-	TimersFired uint64
+	TimersFired uint64 // timers that were due and ran
 
 	// Lag is how late the last timer that fired was taken note of, MaxLag the
 	// most that it ever was. A loop that is held up by a long callback shows

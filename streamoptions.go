@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// A ConnOption is an option of [OpenConnection].
+// A ConnOption is an option of [OpenConnection] and [Loop.CreateConnection].
 type ConnOption interface{ applyConn(*streamOptions) }
 
-// A ServerOption is an option of [StartServer].
+// A ServerOption is an option of [StartServer] and [Loop.CreateServer].
 type ServerOption interface{ applyServer(*streamOptions) }
 
-// A StreamOption is an option of both.
+// A StreamOption is an option of connections and of servers.
 type StreamOption interface {
 	ConnOption
 	ServerOption

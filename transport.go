@@ -85,7 +85,7 @@ type Transport interface {
 
 // Credentials are those that a process had when it connected or listened.
 type Credentials struct {
-	PID int // 0 where the system does not tell
-	UID int
-	GID int
+	PID int // the process; 0 where the system does not tell
+	UID int // its effective user
+	GID int // its effective group
 }

@@ -26,10 +26,10 @@ type WaitGraph struct {
 
 // Waiting is a task in a [WaitGraph].
 type Waiting struct {
-	Name  string
-	Task  AnyTask // its methods are for the loop's goroutine
-	State string  // "waits", "ready", "runs" or "not started"
-	Stack []runtime.Frame
+	Name  string          // of the task
+	Task  AnyTask         // its methods are for the loop's goroutine
+	State string          // "waits", "ready", "runs" or "not started"
+	Stack []runtime.Frame // where it stands, as Task.Stack gives it
 	// Until is when its Sleep is over, on the loop's clock; NoTimeout where it
 	// does not sleep.
 	Until time.Duration
@@ -174,7 +174,7 @@ func (w *Waiting) writePlace(b *strings.Builder) {
 
 // A DeadlockError is [ErrDeadlock] with the tasks that wait, and for what.
 type DeadlockError struct {
-	Graph *WaitGraph
+	Graph *WaitGraph // of all tasks that are left
 }
 
 func (e *DeadlockError) Error() string { return ErrDeadlock.Error() + "\n" + e.Graph.String() }

@@ -89,8 +89,8 @@ func (e *RequestBodyError) Error() string { return "asynchttp: request body: " +
 // Unwrap gives the body's error.
 func (e *RequestBodyError) Unwrap() error { return e.Err }
 
-// An UnsupportedSchemeError is returned for a URL that is neither http nor
-// https.
+// An UnsupportedSchemeError is returned for a URL whose Scheme is neither
+// http nor https.
 type UnsupportedSchemeError struct{ Scheme string }
 
 func (e *UnsupportedSchemeError) Error() string {
@@ -100,7 +100,7 @@ func (e *UnsupportedSchemeError) Error() string {
 // A TLSError says that a TLS handshake failed, and for whom it was. What
 // crypto/tls and crypto/x509 said is inside.
 type TLSError struct {
-	Host string
+	Host string // whose certificate was asked for
 	Err  error
 }
 
