@@ -202,7 +202,7 @@ func decodeReply(name string, reply []byte) ([]byte, error) {
 // has come over.
 type RemoteError struct {
 	Function string // as it was registered
-	Message  string
+	Message  string // its error's text
 }
 
 func (e *RemoteError) Error() string { return e.Message }
@@ -301,7 +301,7 @@ func (p *ProcessPoolExecutor) Shutdown(ctx context.Context) error {
 // ProcessPoolStats says what a process pool does. See
 // [ProcessPoolExecutor.Stats].
 type ProcessPoolStats struct {
-	MaxWorkers int
+	MaxWorkers int    // how many run at the same time
 	Queued     int    // calls that have not begun
 	Running    int    // calls under way
 	Done       uint64 // calls that have ended

@@ -279,7 +279,7 @@ type Job struct {
 
 // ExecutorStats says what an executor does. See [ThreadPoolExecutor.Stats].
 type ExecutorStats struct {
-	MaxWorkers int
+	MaxWorkers int    // how many run at the same time
 	Queued     int    // jobs that have not begun
 	Running    int    // jobs under way
 	Done       uint64 // jobs that have ended
@@ -313,7 +313,7 @@ func (e *ThreadPoolExecutor) jobs() []Job {
 
 // A JobsLeftError says which jobs would not end while an executor was shut down.
 type JobsLeftError struct {
-	Jobs []Job
+	Jobs []Job // the oldest first
 	Err  error // why it did not wait any longer
 }
 
