@@ -27,7 +27,8 @@ const signalsAtOnce = 64
 // has asked package os/signal for it. The handler ends with
 // [Loop.RemoveSignalHandler] or the loop; after the last one the signal does
 // what it does by default. On a loop that is held up, a handler is called later
-// for each signal, as far as the system has not merged them.
+// for each signal, as far as the system has not merged them. The virtual clock
+// does not wait for signals: that one may come does not keep it from a deadlock.
 //
 // It gives [ErrNotCatchable] for SIGKILL and SIGSTOP, and an error that is
 // [errors.ErrUnsupported] for what this system does not know.

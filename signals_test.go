@@ -466,3 +466,15 @@ func TestAnInterruptThatComesWhenMainHasReturnedIsNotLost(t *testing.T) {
 		}
 	})
 }
+
+func TestTheVirtualClockDoesNotWaitForSignals(t *testing.T) {
+	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+		came := asyncio.NewFuture[struct{}](loopOf(ctx))
+		must(t, loopOf(ctx).AddSignalHandler(syscall.SIGUSR1, func() { came.SetResult(struct{}{}) }))
+		_, err := came.Await(ctx)
+		return err
+	}, asyncio.WithVirtualClock())
+	if !errors.Is(err, asyncio.ErrDeadlock) {
+		t.Errorf("Run gives %v", err)
+	}
+}

@@ -709,3 +709,42 @@ func Test500ProcessesAtOnceLeaveNothingBehind(t *testing.T) {
 		eventually(t, ctx, "all descriptors are closed", func() bool { return descriptors() <= before })
 	})
 }
+
+func TestAProcessMayOpenItsStandardInputByName(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		p := start(t, ctx, inAndOut, "cat", "/dev/stdin")
+		if out, _, err := p.Communicate(ctx, []byte("by name")); string(out) != "by name" || err != nil {
+			t.Errorf("it gives %q, %v", out, err)
+		}
+	})
+}
+
+func TestAProcessOfAnotherLoopIsNotWaitedFor(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		p := start(t, ctx, nil, "true")
+		_, err := asyncio.ToThread(ctx, func(context.Context) (struct{}, error) {
+			return struct{}{}, asyncio.Run(context.Background(), func(ctx context.Context) error {
+				_, err := p.Wait(ctx)
+				return err
+			})
+		})
+		if !errors.Is(err, asyncio.ErrWrongLoop) {
+			t.Errorf("Wait gives %v", err)
+		}
+		waitFor(t, ctx, p, 0)
+	})
+}
+
+func TestACancelledStartThatFailsIsCancelled(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		task := asyncio.Go(ctx, func(ctx context.Context) error {
+			_, err := asyncio.CreateSubprocessExec(ctx, "/no/such/program", nil)
+			return err
+		})
+		must(t, asyncio.Sleep(ctx, 0))
+		task.Cancel()
+		if _, err := task.Await(ctx); !asyncio.IsCancelled(err) {
+			t.Errorf("it gives %v", err)
+		}
+	})
+}

@@ -248,3 +248,12 @@ func TestNewLoopAfterAClosedOne(t *testing.T) {
 		`used again: .*the event loop is closed`,
 		`hello from a new loop`)
 }
+
+func TestCommandsRunAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("sleep"); err != nil {
+		t.Skip("there is no command sleep")
+	}
+	lines, _ := example(t, "commands")
+	match(t, lines, `one`, `between`, `"sleep 0\.1; echo between; exit 3" ended with 3`, `two`, `"echo one; sleep 0\.2; echo two" ended with 0`)
+}
