@@ -9,22 +9,23 @@ import (
 
 // AsCompleted gives the awaitables as they end, each once. Those that end in
 // the same turn come in that order in which they ended. When timeout is over
-// before all have ended, it gives nil and a [*TimeoutError]; when the running
-// task is cancelled, nil and that error; and ends. Nothing is cancelled by
+// before all have ended, it gives no awaitable and a [*TimeoutError]; when the
+// running task is cancelled, none and that error; and ends. Nothing is cancelled by
 // that. It begins when it is ranged over, and the loop may leave it at any
 // time. Python: async for over as_completed.
-func AsCompleted(ctx context.Context, timeout time.Duration, aws ...Awaitable) iter.Seq2[Awaitable, error] {
-	return func(yield func(Awaitable, error) bool) {
+func AsCompleted[A Awaitable](ctx context.Context, timeout time.Duration, aws ...A) iter.Seq2[A, error] {
+	return func(yield func(A, error) bool) {
+		var none A
 		t, level, err := enter(ctx)
 		if err != nil {
-			yield(nil, err)
+			yield(none, err)
 			return
 		}
 		if aws, err = distinct(t.loop, aws); err != nil {
-			yield(nil, fmt.Errorf("as completed: %w", err))
+			yield(none, fmt.Errorf("as completed: %w", err))
 			return
 		}
-		c := newCompletion(t.loop, timeout, aws)
+		c := newCompletion(t.loop, timeout, bases(aws))
 		defer func() {
 			// A time limit goes on after a cancellation until it is over or all
 			// have ended, as in CPython: on a virtual clock that shows.
@@ -35,7 +36,7 @@ func AsCompleted(ctx context.Context, timeout time.Duration, aws ...Awaitable) i
 		for range aws {
 			var i int
 			if i, err = c.next(t, level); err != nil {
-				yield(nil, err)
+				yield(none, err)
 				return
 			}
 			if !yield(aws[i], nil) {
@@ -62,11 +63,11 @@ type completionMember struct {
 	index int
 }
 
-func newCompletion(l *Loop, timeout time.Duration, aws []Awaitable) *completion {
-	c := &completion{members: make([]completionMember, len(aws)), left: len(aws)}
-	for i, aw := range aws {
-		c.members[i] = completionMember{c, aw.base(), i}
-		c.members[i].f.add(&c.members[i])
+func newCompletion(l *Loop, timeout time.Duration, futures []*future) *completion {
+	c := &completion{members: make([]completionMember, len(futures)), left: len(futures)}
+	for i, f := range futures {
+		c.members[i] = completionMember{c, f, i}
+		f.add(&c.members[i])
 	}
 	if c.left > 0 && timeout != NoTimeout {
 		c.timer = l.CallLater(timeout, c.timeout)

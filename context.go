@@ -82,7 +82,19 @@ func (c *scopeContext) Value(key any) any {
 	if key == (scopeKey{}) {
 		return c
 	}
-	return c.standard().Value(key)
+	// Many look a value up, few ask for Done. Whoever derives a context from
+	// this one asks for Done first, so until then there is only the outer one
+	// to ask; but not for its end, of which package context keeps the cause as
+	// a value.
+	switch std := c.std.Load(); {
+	case std != nil:
+		return std.Value(key)
+	case c.scope:
+		return c.outer.Value(key)
+	case c.outer == context.Background():
+		return nil
+	}
+	return context.WithoutCancel(c.outer).Value(key)
 }
 
 func (c *scopeContext) String() string {

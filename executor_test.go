@@ -98,7 +98,7 @@ func TestExecutorShowsItsQueueAndItsJobs(t *testing.T) {
 			t.Errorf("the job is %+v", j)
 		}
 		release()
-		asyncio.Gather(ctx, asyncio.Awaiter[int](job), queued)
+		asyncio.Gather(ctx, []asyncio.Awaiter[int]{job, queued}...)
 		e.Shutdown(ctx)
 		if s := e.Stats(); s.Done != 2 || s.Queued+s.Running != 0 {
 			t.Errorf("at the end: %+v", s)

@@ -16,7 +16,10 @@ type Outcome[T any] struct {
 // running task is cancelled, so are all that have not ended, and Gather returns
 // when they have. One that is given twice is awaited once. Python: await
 // gather.
-func Gather[T any](ctx context.Context, aws ...Awaiter[T]) ([]T, error) {
+//
+// A slice of tasks can be given as it is; tasks and futures side by side need a
+// []Awaiter[T].
+func Gather[T any, A Awaiter[T]](ctx context.Context, aws ...A) ([]T, error) {
 	if err := gather(ctx, aws, false); err != nil {
 		return nil, err
 	}
@@ -30,7 +33,7 @@ func Gather[T any](ctx context.Context, aws ...Awaiter[T]) ([]T, error) {
 // GatherSettled is [Gather], but waits until all have ended, and gives what
 // became of each. Its own error is that of the wait. Python: await gather with
 // return_exceptions.
-func GatherSettled[T any](ctx context.Context, aws ...Awaiter[T]) ([]Outcome[T], error) {
+func GatherSettled[T any, A Awaiter[T]](ctx context.Context, aws ...A) ([]Outcome[T], error) {
 	if err := gather(ctx, aws, true); err != nil {
 		return nil, err
 	}
@@ -41,7 +44,7 @@ func GatherSettled[T any](ctx context.Context, aws ...Awaiter[T]) ([]Outcome[T],
 	return out, nil
 }
 
-func gather[T any](ctx context.Context, aws []Awaiter[T], settled bool) error {
+func gather[A Awaitable](ctx context.Context, aws []A, settled bool) error {
 	t, level, err := enter(ctx)
 	if err != nil {
 		return err

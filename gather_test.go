@@ -28,7 +28,7 @@ func TestGatherOfWhatHasEndedCostsNoTurn(t *testing.T) {
 		ran := false
 		loopOf(ctx).CallSoon(func() { ran = true })
 		got, err := asyncio.Gather[int](ctx, task, task)
-		none, err2 := asyncio.Gather[int](ctx)
+		none, err2 := asyncio.Gather[int, *asyncio.Task[int]](ctx)
 		if ran || err != nil || err2 != nil || !slices.Equal(got, []int{4, 4}) || len(none) != 0 {
 			t.Error(ran, got, err, none, err2)
 		}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/asyncio-go/asyncio/internal/coro"
 	"github.com/asyncio-go/asyncio/internal/driver"
-	"github.com/asyncio-go/asyncio/internal/driver/virtual"
 	"github.com/asyncio-go/asyncio/internal/heap"
 	"github.com/asyncio-go/asyncio/internal/ring"
 )
@@ -42,6 +41,7 @@ const slowStep = 100 * time.Millisecond
 // Most programs never make one: [Run] does.
 type Loop struct {
 	driver  driver.Driver
+	clock   driver.Clock // the driver's, or a virtual one
 	ready   ring.Queue[runnable]
 	timers  heap.Heap[runnable]
 	now     time.Duration // the clock when it was last read
@@ -94,24 +94,23 @@ type inbox struct {
 
 // NewLoop makes a loop, which must be closed. Python: new_event_loop.
 func NewLoop(opts ...Option) (*Loop, error) {
-	c := config{newDriver: newDriver, debug: os.Getenv("ASYNCIODEBUG") == "1"}
+	c := config{debug: os.Getenv("ASYNCIODEBUG") == "1"}
 	for _, o := range opts {
 		o(&c)
 	}
-	d, err := c.newDriver()
-	if err != nil {
-		return nil, fmt.Errorf("asyncio: new loop: %w", err)
-	}
 	l := &Loop{
-		driver: d, debug: c.debug, workers: c.workers,
+		debug: c.debug, workers: c.workers,
 		log: c.logger, onError: c.onError, turnsUnpolled: 1, interruptMode: c.interrupts,
 		gone: make(chan struct{}),
 	}
 	l.unseen.loop = l
 	l.filled = l.inbox.filled
-	if v, ok := d.(*virtual.Driver); ok {
+	if c.virtual {
 		l.watched = new(watchedWaits)
-		v.Outside = func() bool { return l.inbox.outside.Load() > 0 }
+	}
+	var err error
+	if l.driver, l.clock, err = c.open(l.inbox.outsideAtWork); err != nil {
+		return nil, fmt.Errorf("asyncio: new loop: %w", err)
 	}
 	return l, nil
 }
@@ -119,7 +118,7 @@ func NewLoop(opts ...Option) (*Loop, error) {
 // Time gives the loop's clock: the time since some fixed moment. It never goes
 // back. Python: loop.time, in seconds.
 func (l *Loop) Time() time.Duration {
-	l.now = l.driver.Now()
+	l.now = l.clock.Now()
 	return l.now
 }
 
@@ -189,6 +188,8 @@ func (b *inbox) put(r runnable) bool {
 	b.n.Store(int32(len(b.items)))
 	return true
 }
+
+func (b *inbox) outsideAtWork() bool { return b.outside.Load() > 0 }
 
 func (b *inbox) filled() bool { return b.n.Load() > 0 }
 
@@ -336,7 +337,7 @@ func (l *Loop) poll() error {
 		} else {
 			parked = true
 			l.counts.parking(l)
-			err = l.driver.Park(until, l.filled)
+			err = l.clock.Park(until, l.filled)
 		}
 		l.turnsUnpolled = 1
 	case l.turns >= l.turnsUnpolled:

@@ -12,7 +12,8 @@ import (
 type Option func(*config)
 
 type config struct {
-	newDriver  func() (driver.Driver, error)
+	newDriver  func() (driver.Driver, error) // nil: none was asked for
+	virtual    bool
 	debug      bool
 	logger     *slog.Logger
 	onError    ExceptionHandler
@@ -41,12 +42,18 @@ func WithExecutorWorkers(n int) Option { return func(c *config) { c.workers = n 
 // WithVirtualClock gives the loop a clock of its own, which starts at zero,
 // stands still while anything can run, and leaps to the next timer when
 // nothing can. A test of an hour's sleeping takes no time and always goes the
-// same way. The loop has no network then.
-func WithVirtualClock() Option {
-	return func(c *config) {
-		c.newDriver = func() (driver.Driver, error) { return virtual.New(), nil }
-	}
-}
+// same way.
+//
+// The loop has no network then, unless [WithSystemDriver] or
+// [WithPortableDriver] gives it one. With one, the clock leaps only while no
+// descriptor is open; while one is, nobody knows what is still to come, and the
+// clock goes with the real one.
+func WithVirtualClock() Option { return func(c *config) { c.virtual = true } }
+
+// WithSystemDriver makes the loop use the system's own means to wait: epoll on
+// Linux, what [WithPortableDriver] does elsewhere. That is what it does without
+// an option, but for [WithVirtualClock].
+func WithSystemDriver() Option { return func(c *config) { c.newDriver = newDriver } }
 
 // WithPortableDriver makes the loop use Go's net package and goroutines for
 // what waits, as it does on systems without a driver of their own.
@@ -54,4 +61,24 @@ func WithPortableDriver() Option {
 	return func(c *config) {
 		c.newDriver = func() (driver.Driver, error) { return portable.New() }
 	}
+}
+
+// open makes the driver, and the clock that the loop goes by. outside says
+// whether somebody is at work for whom a virtual clock must wait.
+func (c *config) open(outside func() bool) (driver.Driver, driver.Clock, error) {
+	if c.virtual && c.newDriver == nil {
+		d := virtual.New()
+		d.Outside = outside
+		return d, d, nil
+	}
+	if c.newDriver == nil {
+		c.newDriver = newDriver
+	}
+	d, err := c.newDriver()
+	if err != nil || !c.virtual {
+		return d, d, err
+	}
+	clock := virtual.NewOver(d)
+	clock.Outside = outside
+	return d, clock, nil
 }

@@ -123,7 +123,7 @@ func (c *counts) parking(l *Loop) {
 		c.weight = 0
 		return
 	}
-	c.parkedAt = l.driver.Now() - l.polled
+	c.parkedAt = l.clock.Now() - l.polled
 }
 
 // polled notes that the loop has looked at the driver, so long after the last

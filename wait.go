@@ -29,8 +29,9 @@ const (
 // or timeout is over, and gives those that have ended and those that have not,
 // each once and in the order given. That they failed, or that the time is over,
 // is no error of Wait's, and nothing is cancelled, not even when the running
-// task is. It costs two turns of the loop at least. Python: wait.
-func Wait(ctx context.Context, when ReturnWhen, timeout time.Duration, aws ...Awaitable) (done, pending []Awaitable, err error) {
+// task is. It costs two turns of the loop at least. Where not all have the same
+// type, they need a []Awaitable. Python: wait.
+func Wait[A Awaitable](ctx context.Context, when ReturnWhen, timeout time.Duration, aws ...A) (done, pending []A, err error) {
 	t, level, err := enter(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -45,7 +46,7 @@ func Wait(ctx context.Context, when ReturnWhen, timeout time.Duration, aws ...Aw
 	if err != nil {
 		return nil, nil, fmt.Errorf("wait: %w", err)
 	}
-	if err := t.waitSome(aws, when, timeout, level); err != nil {
+	if err := t.waitSome(bases(aws), when, timeout, level); err != nil {
 		return nil, nil, err
 	}
 	for _, aw := range aws {
@@ -60,8 +61,8 @@ func Wait(ctx context.Context, when ReturnWhen, timeout time.Duration, aws ...Aw
 
 // distinct gives the awaitables without those that are there twice. They must
 // belong to the loop.
-func distinct(l *Loop, aws []Awaitable) ([]Awaitable, error) {
-	out := make([]Awaitable, 0, len(aws))
+func distinct[A Awaitable](l *Loop, aws []A) ([]A, error) {
+	out := make([]A, 0, len(aws))
 	var seen map[*future]struct{} // only for many; a few are looked through faster
 	if len(aws) > 16 {
 		seen = make(map[*future]struct{}, len(aws))
@@ -76,13 +77,21 @@ func distinct(l *Loop, aws []Awaitable) ([]Awaitable, error) {
 			_, twice = seen[f]
 			seen[f] = struct{}{}
 		} else {
-			twice = slices.ContainsFunc(out, func(other Awaitable) bool { return other.base() == f })
+			twice = slices.ContainsFunc(out, func(other A) bool { return other.base() == f })
 		}
 		if !twice {
 			out = append(out, aw)
 		}
 	}
 	return out, nil
+}
+
+func bases[A Awaitable](aws []A) []*future {
+	out := make([]*future, len(aws))
+	for i, aw := range aws {
+		out[i] = aw.base()
+	}
+	return out
 }
 
 // waitSet is a Wait under way.
@@ -99,16 +108,16 @@ type waitMember struct {
 	f   *future
 }
 
-func (t *task) waitSome(aws []Awaitable, when ReturnWhen, timeout time.Duration, level context.Context) error {
-	s := &waitSet{when: when, left: len(aws)}
+func (t *task) waitSome(futures []*future, when ReturnWhen, timeout time.Duration, level context.Context) error {
+	s := &waitSet{when: when, left: len(futures)}
 	s.over.loop = t.loop
 	if timeout != NoTimeout {
 		s.timer = t.loop.CallLater(timeout, s.end)
 	}
-	members := make([]waitMember, len(aws))
-	for i, aw := range aws {
-		members[i] = waitMember{s, aw.base()}
-		members[i].f.add(&members[i])
+	members := make([]waitMember, len(futures))
+	for i, f := range futures {
+		members[i] = waitMember{s, f}
+		f.add(&members[i])
 	}
 	err := t.wait(&s.over, level)
 	s.stopTimer()

@@ -42,7 +42,7 @@ func TestWaitGivesEachOnce(t *testing.T) {
 	inVirtualTime(t, func(ctx context.Context) {
 		a, b := after(ctx, 0, 1), after(ctx, time.Hour, 2)
 		done, pending, err := asyncio.Wait(ctx, asyncio.FirstCompleted, asyncio.NoTimeout, b, a, b, a)
-		if err != nil || !slices.Equal(done, []asyncio.Awaitable{a}) || !slices.Equal(pending, []asyncio.Awaitable{b}) {
+		if err != nil || !slices.Equal(done, []*asyncio.Task[int]{a}) || !slices.Equal(pending, []*asyncio.Task[int]{b}) {
 			t.Error(done, pending, err)
 		}
 	})
@@ -92,7 +92,7 @@ func TestCancelledWaitLeavesAloneWhatItWaitsFor(t *testing.T) {
 
 func TestWaitRefusesWhatMakesNoSense(t *testing.T) {
 	inVirtualTime(t, func(ctx context.Context) {
-		_, _, err := asyncio.Wait(ctx, asyncio.AllCompleted, asyncio.NoTimeout)
+		_, _, err := asyncio.Wait[asyncio.Awaitable](ctx, asyncio.AllCompleted, asyncio.NoTimeout)
 		wantErr(t, err, asyncio.ErrNothingToWaitFor)
 		if _, _, err := asyncio.Wait(ctx, 7, asyncio.NoTimeout, after(ctx, 0, 1)); err == nil {
 			t.Error("there is no such ReturnWhen")
@@ -104,7 +104,7 @@ func TestAsCompletedGivesThemAsTheyEnd(t *testing.T) {
 	inVirtualTime(t, func(ctx context.Context) {
 		a, b, c := after(ctx, 3*time.Second, 1), failAfter(ctx, time.Second, errBoom), after(ctx, 2*time.Second, "c")
 		var got []asyncio.Awaitable
-		for aw, err := range asyncio.AsCompleted(ctx, asyncio.NoTimeout, a, b, a, c) {
+		for aw, err := range asyncio.AsCompleted[asyncio.Awaitable](ctx, asyncio.NoTimeout, a, b, a, c) {
 			if err != nil || !aw.Done() {
 				t.Error(err)
 			}
@@ -119,13 +119,13 @@ func TestAsCompletedGivesThemAsTheyEnd(t *testing.T) {
 func TestAsCompletedEndsWithATimeout(t *testing.T) {
 	inVirtualTime(t, func(ctx context.Context) {
 		quick, late := after(ctx, time.Second, 1), after(ctx, time.Hour, 2)
-		var got []asyncio.Awaitable
+		var got []*asyncio.Task[int]
 		var last error
 		for aw, err := range asyncio.AsCompleted(ctx, 2*time.Second, late, quick) {
 			got, last = append(got, aw), err
 		}
 		wantTimeout(t, last)
-		if !slices.Equal(got, []asyncio.Awaitable{quick, nil}) || late.Done() || now(ctx) != 2*time.Second {
+		if !slices.Equal(got, []*asyncio.Task[int]{quick, nil}) || late.Done() || now(ctx) != 2*time.Second {
 			t.Error(got, now(ctx))
 		}
 	})
@@ -139,7 +139,7 @@ func TestAsCompletedMayBeLeftAndEndsWhenItsTaskIsCancelled(t *testing.T) {
 			}
 			break
 		}
-		for range asyncio.AsCompleted(ctx, time.Hour) {
+		for range asyncio.AsCompleted[asyncio.Awaitable](ctx, time.Hour) {
 			t.Error("of nothing")
 		}
 		task := asyncio.Go(ctx, func(ctx context.Context) (last error) {

@@ -29,7 +29,7 @@ func Example() {
 		defer tr.Close()
 		client := &http.Client{Transport: tr}
 
-		var tasks []asyncio.Awaiter[string]
+		var tasks []*asyncio.Task[string]
 		for i := range 3 {
 			url := fmt.Sprintf("http://%s/%d", addr, i)
 			tasks = append(tasks, asyncio.CreateTask(ctx, func(ctx context.Context) (string, error) {

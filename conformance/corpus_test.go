@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/conformance"
 )
 
@@ -25,7 +26,18 @@ func TestProgramsGiveTheTracesOfCPython(t *testing.T) {
 		pattern = *programsFlag
 	}
 	programs := load(t, pattern)
-	results := conformance.Check(programs, runtime.GOMAXPROCS(0), driver(t)...)
+	if *programsFlag != "" || *driverFlag != "" {
+		check(t, programs, driver(t))
+		return
+	}
+	for name, options := range drivers {
+		t.Run(name, func(t *testing.T) { check(t, programs, options) })
+	}
+}
+
+func check(t *testing.T, programs []*conformance.Program, options []asyncio.Option) {
+	t.Helper()
+	results := conformance.Check(programs, runtime.GOMAXPROCS(0), options...)
 	equal, differ := 0, 0
 	for _, r := range results {
 		if r.Equal() {

@@ -1,6 +1,7 @@
 package conformance_test
 
 import (
+	"cmp"
 	"flag"
 	"testing"
 
@@ -9,7 +10,7 @@ import (
 
 var (
 	programsFlag = flag.String("programs", "", "run the programs of the files that match this pattern, instead of the corpus")
-	driverFlag   = flag.String("driver", "virtual", "the driver to run on")
+	driverFlag   = flag.String("driver", "", "the driver to run on; the corpus runs on all by default, other tests on the virtual one")
 	fuzzFlag     = flag.Int("fuzz-programs", 0, "compare so many fresh programs with CPython 3.13")
 	seedFlag     = flag.Int("fuzz-seed", 0, "the first seed of the fresh programs; 0 takes one from the clock")
 	profilesFlag = flag.String("fuzz-profiles", "", "the profiles of the fresh programs, separated by commas; all by default")
@@ -19,12 +20,14 @@ var (
 
 // drivers are those that can run on a virtual clock.
 var drivers = map[string][]asyncio.Option{
-	"virtual": {asyncio.WithVirtualClock()},
+	"virtual":  {asyncio.WithVirtualClock()},
+	"system":   {asyncio.WithVirtualClock(), asyncio.WithSystemDriver()}, // epoll on Linux
+	"portable": {asyncio.WithVirtualClock(), asyncio.WithPortableDriver()},
 }
 
 func driver(t testing.TB) []asyncio.Option {
 	t.Helper()
-	options, ok := drivers[*driverFlag]
+	options, ok := drivers[cmp.Or(*driverFlag, "virtual")]
 	if !ok {
 		t.Fatalf("-driver: no driver %q runs on a virtual clock", *driverFlag)
 	}

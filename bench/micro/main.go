@@ -170,7 +170,7 @@ func sleep0(ctx context.Context, n int) (time.Duration, string, error) {
 		return 0, nil
 	}
 	start := time.Now()
-	_, err := asyncio.Gather(ctx, asyncio.Awaiter[int](asyncio.CreateTask(ctx, turns)), asyncio.CreateTask(ctx, turns))
+	_, err := asyncio.Gather(ctx, asyncio.CreateTask(ctx, turns), asyncio.CreateTask(ctx, turns))
 	return time.Since(start), "Sleep(0)", err
 }
 
@@ -190,7 +190,7 @@ func gather(ctx context.Context, n int) (time.Duration, string, error) {
 	turn := func(ctx context.Context) (int, error) { return 0, asyncio.Sleep(ctx, 0) }
 	start := time.Now()
 	for range 10 {
-		tasks := make([]asyncio.Awaiter[int], n/10)
+		tasks := make([]*asyncio.Task[int], n/10)
 		for i := range tasks {
 			tasks[i] = asyncio.CreateTask(ctx, turn)
 		}
@@ -286,7 +286,7 @@ func sleeps(ctx context.Context, n int) (time.Duration, string, error) {
 	second := func(ctx context.Context) (int, error) { return 0, asyncio.Sleep(ctx, time.Second) }
 	before := peakMemory()
 	start := time.Now()
-	tasks := make([]asyncio.Awaiter[int], n)
+	tasks := make([]*asyncio.Task[int], n)
 	for i := range tasks {
 		tasks[i] = asyncio.CreateTask(ctx, second)
 	}

@@ -39,7 +39,7 @@ func run(ctx context.Context, site string) error {
 	ticks := 0
 	asyncio.Go(ctx, func(ctx context.Context) error { return tick(ctx, &ticks) })
 
-	var downloads []asyncio.Awaiter[string]
+	var downloads []*asyncio.Future[string]
 	for i := range 20 {
 		downloads = append(downloads, asyncio.RunInExecutor(loop, nil, func(ctx context.Context) (string, error) {
 			return download(ctx, fmt.Sprintf("%s/page%d", site, i+1))

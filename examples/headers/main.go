@@ -35,7 +35,7 @@ func run(ctx context.Context) error {
 		hosts = append(hosts, srv.Addr().String())
 	}
 
-	var asked []asyncio.Awaiter[[]string]
+	var asked []*asyncio.Task[[]string]
 	for _, host := range hosts {
 		asked = append(asked, asyncio.CreateTask(ctx, func(ctx context.Context) ([]string, error) {
 			return headers(ctx, host)

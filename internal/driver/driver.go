@@ -53,23 +53,30 @@ const (
 // goroutine, inside Poll or Park, and must only take note.
 type Handler interface{ Ready(Event) }
 
-// A Driver is what a loop stands on.
-type Driver interface {
-	// Name says which driver it is, for messages.
-	Name() string
-	// Now is the time since the driver was made. It never goes back.
+// A Clock tells the time and waits.
+type Clock interface {
+	// Now is the time since the clock was made. It never goes back.
 	Now() time.Duration
-	// Poll reports what has happened, without waiting.
-	Poll() error
 	// Park waits until something happens, the time is until, or Wake is
 	// called; and reports what has happened. Once it has announced that it
 	// sleeps, it asks pending, and returns at once when that is true: so a
 	// Wake from then on ends the wait, and what came before it is not lost.
 	Park(until time.Duration, pending func() bool) error
+}
+
+// A Driver is what a loop stands on.
+type Driver interface {
+	Clock
+	// Name says which driver it is, for messages.
+	Name() string
+	// Poll reports what has happened, without waiting.
+	Poll() error
 	// Wake ends a Park that is under way. It may be called from any
 	// goroutine, and costs next to nothing when nobody sleeps. It may be
 	// called after Close.
 	Wake()
+	// Handles counts what is open and may have something to report.
+	Handles() int
 	// Close lets go of everything. Handles must be closed before.
 	Close() error
 

@@ -93,6 +93,18 @@ func (d *Driver) fetch(uintptr) bool {
 	return d.n > 0 || d.err != nil
 }
 
+// Handles implements [driver.Driver]. It looks at each slot: only a virtual clock
+// asks.
+func (d *Driver) Handles() int {
+	n := 0
+	for i := range d.slots {
+		if d.slots[i].handler != nil {
+			n++
+		}
+	}
+	return n
+}
+
 // Poll implements [driver.Driver].
 func (d *Driver) Poll() error {
 	d.fetch(0)

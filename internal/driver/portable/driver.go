@@ -62,6 +62,9 @@ func (d *Driver) Name() string { return "portable" }
 // Now implements [driver.Driver].
 func (d *Driver) Now() time.Duration { return time.Since(d.epoch) }
 
+// Handles implements [driver.Driver].
+func (d *Driver) Handles() int { return len(d.open) }
+
 // Poll implements [driver.Driver]. With nothing to report it costs an atomic
 // load.
 func (d *Driver) Poll() error {

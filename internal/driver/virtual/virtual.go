@@ -36,6 +36,7 @@ func New() *Driver {
 func (d *Driver) Name() string       { return "virtual" }
 func (d *Driver) Now() time.Duration { return d.now }
 func (d *Driver) Poll() error        { return nil }
+func (d *Driver) Handles() int       { return 0 }
 func (d *Driver) Close() error       { return nil }
 
 // Park moves the clock to until. While somebody is at work outside, it waits
