@@ -202,6 +202,11 @@ func (l *Loop) runningTask() (*task, error) {
 	if !coro.OnMarkedGoroutine() {
 		return nil, ErrWrongGoroutine
 	}
+	if l.probe != nil {
+		if err := l.probe.wrongGoroutine(); err != nil {
+			return nil, err
+		}
+	}
 	t := l.current
 	if t == nil {
 		return nil, ErrNotInTask

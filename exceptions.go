@@ -8,6 +8,7 @@ type ExceptionContext struct {
 	Err       error   // a *PanicError for a panic; may be nil
 	Task      AnyTask // the task it is about, or nil
 	Transport any     // the transport it is about, or nil
+	Made      string  // in debug mode, where the task or future was made
 }
 
 // An ExceptionHandler is told what went wrong. It runs on the loop's goroutine
@@ -39,6 +40,9 @@ func (l *Loop) DefaultExceptionHandler(c ExceptionContext) {
 	args := []any{"error", c.Err}
 	if c.Task != nil {
 		args = append(args, "task", c.Task.Name())
+	}
+	if c.Made != "" {
+		args = append(args, "made", c.Made)
 	}
 	if p, ok := c.Err.(*PanicError); ok {
 		args = append(args, "stack", string(p.Stack))
@@ -94,7 +98,7 @@ func (u *unseenErrors) tell(futures []*future) {
 			continue
 		}
 		f.retrieved = true
-		c := ExceptionContext{Message: "the error of a future was never retrieved", Err: f.err}
+		c := ExceptionContext{Message: "the error of a future was never retrieved", Err: f.err, Made: f.madeAt()}
 		if t, ok := f.canceller.(*task); ok {
 			c.Message, c.Task = "the error of a task was never retrieved", t.shell
 		}

@@ -162,7 +162,12 @@ func (f *future) Err() error {
 	return f.outcome()
 }
 
-func (f *future) Cancel(message ...string) bool { return f.cancel(first(message)) }
+func (f *future) Cancel(message ...string) bool {
+	if f.loop.probe != nil {
+		f.loop.probe.mustBeHere()
+	}
+	return f.cancel(first(message))
+}
 
 func (f *future) AddDoneCallback(fn func()) (remove func() bool) {
 	cb := &doneCallback{fn: fn}
@@ -196,7 +201,11 @@ type Future[T any] struct {
 
 // NewFuture makes a future of loop. Python: loop.create_future.
 func NewFuture[T any](loop *Loop) *Future[T] {
-	return &Future[T]{future: future{loop: loop}}
+	f := &Future[T]{future: future{loop: loop}}
+	if loop.probe != nil {
+		loop.probe.madeFuture(&f.future)
+	}
+	return f
 }
 
 // Done says whether the future has a result, an error or was cancelled.
@@ -241,7 +250,12 @@ func (f *Future[T]) SetError(err error) error {
 }
 
 func (f *Future[T]) settable() error {
-	if f.canceller != nil {
+	if f.loop.probe != nil {
+		if err := f.loop.probe.wrongGoroutine(); err != nil {
+			return err
+		}
+	}
+	if _, plain := f.canceller.(*origin); f.canceller != nil && !plain {
 		return fmt.Errorf("%w: the result of this future is not for others to set", ErrInvalidState)
 	}
 	if f.state != pending {

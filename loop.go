@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/trace"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,6 +60,8 @@ type Loop struct {
 
 	running, stopping, closing, closed bool
 	debug                              bool
+	tracing                            bool   // a trace was being taken when the loop last looked
+	probe                              *probe // nil but in debug mode, with labels or while tracing
 	taskCount                          uint64
 
 	inbox         inbox
@@ -104,6 +107,10 @@ func NewLoop(opts ...Option) (*Loop, error) {
 		gone: make(chan struct{}),
 	}
 	l.unseen.loop = l
+	if c.debug || c.labels {
+		p := l.newProbe()
+		p.debug, p.labels = c.debug, c.labels
+	}
 	l.filled = l.inbox.filled
 	if c.virtual {
 		l.watched = new(watchedWaits)
@@ -164,6 +171,9 @@ func (l *Loop) mustBeOpen() {
 	if l.closed {
 		panic(ErrLoopClosed)
 	}
+	if l.probe != nil {
+		l.probe.mustBeHere()
+	}
 }
 
 // CallSoonThreadsafe is [Loop.CallSoon] for any goroutine, and wakes the loop
@@ -220,12 +230,6 @@ func (l *Loop) IsRunning() bool { return l.running }
 // IsClosed says whether the loop was closed. Python: loop.is_closed.
 func (l *Loop) IsClosed() bool { return l.closed }
 
-// Debug says whether debug mode is on. Python: loop.get_debug.
-func (l *Loop) Debug() bool { return l.debug }
-
-// SetDebug turns debug mode on or off. Python: loop.set_debug.
-func (l *Loop) SetDebug(on bool) { l.debug = on }
-
 // CurrentTask gives the task that runs, or nil. Python: current_task.
 func (l *Loop) CurrentTask() AnyTask {
 	if l.current == nil {
@@ -264,7 +268,13 @@ func (l *Loop) RunForever() error {
 	defer func() {
 		l.running, l.stopping, l.current = false, false, nil
 		coro.UnmarkGoroutine()
+		if l.probe != nil {
+			l.probe.leave()
+		}
 	}()
+	if l.probe != nil {
+		l.probe.enter()
+	}
 	for {
 		if err := l.turn(); err != nil {
 			return err
@@ -365,6 +375,10 @@ func (l *Loop) adapt(now time.Duration, parked bool) {
 		l.turnsUnpolled = min(maxTurnsUnpolled, 2*l.turnsUnpolled)
 	}
 	l.counts.polled(l.turns, took, parked)
+	if trace.IsEnabled() != l.tracing {
+		l.tracing = !l.tracing
+		l.newProbe().tracing = l.tracing
+	}
 	l.polled, l.turns = now, 0
 
 	// A loop that always has something ready never blocks, nor does one whose
@@ -396,16 +410,13 @@ func (l *Loop) runBatch() {
 	for l.batch > 0 {
 		r := l.ready.Pop()
 		l.batch--
-		r.run()
+		if l.probe == nil {
+			r.run()
+		} else {
+			l.probe.run(r)
+		}
 	}
 	returned = true
-}
-
-// reportSlow logs, in debug mode, what has held the loop for long.
-func (l *Loop) reportSlow(began time.Duration, what string) {
-	if took := l.Time() - began; took > slowStep {
-		l.logger().Warn("asyncio: a step held the loop", "task", what, "took", took)
-	}
 }
 
 func (l *Loop) logger() *slog.Logger {
@@ -470,6 +481,9 @@ func (b *inbox) close() {
 func (l *Loop) endTasks() {
 	for l.tasks.head != nil {
 		t := l.tasks.head
+		if l.probe != nil {
+			l.probe.leftAtClose(t)
+		}
 		if t.waiter != nil {
 			t.waiter.remove(t)
 		}

@@ -14,6 +14,7 @@ type Option func(*config)
 type config struct {
 	newDriver  func() (driver.Driver, error) // nil: none was asked for
 	virtual    bool
+	labels     bool
 	debug      bool
 	logger     *slog.Logger
 	onError    ExceptionHandler
@@ -22,10 +23,22 @@ type config struct {
 }
 
 // WithDebug turns the loop's debug mode on or off; without it the environment
-// variable ASYNCIODEBUG decides. In debug mode a callback or a step of a task
-// that holds the loop for more than 100 milliseconds is logged. Python:
-// debug=, loop.set_debug.
+// variable ASYNCIODEBUG decides, if it is 1. Python: debug=, PYTHONASYNCIODEBUG.
+//
+// In debug mode a callback or a step of a task that holds the loop for more
+// than 100 milliseconds ([Loop.SetSlowCallbackDuration]) is logged: while it
+// does, with its stack, and when it has ended. Calls from wrong goroutines,
+// awaits on the wrong loop among them, are errors or panic. Reports of errors
+// that nobody looked at say where the future or task was made; tasks that are
+// pending, or never began, when the loop is closed are logged. Tasks have
+// labels, see [WithTaskLabels]. It costs some microseconds for each task.
 func WithDebug(on bool) Option { return func(c *config) { c.debug = on } }
+
+// WithTaskLabels gives each task's goroutine the label asyncio.task, with the
+// task's name, for profiles of [runtime/pprof] and dumps of goroutines. The
+// goroutines that the task starts inherit it, and the labels that its context
+// brings along stay. It costs half a microsecond for each task.
+func WithTaskLabels() Option { return func(c *config) { c.labels = true } }
 
 // WithLogger makes the loop log to l instead of [slog.Default].
 func WithLogger(l *slog.Logger) Option { return func(c *config) { c.logger = l } }

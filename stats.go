@@ -80,6 +80,9 @@ func (l *Loop) Stats() Stats {
 		Idle:        l.counts.idle,
 		Jobs:        int(l.inbox.outside.Load()),
 	}
+	if p := l.probe; p != nil {
+		s.Callbacks, s.InCallbacks, s.Slow = p.callbacks, p.inCallbacks, p.slowOnes
+	}
 	return s
 }
 

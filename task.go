@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/asyncio-go/asyncio/internal/coro"
 )
@@ -55,6 +54,7 @@ type taskRare struct {
 	name      string // the one that was given
 	cancelMsg string // of the cancellation that waits
 	refusals  int    // awaits since the loop began to close
+	probed    *probed
 }
 
 func (t *task) withRare() *taskRare {
@@ -177,6 +177,9 @@ func newTask[T any](l *Loop, ctx context.Context, fn func(context.Context) (T, e
 	for _, o := range opts {
 		o(&t.task)
 	}
+	if l.probe != nil {
+		l.probe.made(&t.task)
+	}
 	t.start()
 	return t
 }
@@ -236,15 +239,13 @@ func (t *task) step(thrown error) {
 	}
 	outer := l.current
 	l.current = t
-	var began time.Duration
-	if l.debug {
-		began = l.Time()
+	var ended bool
+	if l.probe == nil {
+		ended = t.co.Resume()
+	} else {
+		ended = l.probe.resume(t)
 	}
-	ended := t.co.Resume()
 	l.current = outer
-	if l.debug {
-		l.reportSlow(began, t.name())
-	}
 	if ended {
 		l.coros.Put(t.co)
 		t.co = nil
@@ -275,6 +276,9 @@ func (r *taskRunner) Run() {
 		t.co = nil
 		t.finish()
 	}()
+	if p := t.loop.probe; p != nil {
+		p.begin(t)
+	}
 	t.future.err = t.shell.call(&t.ctx)
 	returned = true
 }

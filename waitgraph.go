@@ -36,6 +36,8 @@ type Waiting struct {
 	// WaitsFor are the tasks that it waits for. Where there are none and the
 	// task waits, the stack says for what.
 	WaitsFor []*Waiting
+	// Made is where the task was made; empty outside of debug mode.
+	Made string
 	// Again says that the task stands in the graph already, above.
 	Again bool
 }
@@ -64,7 +66,7 @@ func (l *Loop) WaitGraph() *WaitGraph {
 			return w
 		}
 		seen[t] = true
-		w.Stack = t.stack()
+		w.Stack, w.Made = t.stack(), t.madeAt()
 		if s := t.sleeping; s != nil && t.waiter == &s.done {
 			if when, ok := l.timers.When(&s.node); ok {
 				w.Until = time.Duration(when)
@@ -141,6 +143,9 @@ func (w *Waiting) write(b *strings.Builder, first, indent string) {
 	default:
 		b.WriteString(" " + w.State)
 		w.writePlace(b)
+		if w.Made != "" {
+			b.WriteString(", made by " + w.Made)
+		}
 	}
 	b.WriteByte('\n')
 	for i, other := range w.WaitsFor {

@@ -1,0 +1,302 @@
+package asyncio
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"runtime"
+	"runtime/pprof"
+	"runtime/trace"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/asyncio-go/asyncio/internal/coro"
+)
+
+// A probe is what a loop does beyond running, when it is asked to explain
+// itself: in debug mode, with labels, and while a trace is being taken. A loop
+// that is not asked has none, and pays a comparison for that.
+type probe struct {
+	loop    *Loop
+	debug   bool
+	labels  bool
+	tracing bool
+	slow    time.Duration
+	epoch   time.Time // the real clock, also where the loop has another
+
+	home  uint64        // the goroutine that runs the loop; 0: none does
+	stop  chan struct{} // ends the watchdog
+	ended chan struct{}
+
+	callbacks, slowOnes uint64
+	inCallbacks         time.Duration
+
+	// What follows is for other goroutines, too.
+	active atomic.Uint64          // the goroutine that may use the loop now; 0: not known
+	began  atomic.Int64           // when the callback began that runs, since epoch; 0: none runs
+	what   atomic.Pointer[string] // the task that runs
+}
+
+// probed is what a probe notes of a task.
+type probed struct {
+	goroutine uint64
+	name      *string
+	made      []uintptr
+	trace     *trace.Task
+}
+
+// newProbe makes a loop's probe, or gives the one there is.
+func (l *Loop) newProbe() *probe {
+	if l.probe == nil {
+		l.probe = &probe{loop: l, slow: slowStep, epoch: time.Now()}
+	}
+	return l.probe
+}
+
+// Debug says whether debug mode is on. Python: loop.get_debug.
+func (l *Loop) Debug() bool { return l.debug }
+
+// SetDebug turns debug mode on or off. See [WithDebug]. In a loop that runs,
+// calls from wrong goroutines are noticed from its next run on. Python:
+// loop.set_debug.
+func (l *Loop) SetDebug(on bool) {
+	l.debug = on
+	if !on && l.probe == nil {
+		return
+	}
+	p := l.newProbe()
+	p.debug = on
+	if l.running {
+		p.watch()
+	}
+}
+
+// SlowCallbackDuration is how long a callback or a step of a task may take
+// before debug mode reports it: 100 milliseconds until it is set. Python:
+// loop.slow_callback_duration.
+func (l *Loop) SlowCallbackDuration() time.Duration {
+	if l.probe == nil {
+		return slowStep
+	}
+	return l.probe.slow
+}
+
+// SetSlowCallbackDuration sets it. A running loop's watchdog, which takes the
+// stacks, heeds it from the next run on.
+func (l *Loop) SetSlowCallbackDuration(d time.Duration) { l.newProbe().slow = d }
+
+// enter is called where the loop begins to run.
+func (p *probe) enter() {
+	p.home = goroutineID()
+	p.active.Store(p.home)
+	p.watch()
+}
+
+// leave is called where the loop has stopped running.
+func (p *probe) leave() {
+	p.home = 0
+	p.active.Store(0)
+	p.began.Store(0)
+	if p.stop != nil {
+		close(p.stop)
+		<-p.ended
+		p.stop = nil
+	}
+}
+
+// run runs a callback or the step of a task.
+func (p *probe) run(r runnable) {
+	if p.tracing {
+		defer trace.StartRegion(context.Background(), "asyncio callback").End()
+	}
+	if !p.debug {
+		r.run()
+		return
+	}
+	began := time.Since(p.epoch)
+	p.what.Store(nil)
+	p.began.Store(int64(began))
+	defer func() {
+		p.began.Store(0)
+		took := time.Since(p.epoch) - began
+		p.callbacks++
+		p.inCallbacks += took
+		if took > p.slow {
+			p.slowOnes++
+			p.loop.logger().Warn("asyncio: a step held the loop", "what", describe(r), "took", took)
+		}
+	}()
+	r.run()
+}
+
+// describe names a callback.
+func describe(r runnable) string {
+	switch r := r.(type) {
+	case *task:
+		return r.name()
+	case *Handle:
+		return describeFunc(r.fn)
+	case *TimerHandle:
+		return describeFunc(r.fn)
+	case *doneCallback:
+		return describeFunc(r.fn)
+	}
+	return strings.TrimPrefix(fmt.Sprintf("%T", r), "*")
+}
+
+func describeFunc(fn func()) string {
+	if fn == nil {
+		return "a callback"
+	}
+	return functionName(reflect.ValueOf(fn).Pointer())
+}
+
+// resume is the step of a task's coroutine.
+func (p *probe) resume(t *task) (ended bool) {
+	outer, outerWhat := p.active.Load(), p.what.Load()
+	defer func() {
+		p.active.Store(outer)
+		p.what.Store(outerWhat)
+	}()
+	if t.rare == nil || t.rare.probed == nil {
+		p.active.Store(0) // until begin is called, if ever
+		return t.co.Resume()
+	}
+	n := t.rare.probed
+	if p.home != 0 {
+		p.active.Store(n.goroutine)
+	}
+	p.what.Store(n.name)
+	if p.tracing && n.trace != nil {
+		ctx := t.ctx.outer
+		defer trace.StartRegion(ctx, "asyncio step").End()
+	}
+	ended = t.co.Resume()
+	if ended && n.trace != nil {
+		n.trace.End()
+	}
+	return ended
+}
+
+// made is called for a new task. It marks the context from which the task's own
+// takes its values, so that labels and trace regions that the task's function
+// makes stand beside those made here.
+func (p *probe) made(t *task) {
+	p.mustBeHere()
+	n := &probed{}
+	t.withRare().probed = n
+	name := t.name()
+	n.name = &name
+	if p.debug {
+		n.made = madeHere()
+	}
+	if p.labels || p.debug {
+		t.ctx.outer = pprof.WithLabels(t.ctx.outer, pprof.Labels("asyncio.task", name))
+	}
+	if p.tracing {
+		t.ctx.outer, n.trace = trace.NewTask(t.ctx.outer, name)
+	}
+}
+
+// begin is called on a task's coroutine before its function.
+func (p *probe) begin(t *task) {
+	if t.rare == nil || t.rare.probed == nil {
+		return // it was made before the probe
+	}
+	if p.debug {
+		id := goroutineID()
+		t.rare.probed.goroutine = id
+		if p.home != 0 {
+			p.active.Store(id)
+		}
+	}
+	if p.labels || p.debug {
+		pprof.SetGoroutineLabels(t.ctx.outer)
+	}
+}
+
+// wrongGoroutine says, in debug mode, why the calling goroutine must not use
+// the loop, if it must not.
+func (p *probe) wrongGoroutine() error {
+	active := p.active.Load()
+	if active == 0 || !p.debug || goroutineID() == active {
+		return nil
+	}
+	if coro.OnMarkedGoroutine() {
+		return fmt.Errorf("%w: it runs on another goroutine than this loop", ErrWrongLoop)
+	}
+	return ErrWrongGoroutine
+}
+
+// mustBeHere panics, in debug mode, when the calling goroutine must not use the
+// loop.
+func (p *probe) mustBeHere() {
+	if err := p.wrongGoroutine(); err != nil {
+		panic(err)
+	}
+}
+
+// goroutineID gives the number of the calling goroutine, for a microsecond. Go
+// shows it in stacks only.
+func goroutineID() uint64 {
+	var buf [64]byte
+	s := strings.TrimPrefix(string(buf[:runtime.Stack(buf[:], false)]), "goroutine ")
+	id, _ := strconv.ParseUint(s[:max(strings.IndexByte(s, ' '), 0)], 10, 64)
+	return id
+}
+
+// An origin is where a future was made, in debug mode. It stands where other
+// futures have their own way to be cancelled.
+type origin struct {
+	f    *future
+	made []uintptr
+}
+
+func (o *origin) cancelWith(message string) bool { return o.f.cancelPlain(message) }
+
+// madeFuture notes where f was made.
+func (p *probe) madeFuture(f *future) {
+	if p.debug {
+		f.canceller = &origin{f, madeHere()}
+	}
+}
+
+// madeHere gives the calls that lead here.
+func madeHere() []uintptr {
+	var pcs [32]uintptr
+	return append([]uintptr(nil), pcs[:runtime.Callers(3, pcs[:])]...)
+}
+
+// madeAt says where the future or task was made, if debug mode was on then.
+func (f *future) madeAt() string {
+	var pcs []uintptr
+	switch c := f.canceller.(type) {
+	case *origin:
+		pcs = c.made
+	case *task:
+		if c.rare != nil && c.rare.probed != nil {
+			pcs = c.rare.probed.made
+		}
+	}
+	for _, frame := range framesOf(pcs) {
+		if !strings.HasPrefix(frame.Function, thisPackage) {
+			return fmt.Sprintf("%s at %s:%d", shortFunction(frame.Function), frame.File, frame.Line)
+		}
+	}
+	return ""
+}
+
+// leftAtClose reports, in debug mode, a task that is still there when the loop
+// is closed.
+func (p *probe) leftAtClose(t *task) {
+	if !p.debug {
+		return
+	}
+	message := "asyncio: a task was pending when the loop was closed"
+	if !t.started {
+		message = "asyncio: a task was never started before the loop was closed"
+	}
+	p.loop.logger().Warn(message, "task", t.name(), "made", t.madeAt())
+}
