@@ -47,6 +47,7 @@ type socket struct {
 	eofSent   bool
 	oneWay    bool // a pipe: its end is to be closed
 	closing   bool // close after the queue
+	polite    bool // close without a reset because of what was not read
 	closed    bool // the descriptor is gone
 }
 
@@ -267,6 +268,16 @@ func waterMarks(low, high int) (int, int) {
 		low = high / 4
 	}
 	return low, high
+}
+
+// readAway reads what has come and nobody wants: the system would answer it
+// with a reset, which may overtake what was sent.
+func (s *socket) readAway() {
+	for range 16 {
+		if _, err := s.readNow(s.loop.readBuffer()); err != nil {
+			return
+		}
+	}
 }
 
 // setLimits sets the water marks.

@@ -541,3 +541,36 @@ func TestSeveralTasksMayDrainAndAreToldOfFailure(t *testing.T) {
 		shutdown(t, ctx, srv)
 	})
 }
+
+func TestCloseWithSomethingUnreadSendsWhatWasWritten(t *testing.T) {
+	const size = 1 << 20
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		for _, secure := range []bool{false, true} {
+			var sopts []asyncio.ServerOption
+			var copts []asyncio.ConnOption
+			if secure {
+				sopts = append(sopts, asyncio.WithTLS(serverTLS()))
+				copts = append(copts, asyncio.WithTLS(clientTLS()))
+			}
+			got := asyncio.NewFuture[int](loopOf(ctx))
+			srv := serve(t, ctx, func(ctx context.Context, s *asyncio.Stream) error {
+				s.Write([]byte("one\ntwo\n")) // before it reads
+				all, _ := s.ReadAll(ctx)      // without TLS it may be told of a reset
+				return got.SetResult(len(all))
+			}, sopts...)
+			s := dial(t, ctx, srv.Addr(), copts...)
+			if line, err := s.ReadLine(ctx); string(line) != "one\n" || err != nil {
+				t.Errorf("got %q, %v", line, err)
+			}
+			s.Write(pattern(size))
+			s.Close()
+			if err := s.WaitClosed(ctx); err != nil {
+				t.Error(err)
+			}
+			if n, err := got.Await(ctx); n != size || err != nil {
+				t.Errorf("secure %v: %d bytes came, %v", secure, n, err)
+			}
+			shutdown(t, ctx, srv)
+		}
+	})
+}

@@ -157,6 +157,7 @@ func (w *StreamWriter) Close() error {
 	}
 	if w.tls != nil && w.sock.writable() == nil {
 		_ = w.tls.conn.CloseWrite() // the peer may have gone; closing goes on
+		w.sock.polite = true        // of TLS 1.3 there is always something: tickets
 	}
 	w.sock.close()
 	return nil

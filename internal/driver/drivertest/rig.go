@@ -63,6 +63,9 @@ func Run(t *testing.T, newDriver New) {
 		{"DeadUnixNodeIsReplaced", testDeadUnixNode},
 		{"CloseListenerRefusesPeers", testCloseListener},
 
+		{"ExistingConnsAndListenersAreTakenOver", testTakeOver},
+		{"SendFile", testSendFile},
+
 		{"Pipe", testPipe},
 		{"PipeCloseSendsWhatWriteHasTaken", testPipeCloseFlushes},
 		{"PipeCloseWriteEndsIt", testPipeCloseWrite},
