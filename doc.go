@@ -87,6 +87,14 @@
 // ([runtime.LockOSThread]) and then on one that is not, nor the reverse: the
 // runtime forbids that for coroutines and ends the program.
 //
+// # Processes and signals
+//
+// [CreateSubprocessExec] starts a program, with pipes as streams where options
+// say so. Its loop takes note of its end by itself; closing the loop kills what
+// has not ended. [Loop.AddSignalHandler] makes a signal a callback. [Run] in the
+// main goroutine turns the first interrupt (^C) into a cancellation of main and
+// gives an [*InterruptError], whose ExitCode is 130; see [WithInterrupts].
+//
 // # Tests
 //
 // With [WithVirtualClock] a loop has a clock of its own, which leaps to the next

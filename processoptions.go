@@ -200,7 +200,7 @@ func WithPdeathsig(sig os.Signal) ProcessOption {
 }
 
 // WithDetached lets the process go on when the loop is closed, which kills it
-// otherwise. While this program lives it still takes note of the end.
+// otherwise. Its pipes are closed then all the same. While this program lives it still takes note of the end.
 func WithDetached() ProcessOption {
 	return processOption(func(o *processOptions) { o.detached = true })
 }
