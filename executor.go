@@ -128,9 +128,20 @@ func (j *job[T]) work(context.Context) {
 	if j.Context.Err() != nil {
 		j.err = context.Cause(j.Context)
 	} else {
-		j.v, j.err = j.fn(j.Context)
+		j.v, j.err = j.fn(j)
 	}
 	returned = true
+}
+
+// jobKey is what a job's context is asked for: for the loop that counts it.
+type jobKey struct{}
+
+// Value implements [context.Context].
+func (j *job[T]) Value(key any) any {
+	if key == (jobKey{}) {
+		return j.loop
+	}
+	return j.Context.Value(key)
 }
 
 // drop ends the job's context.
