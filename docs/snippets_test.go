@@ -54,6 +54,7 @@ var packages = map[string]string{
 	"asynchttp": "github.com/asyncio-go/asyncio/asynchttp",
 	"sql":       "database/sql",
 	"tls":       "crypto/tls",
+	"smtp":      "net/smtp",
 	"http":      "net/http",
 	"httptest":  "net/http/httptest",
 	"json":      "encoding/json",
@@ -235,25 +236,52 @@ func specNames(s ast.Spec) (names []string) {
 	return names
 }
 
-// The snippets belong to this module, and to no file of it.
-func TestGoSnippetsCompile(t *testing.T) {
+// An overlay is files that belong to this module for the go command alone.
+type overlay struct {
+	t     *testing.T
+	dir   string
+	files map[string]string
+}
+
+func newOverlay(t *testing.T) *overlay {
+	t.Helper()
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("the go command is not there")
 	}
-	dir := t.TempDir()
-	replace := map[string]string{}
-	add := func(place, text string) {
-		source := filepath.Join(dir, strings.ReplaceAll(place, "/", "_"))
-		if err := os.WriteFile(source, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		abs, err := filepath.Abs(place)
-		if err != nil {
-			t.Fatal(err)
-		}
-		replace[abs] = source
+	return &overlay{t, t.TempDir(), map[string]string{}}
+}
+
+func (o *overlay) add(place, text string) {
+	o.t.Helper()
+	source := filepath.Join(o.dir, strings.ReplaceAll(place, "/", "_"))
+	if err := os.WriteFile(source, []byte(text), 0o600); err != nil {
+		o.t.Fatal(err)
 	}
-	args := []string{"build", "-overlay", filepath.Join(dir, "overlay.json")}
+	abs, err := filepath.Abs(place)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	o.files[abs] = source
+}
+
+// build runs "go build" or "go test -c" with the files.
+func (o *overlay) build(args ...string) (out string, err error) {
+	o.t.Helper()
+	text, err := json.Marshal(map[string]any{"Replace": o.files})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	file := filepath.Join(o.dir, "overlay.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		o.t.Fatal(err)
+	}
+	b, err := exec.Command("go", slices.Insert(args, 1, "-overlay", file)...).CombinedOutput()
+	return string(b), err
+}
+
+func TestGoSnippetsCompile(t *testing.T) {
+	o := newOverlay(t)
+	var packages []string
 	places := map[string]snippet{}
 	for i, s := range snippets(t, "go") {
 		text, err := program(s)
@@ -267,24 +295,48 @@ func TestGoSnippetsCompile(t *testing.T) {
 		if strings.HasPrefix(text, "package main") {
 			packageName = "main"
 		}
-		add(place+"/snippet.go", text)
+		o.add(place+"/snippet.go", text)
 		if !strings.HasPrefix(s.text, "package ") {
-			add(place+"/given.go", given(t, packageName, text))
+			o.add(place+"/given.go", given(t, packageName, text))
 		}
-		args = append(args, "./"+place)
+		packages = append(packages, "./"+place)
 	}
-	overlay, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-		told := regexp.MustCompile(`snippet\d+`).ReplaceAllStringFunc(string(out), func(place string) string {
+	if out, err := o.build(append([]string{"build"}, packages...)...); err != nil {
+		t.Errorf("%v\n%s", err, regexp.MustCompile(`snippet\d+`).ReplaceAllStringFunc(out, func(place string) string {
 			return place + " (" + places[place].String() + ")"
-		})
-		t.Errorf("%v\n%s", err, told)
+		}))
+	}
+}
+
+// Whole programs are run, and tests too.
+func TestWholeSnippetsRun(t *testing.T) {
+	want := map[string]string{
+		"from-python.md":        "Hello, you\n",
+		"for-go-programmers.md": "PASS\n",
+	}
+	for _, s := range snippets(t, "go") {
+		if !strings.HasPrefix(s.text, "package ") {
+			continue
+		}
+		o := newOverlay(t)
+		name, args := "main.go", []string{"build"}
+		if strings.Contains(s.text, "*testing.T)") {
+			name, args = "whole_test.go", []string{"test", "-c", "-vet=off"}
+		}
+		o.add("whole/"+name, s.text)
+		binary := filepath.Join(o.dir, "whole.exe")
+		if out, err := o.build(append(args, "-o", binary, "./whole")...); err != nil {
+			t.Errorf("%v: %v, %s", s, err, out)
+			continue
+		}
+		out, err := exec.Command(binary).CombinedOutput()
+		if err != nil || string(out) != want[s.file] {
+			t.Errorf("%v: %v, %q", s, err, out)
+		}
+		delete(want, s.file)
+	}
+	for file := range want {
+		t.Errorf("%s has no whole program", file)
 	}
 }
 

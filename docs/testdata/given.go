@@ -3,6 +3,7 @@ package snippet
 
 import (
 	"context"
+	"database/sql"
 	"net/http"
 
 	"github.com/asyncio-go/asyncio"
@@ -36,6 +37,7 @@ var (
 	quick, slow *asyncio.Task[string]
 	job         Job
 	lock        asyncio.Lock
+	db          *sql.DB
 	items       []string
 	urls        []string
 	data        []byte
