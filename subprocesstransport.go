@@ -26,9 +26,8 @@ type SubprocessProtocol interface {
 	// pipe_data_received.
 	PipeDataReceived(fd int, data []byte)
 	// PipeConnectionLost is called when a pipe is closed: with nil at its end,
-	// otherwise with what broke it, which for standard input is
-	// [syscall.EPIPE] when the process does not read any more. Python:
-	// pipe_connection_lost.
+	// otherwise with what broke it, which is [syscall.EPIPE] for standard input
+	// of which not all was read. Python: pipe_connection_lost.
 	PipeConnectionLost(fd int, err error)
 	// ProcessExited is called when the process has ended. Python:
 	// process_exited.
