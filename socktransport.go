@@ -20,13 +20,13 @@ type transport struct {
 	sock     socket
 	client   client // its place among the connections of the server that has accepted it
 	protocol Protocol
-	buffered BufferedProtocol // the protocol, if it is one
-	tls      *tlsTransport    // nil: plain
-	waiter   *future          // told when the connection is made, or failed; or nil
-	drainers *waitList        // tasks that wait for the queue to sink; or nil
-	reason   error            // what ConnectionLost is given
+	tls      *tlsTransport // nil: plain
+	waiter   *future       // told when the connection is made, or failed; or nil
+	drainers *waitList     // tasks that wait for the queue to sink; or nil
+	reason   error         // what ConnectionLost is given
 
 	order      callOrder
+	buffered   bool // the protocol is a BufferedProtocol
 	scheduled  bool // run is in the ready queue
 	readPaused bool // by PauseReading
 	readEnded  bool // by the peer
@@ -248,8 +248,8 @@ var errEmptyBuffer = errors.New("asyncio: GetBuffer of a protocol gave an empty 
 
 // buffer gives the buffer for the next read: the protocol's or the loop's.
 func (t *transport) buffer() []byte {
-	if t.buffered != nil {
-		return t.buffered.GetBuffer(-1)
+	if t.buffered {
+		return t.protocol.(BufferedProtocol).GetBuffer(-1)
 	}
 	return t.sock.loop.readBuffer()
 }
@@ -267,8 +267,8 @@ func (l *Loop) readBuffer() []byte {
 
 func (t *transport) received(p []byte) {
 	t.check(t.order == callsMade, "DataReceived")
-	if t.buffered != nil {
-		t.buffered.BufferUpdated(len(p))
+	if t.buffered {
+		t.protocol.(BufferedProtocol).BufferUpdated(len(p))
 	} else {
 		t.protocol.DataReceived(p)
 	}
@@ -365,7 +365,7 @@ func (t *transport) IsReading() bool {
 
 func (t *transport) SetProtocol(p Protocol) {
 	t.protocol = p
-	t.buffered, _ = p.(BufferedProtocol)
+	_, t.buffered = p.(BufferedProtocol)
 }
 
 func (t *transport) Protocol() Protocol { return t.protocol }

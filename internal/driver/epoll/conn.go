@@ -12,13 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// conn is a stream socket.
+// conn is a stream socket. There may be very many, so it is kept small: an
+// address that the kernel gave becomes one of Go's when somebody asks for it.
 type conn struct {
-	d             *Driver
-	fd            int // -1: closed
-	local, remote net.Addr
-	connecting    bool
-	shut          bool // CloseWrite was called
+	d          *Driver
+	fd         int // -1: closed
+	local      net.Addr
+	remote     any // a net.Addr or a unix.Sockaddr
+	connecting bool
+	shut       bool // CloseWrite was called
 }
 
 const streamEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP
@@ -195,7 +197,17 @@ func (c *conn) LocalAddr() net.Addr {
 }
 
 // RemoteAddr implements [driver.Conn].
-func (c *conn) RemoteAddr() net.Addr { return c.remote }
+func (c *conn) RemoteAddr() net.Addr {
+	switch remote := c.remote.(type) {
+	case net.Addr:
+		return remote
+	case unix.Sockaddr:
+		a := netAddr(remote)
+		c.remote = a
+		return a
+	}
+	return nil
+}
 
 // SyscallConn implements [driver.Conn].
 func (c *conn) SyscallConn() (syscall.RawConn, error) {

@@ -97,11 +97,11 @@ func (l *listener) Accept() (driver.Conn, error) {
 		default:
 			return nil, failure("accept", err)
 		}
-		c := &conn{d: l.d, fd: fd, remote: netAddr(sa)}
+		c := &conn{d: l.d, fd: fd, remote: sa}
 		if l.tcp {
 			_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 		} else {
-			c.local = l.addr
+			c.local, c.remote = l.addr, netAddr(sa) // the kernel's form is longer
 		}
 		return c, nil
 	}
