@@ -1,7 +1,6 @@
 package asyncio
 
 import (
-	"context"
 	"os"
 	"time"
 )
@@ -44,17 +43,7 @@ func (d *deadline) expire() {
 	}
 }
 
-// wait is t.wait(f, level) that also ends with the deadline.
-func (d *deadline) wait(t *task, f *future, level context.Context) error {
-	d.task, d.number = t, t.waits+1
-	err := t.wait(f, level)
-	d.task = nil
-	return err
-}
+// arm makes the deadline interrupt the next wait of t, until disarm.
+func (d *deadline) arm(t *task) { d.task, d.number = t, t.waits+1 }
 
-func (d *deadline) waitList(t *task, w *waitList, level context.Context) error {
-	d.task, d.number = t, t.waits+1
-	err := w.wait(t, level)
-	d.task = nil
-	return err
-}
+func (d *deadline) disarm() { d.task = nil }

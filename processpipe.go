@@ -88,7 +88,7 @@ func (p *outputPipe) read(t *task, level context.Context, b []byte) (int, error)
 func (p *outputPipe) run() {
 	p.scheduled = false
 	r := &p.reader
-	if r.busy {
+	if p.sock.reading {
 		return // a task reads, and comes back to this when it is done
 	}
 	for !p.ended && !p.sock.closed && p.sock.mayRead && r.buffered() < 2*r.limit {

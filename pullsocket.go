@@ -72,34 +72,47 @@ func (s *pullSocket) gone(reason, closeErr error) {
 }
 
 // read reads what there is, at least one byte, and suspends t until there is.
+//
+// Very many tasks stand in here, each with its stack: the frames from a
+// coroutine's first to this one's wait are kept small enough for two kilobytes.
 func (s *pullSocket) read(t *task, level context.Context, p []byte) (int, error) {
 	if s.reading {
 		return 0, ErrConcurrentRead
 	}
 	s.reading = true
-	defer func() { s.reading = false }()
-	if s.taken >= atOnce {
-		s.taken = 0
-		s.arrived = future{loop: s.loop} // nobody waits for it, but it may be settled
-		if err := t.yield(); err != nil {
-			return 0, err
-		}
-	}
 	for {
-		if s.readBy.expired && !s.closed {
-			return 0, os.ErrDeadlineExceeded
+		err := s.turn(t)
+		if err == nil && s.readBy.expired && !s.closed {
+			err = os.ErrDeadlineExceeded
 		}
-		n, err := s.readNow(p)
-		if err != driver.ErrWouldBlock {
-			s.taken += n
-			return n, err
+		if err == nil {
+			var n int
+			if n, err = s.readNow(p); err != driver.ErrWouldBlock {
+				s.taken += n
+				s.reading = false
+				return n, err
+			}
+			s.taken = 0
+			s.arrived = future{loop: s.loop}
+			s.readBy.arm(t)
+			err = t.wait(&s.arrived, level)
+			s.readBy.disarm()
 		}
-		s.taken = 0
-		s.arrived = future{loop: s.loop}
-		if err := s.readBy.wait(t, &s.arrived, level); err != nil {
+		if err != nil {
+			s.reading = false
 			return 0, err
 		}
 	}
+}
+
+// turn lets others have theirs when a read has found data too often.
+func (s *pullSocket) turn(t *task) error {
+	if s.taken < atOnce {
+		return nil
+	}
+	s.taken = 0
+	s.arrived = future{loop: s.loop} // nobody waits for it, but it may be settled
+	return t.yield()
 }
 
 // drain suspends t until the queue has sunk to the low-water mark, if it is
@@ -114,7 +127,9 @@ func (s *pullSocket) drain(t *task, level context.Context) error {
 	if s.writeBy.expired {
 		return os.ErrDeadlineExceeded
 	}
-	return s.writeBy.waitList(t, &s.drained, level)
+	s.writeBy.arm(t)
+	defer s.writeBy.disarm()
+	return s.drained.wait(t, level)
 }
 
 // close closes the descriptor after what was written; a task that reads is

@@ -70,12 +70,12 @@ type StreamReader struct {
 	eof     bool
 	err     error   // set by SetError: all reads give it
 	waiting *future // what a task waits for, on a reader that is fed by hand
-	busy    bool    // a task is inside src.read
 }
 
 // A streamSource is where a reader's bytes come from.
 type streamSource interface {
-	// read gives at least one byte, or an error. It suspends t until it can.
+	// read gives at least one byte, or an error: io.EOF at the end, and
+	// ErrConcurrentRead inside another read. It suspends t until it can.
 	read(t *task, level context.Context, p []byte) (int, error)
 }
 
@@ -171,8 +171,11 @@ func (r *StreamReader) fill(t *task, level context.Context) error {
 		return r.waitFed(t, level)
 	}
 	r.grow()
-	n, err := r.readSource(t, level, r.buf[len(r.buf):cap(r.buf)])
+	n, err := r.src.read(t, level, r.buf[len(r.buf):cap(r.buf)])
 	r.buf = r.buf[:len(r.buf)+n]
+	if err == io.EOF {
+		r.eof, err = true, nil
+	}
 	return err
 }
 
@@ -187,21 +190,6 @@ func (r *StreamReader) grow() {
 		copy(grown, r.buf)
 		r.buf = grown
 	}
-}
-
-// readSource reads from the source; its end is no error but r.eof.
-func (r *StreamReader) readSource(t *task, level context.Context, p []byte) (int, error) {
-	if r.busy {
-		return 0, ErrConcurrentRead
-	}
-	r.busy = true
-	n, err := r.src.read(t, level, p)
-	r.busy = false
-	if err != nil && readEnd(err) {
-		r.eof = true
-		err = nil
-	}
-	return n, err
 }
 
 func (r *StreamReader) waitFed(t *task, level context.Context) error {
@@ -252,12 +240,10 @@ func (r *StreamReader) read(ctx context.Context, p []byte) (int, error) {
 		return 0, err
 	}
 	if r.buffered() == 0 && !r.eof {
-		if r.src != nil && len(p) > 0 {
-			n, err := r.readSource(t, level, p)
-			if n > 0 || err != nil || !r.eof {
-				return n, err
-			}
-			return 0, io.EOF
+		if r.src != nil {
+			n, err := r.src.read(t, level, p)
+			r.eof = err == io.EOF
+			return n, err
 		}
 		if err := r.fill(t, level); err != nil {
 			return 0, err

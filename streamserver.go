@@ -33,42 +33,39 @@ func (s *streamServer) serve(conn driver.Conn) error {
 	}
 	s.server.clients.add(&c.client, s.server, c)
 	c.connection.sock.onClosed = c
-	c.task = newTask(l, s.values, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, c.handle(ctx)
-	}, nil)
+	c.task = newTask(l, s.values, c.handle, nil)
 	c.task.future.add(c)
 	return nil
 }
 
-func (c *streamClient) handle(ctx context.Context) error {
-	returned := false
-	defer func() {
-		if returned {
-			_ = c.connection.stream.Close()
-		} else { // a panic
-			c.connection.sock.abort(nil)
-		}
-	}()
-	if o := &c.server.options; o.tls != nil {
-		t, level, err := enter(ctx)
-		if err == nil {
-			err = c.connection.secure(t, level, o.tls, true, o)
-		}
-		if err != nil {
-			c.connection.sock.abort(err)
-			returned = true
-			return nil // the peer's trouble, as a reset would be
-		}
+func (c *streamClient) handle(ctx context.Context) (struct{}, error) {
+	if o := &c.server.options; o.tls != nil && !c.handshake(ctx, o) {
+		return struct{}{}, nil // the peer's trouble, as a reset would be
 	}
-	err := c.of.handler(ctx, &c.connection.stream)
-	returned = true
-	return err
+	return struct{}{}, c.of.handler(ctx, &c.connection.stream)
+}
+
+func (c *streamClient) handshake(ctx context.Context, o *streamOptions) bool {
+	t, level, err := enter(ctx)
+	if err == nil {
+		err = c.connection.secure(t, level, o.tls, true, o)
+	}
+	if err != nil {
+		c.connection.sock.abort(err)
+	}
+	return err == nil
 }
 
 // run is called when the handler has returned.
 func (c *streamClient) run() {
+	err := c.task.Err()
+	if _, panicked := err.(*PanicError); panicked || err == ErrGoexit {
+		c.connection.sock.abort(nil)
+	} else {
+		_ = c.connection.stream.Close()
+	}
 	c.part()
-	if err := c.task.Err(); err != nil && !c.task.Cancelled() {
+	if err != nil && !c.task.Cancelled() {
 		c.task.loop.handleException(ExceptionContext{
 			Message: "the handler of a connection failed",
 			Err:     err,

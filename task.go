@@ -330,9 +330,14 @@ func (t *task) wait(f *future, level context.Context) error {
 	if t.mustCancel && f.cancel(t.cancelMessage()) {
 		t.mustCancel = false
 	}
-	if level == nil || level.Done() == nil {
-		return t.suspend()
+	if level != nil && level.Done() != nil {
+		return t.suspendUntil(level)
 	}
+	return t.suspend()
+}
+
+// suspendUntil is suspend that the end of level interrupts.
+func (t *task) suspendUntil(level context.Context) error {
 	stop := t.interruptAfter(level)
 	defer stop()
 	return t.suspend()

@@ -15,9 +15,10 @@ import (
 // Write only queues. So crypto/tls never holds a lock for writing while a task
 // is suspended, and the one for reading belongs to the one task that reads.
 type tlsLayer struct {
-	conn  *tls.Conn
-	inner *tlsSocket
-	state tls.ConnectionState // taken after the handshake: asking crypto/tls takes a lock
+	conn    *tls.Conn
+	inner   *tlsSocket
+	state   tls.ConnectionState // taken after the handshake: asking crypto/tls takes a lock
+	reading bool                // a task is in read
 }
 
 // These are CPython's.
@@ -58,9 +59,14 @@ func startTLS(t *task, level context.Context, s *pullSocket, cfg *tls.Config, se
 
 // read implements streamSource.
 func (l *tlsLayer) read(_ *task, level context.Context, p []byte) (int, error) {
+	if l.reading {
+		return 0, ErrConcurrentRead // it would wait for a lock of crypto/tls, and all with it
+	}
+	l.reading = true
 	l.inner.level = level
 	n, err := l.conn.Read(p)
 	l.inner.level = nil
+	l.reading = false
 	switch {
 	case err == io.EOF && l.inner.ended:
 		// The connection ended at the end of a record. crypto/tls takes that
