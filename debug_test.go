@@ -276,3 +276,12 @@ func TestTracesShowTasksAndSteps(t *testing.T) {
 		}
 	})
 }
+
+func TestEnvironmentTurnsDebugModeOn(t *testing.T) {
+	for value, want := range map[string]bool{"1": true, "0": false, "": false} {
+		t.Setenv("ASYNCIODEBUG", value)
+		if l := newLoop(t, asyncio.WithVirtualClock()); l.Debug() != want {
+			t.Errorf("ASYNCIODEBUG=%q: debug mode is %v", value, l.Debug())
+		}
+	}
+}

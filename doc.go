@@ -78,10 +78,14 @@
 // on any other goroutine, [ErrNotInTask] in a callback, and [ErrNoRunningLoop]
 // for a context that comes from no coroutine. It never hangs there. Only between
 // loops is that not so: a coroutine must not wait with the context of another loop.
+// In debug mode that, too, is an error.
 //
 // From another goroutine, [Loop.CallSoonThreadsafe] calls a function on the loop
 // and [RunCoroutineThreadsafe] runs a coroutine on it. To another goroutine,
-// [ToThread] and [RunInExecutor] send a function that blocks.
+// [ToThread] and [RunInExecutor] send a function that blocks. [WrapFuture],
+// [WrapChan] and [NewThreadsafeFuture] make futures for results that come from
+// goroutines, a [ThreadQueue] has one side for tasks and one for goroutines. A
+// [ProcessPoolExecutor] runs functions in worker processes.
 //
 // A loop must not be run first on a goroutine that is locked to its thread
 // ([runtime.LockOSThread]) and then on one that is not, nor the reverse: the
@@ -94,6 +98,15 @@
 // has not ended. [Loop.AddSignalHandler] makes a signal a callback. [Run] in the
 // main goroutine turns the first interrupt (^C) into a cancellation of main and
 // gives an [*InterruptError], whose ExitCode is 130; see [WithInterrupts].
+//
+// # What is going on
+//
+// [Loop.Stats] counts. [Task.PrintStack] shows where a task stands,
+// [PrintCallGraph] who waits for it, and [Loop.WaitGraph], or from another
+// goroutine [CaptureWaitGraph], who waits for what on a whole loop. They cost
+// nothing until they are asked. Debug mode ([WithDebug], ASYNCIODEBUG=1) also
+// reports what holds the loop, with its stack, and calls from wrong goroutines.
+// While a [runtime/trace] is taken, tasks and their steps show in it.
 //
 // # Tests
 //

@@ -14,3 +14,7 @@ func NewStreamOn(l *Loop, conn driver.Conn) (*Stream, error) {
 	c := newConnection(l, 0)
 	return &c.stream, c.attach(conn)
 }
+
+// RunWorkerRequest gives a worker process's reply to a request, and what the
+// parent makes of that.
+func RunWorkerRequest(p []byte) ([]byte, error) { return decodeReply("", runRequest(p, 1000)) }

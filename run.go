@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"time"
 )
@@ -171,26 +170,15 @@ func (w *taskWatch) run() {
 	}
 }
 
-// reportStuck logs the tasks that ignore being cancelled, with the stacks of
-// all coroutines: where they stand is what one needs to know.
+// reportStuck logs the tasks that ignore being cancelled, and where they stand,
+// which is what one needs to know.
 func (l *Loop) reportStuck() {
-	names := make([]string, 0, l.tasks.n)
+	var names []string
+	var stacks strings.Builder
 	for t := l.tasks.head; t != nil && len(names) < 20; t = t.next {
 		names = append(names, t.name())
+		_ = t.shell.PrintStack(&stacks)
 	}
 	l.logger().Error("asyncio: tasks ignore being cancelled; they are ended now",
-		"count", l.tasks.n, "tasks", strings.Join(names, ", "), "stacks", coroutineStacks())
-}
-
-// coroutineStacks gives the stacks of the goroutines that are coroutines.
-func coroutineStacks() string {
-	buf := make([]byte, 1<<20)
-	buf = buf[:runtime.Stack(buf, true)]
-	var b strings.Builder
-	for g := range strings.SplitSeq(string(buf), "\n\n") {
-		if strings.Contains(g, "asyncio.(*taskRunner).Run") {
-			b.WriteString(g + "\n\n")
-		}
-	}
-	return b.String()
+		"count", l.tasks.n, "tasks", strings.Join(names, ", "), "stacks", stacks.String())
 }
