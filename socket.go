@@ -46,6 +46,7 @@ type socket struct {
 	eof       bool // nothing more will be written: shut after the queue
 	eofSent   bool
 	oneWay    bool // a pipe: its end is to be closed
+	readOnly  bool // the reading end of a pipe
 	closing   bool // close after the queue
 	polite    bool // close without a reset because of what was not read
 	closed    bool // the descriptor is gone
@@ -206,6 +207,8 @@ func (s *socket) writable() error {
 		return s.failed
 	case s.closing || s.closed:
 		return net.ErrClosed
+	case s.readOnly:
+		return fmt.Errorf("asyncio: write to the reading end of a pipe: %w", errors.ErrUnsupported)
 	case s.eof:
 		return fmt.Errorf("asyncio: write after the end was written: %w", net.ErrClosed)
 	}

@@ -279,7 +279,7 @@ func (t *transport) eof() {
 	t.check(t.order == callsMade, "EOFReceived")
 	t.order = callsEnded
 	t.readEnded = true
-	if !t.protocol.EOFReceived() {
+	if !t.protocol.EOFReceived() || t.sock.readOnly {
 		t.Close()
 	}
 }
@@ -314,7 +314,7 @@ func (t *transport) WriteLines(bufs ...[]byte) (int, error) {
 	return t.sock.writev(bufs)
 }
 
-func (t *transport) CanWriteEOF() bool { return true }
+func (t *transport) CanWriteEOF() bool { return !t.sock.readOnly }
 
 func (t *transport) WriteEOF() error {
 	if err := onLoop(); err != nil {
