@@ -257,3 +257,8 @@ func TestCommandsRunAtTheSameTime(t *testing.T) {
 	lines, _ := example(t, "commands")
 	match(t, lines, `one`, `between`, `"sleep 0\.1; echo between; exit 3" ended with 3`, `two`, `"echo one; sleep 0\.2; echo two" ended with 0`)
 }
+
+func TestWorkersOneCrashesAndTheOthersGoOn(t *testing.T) {
+	lines, _ := example(t, "workers")
+	match(t, lines, "168 primes", "a worker process died: exit status 3", "1229 primes", "9592 primes")
+}
