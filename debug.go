@@ -184,6 +184,9 @@ func (p *probe) resume(t *task) (ended bool) {
 // takes its values, so that labels and trace regions that the task's function
 // makes stand beside those made here.
 func (p *probe) made(t *task) {
+	if !p.debug && !p.labels && !p.tracing {
+		return
+	}
 	p.mustBeHere()
 	n := &probed{}
 	t.withRare().probed = n

@@ -327,3 +327,27 @@ func TestWrappedFutureTellsItsGoroutineToEnd(t *testing.T) {
 		asyncio.WrapFuture(l, func(ctx context.Context) (int, error) { <-ctx.Done(); return 0, context.Cause(ctx) })
 	})
 }
+
+func TestRunWaitsForTheDefaultExecutorOnlySoLong(t *testing.T) {
+	for name, driver := range drivers() {
+		t.Run(name, func(t *testing.T) {
+			begun, release, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+			err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+				asyncio.RunInExecutor(must(asyncio.GetRunningLoop(ctx)), nil, func(context.Context) (int, error) {
+					defer close(ended)
+					close(begun)
+					<-release
+					return 0, nil
+				})
+				<-begun
+				return nil
+			}, options(driver, asyncio.WithExecutorGrace(time.Millisecond))...)
+			var left *asyncio.JobsLeftError
+			if !errors.As(err, &left) || !errors.Is(err, context.DeadlineExceeded) || len(left.Jobs) != 1 {
+				t.Errorf("Run gave %v", err)
+			}
+			close(release)
+			<-ended
+		})
+	}
+}

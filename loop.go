@@ -68,6 +68,7 @@ type Loop struct {
 	gone          chan struct{} // closed when the loop is
 	executor      Executor      // the default one, made when first used
 	workers       int
+	grace         time.Duration // how long Run waits for the default executor
 	unseen        unseenErrors
 	sockets       socketList
 	acceptors     []*acceptor
@@ -97,12 +98,12 @@ type inbox struct {
 
 // NewLoop makes a loop, which must be closed. Python: new_event_loop.
 func NewLoop(opts ...Option) (*Loop, error) {
-	c := config{debug: os.Getenv("ASYNCIODEBUG") == "1"}
+	c := config{grace: executorGrace, debug: os.Getenv("ASYNCIODEBUG") == "1"}
 	for _, o := range opts {
 		o(&c)
 	}
 	l := &Loop{
-		debug: c.debug, workers: c.workers,
+		debug: c.debug, workers: c.workers, grace: c.grace,
 		log: c.logger, onError: c.onError, turnsUnpolled: 1, interruptMode: c.interrupts,
 		gone: make(chan struct{}),
 	}

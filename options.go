@@ -2,6 +2,7 @@ package asyncio
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
 	"github.com/asyncio-go/asyncio/internal/driver/portable"
@@ -19,6 +20,7 @@ type config struct {
 	logger     *slog.Logger
 	onError    ExceptionHandler
 	workers    int
+	grace      time.Duration
 	interrupts interruptMode
 }
 
@@ -51,6 +53,11 @@ func WithExceptionHandler(h ExceptionHandler) Option { return func(c *config) { 
 // runs at the same time. Without it that is four more than the number of
 // processors, and at most 32, as in Python.
 func WithExecutorWorkers(n int) Option { return func(c *config) { c.workers = n } }
+
+// WithExecutorGrace bounds how long [Run] and [Runner.Close] wait for the jobs
+// of the default executor: five minutes without it, as in Python. Then the
+// contexts of the jobs end, and the error has a [*JobsLeftError].
+func WithExecutorGrace(d time.Duration) Option { return func(c *config) { c.grace = d } }
 
 // WithVirtualClock gives the loop a clock of its own, which starts at zero,
 // stands still while anything can run, and leaps to the next timer when

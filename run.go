@@ -114,7 +114,7 @@ func (r *Runner) Close() error {
 	}
 	err := l.cancelAll()
 	if err == nil {
-		err = l.shutdownExecutor(executorGrace)
+		err = l.shutdownExecutor(l.grace)
 	}
 	return joinClose(err, l.Close())
 }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"runtime"
 	"strings"
+
+	"github.com/asyncio-go/asyncio/internal/coro"
 )
 
 // maxFrames is the most that Stack gives.
@@ -13,7 +15,8 @@ const maxFrames = 100
 // Stack gives where the task stands: the calls between its function and the
 // place where it waits, the innermost first. Of this package it shows only the
 // function that was called. A task that has not begun or has ended has no
-// stack, nor has one that is just starting another eagerly. It costs some
+// stack, nor has one that is just starting another eagerly. On another goroutine
+// than the loop's it gives nothing. It costs some
 // microseconds, and nothing while nobody asks. Python: Task.get_stack.
 func (t *Task[T]) Stack() []runtime.Frame { return t.stack() }
 
@@ -44,6 +47,9 @@ func writeStack(b *strings.Builder, frames []runtime.Frame, indent string) {
 // stack gives the task's stack. A suspended coroutine is asked itself: only it
 // sees its stack without a look at all goroutines.
 func (t *task) stack() []runtime.Frame {
+	if t.loop.running && !coro.OnMarkedGoroutine() {
+		return nil // from here a visit would run the coroutine beside the loop
+	}
 	if t.co == nil {
 		return nil
 	}

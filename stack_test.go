@@ -102,3 +102,13 @@ func TestTasksLookAtEachOther(t *testing.T) {
 		}
 	})
 }
+
+func TestStackFromAnotherGoroutineIsNotThere(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		self := asyncio.CurrentTask(ctx)
+		frames, err := asyncio.ToThread(ctx, func(context.Context) (int, error) { return len(self.Stack()), nil })
+		if frames != 0 || err != nil {
+			t.Errorf("got %d frames, %v", frames, err)
+		}
+	})
+}

@@ -45,6 +45,9 @@ type Waiting struct {
 // WaitGraph gives who waits for what on this loop. It costs some microseconds
 // for each task. It is for the loop's goroutine; see [CaptureWaitGraph].
 func (l *Loop) WaitGraph() *WaitGraph {
+	if l.probe != nil {
+		l.probe.mustBeHere()
+	}
 	var all []*task
 	for t := l.tasks.head; t != nil && len(all) < maxWaiting; t = t.next {
 		all = append(all, t)
