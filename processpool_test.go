@@ -38,6 +38,7 @@ var (
 			self.Kill()
 			select {}
 		case "hang":
+			fmt.Fprintln(os.Stderr, "hanging")
 			select {}
 		case "crash":
 			go func() { panic("on another goroutine") }()
@@ -139,13 +140,12 @@ func TestCrashOfAWorkerFailsItsCallOnly(t *testing.T) {
 }
 
 func TestCancelledCallKillsItsWorker(t *testing.T) {
-	p := newProcessPool(t, 1)
+	stderr := newRecord()
+	p := newProcessPool(t, 1, asyncio.WithWorkerStderr(stderr))
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		before := must(processID.Call(ctx, p, struct{}{}))
 		f := misbehave.Start(must(asyncio.GetRunningLoop(ctx)), p, "hang")
-		for p.Stats().Running == 0 {
-			asyncio.Sleep(ctx, 0)
-		}
+		<-stderr.said
 		f.Cancel()
 		after, err := processID.Call(ctx, p, struct{}{})
 		if err != nil || after == before {
@@ -191,14 +191,12 @@ func TestMessagesOfWorkersAreBounded(t *testing.T) {
 }
 
 func TestShutdownOfAProcessPoolKillsWhatDoesNotEnd(t *testing.T) {
-	p := must(asyncio.NewProcessPoolExecutor(1, asyncio.WithWorkerStderr(io.Discard)))
+	stderr := newRecord()
+	p := must(asyncio.NewProcessPoolExecutor(1, asyncio.WithWorkerStderr(stderr)))
 	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
 		l := must(asyncio.GetRunningLoop(ctx))
-		must(add.Call(ctx, p, numbers{}))
 		hanging := misbehave.Start(l, p, "hang")
-		for p.Stats().Running == 0 {
-			asyncio.Sleep(ctx, 0)
-		}
+		<-stderr.said
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()
 		var left *asyncio.JobsLeftError
