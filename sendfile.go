@@ -116,18 +116,28 @@ func (s *socket) checkSendfile(file *os.File, offset, count int64) (int64, error
 	if s.sending != nil {
 		return 0, fmt.Errorf("sendfile: %w: another file is being sent", ErrInvalidState)
 	}
+	count, err := checkFile(file, offset, count)
+	if err != nil {
+		return 0, fmt.Errorf("sendfile: %w", err)
+	}
+	return count, nil
+}
+
+// checkFile looks at what is to be sent of a file, and gives the count as a
+// number.
+func checkFile(file *os.File, offset, count int64) (int64, error) {
 	if offset < 0 {
-		return 0, fmt.Errorf("sendfile: the offset %d is negative: %w", offset, os.ErrInvalid)
+		return 0, fmt.Errorf("the offset %d is negative: %w", offset, os.ErrInvalid)
 	}
 	if count < 0 {
 		count = math.MaxInt64
 	}
 	info, err := file.Stat()
 	if err != nil {
-		return 0, fmt.Errorf("sendfile: %w", err)
+		return 0, err
 	}
 	if !info.Mode().IsRegular() {
-		return 0, fmt.Errorf("sendfile: %s is not a regular file: %w", file.Name(), os.ErrInvalid)
+		return 0, fmt.Errorf("%s is not a regular file: %w", file.Name(), os.ErrInvalid)
 	}
 	return count, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"syscall"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
@@ -134,6 +135,32 @@ func (l *Loop) SockSendto(ctx context.Context, c syscall.Conn, p []byte, to net.
 	return l.sock(ctx, c, "sock sendto", true, func(fd uintptr) error {
 		return sockSendto(fd, p, to)
 	})
+}
+
+// SockSendfile sends count bytes of the file f from offset on, or up to its end
+// when there are fewer or count is negative, on the socket c, and gives how many
+// it has sent. The kernel copies them. The file's own position is neither used
+// nor moved. It is for a task of the loop. Python: loop.sock_sendfile.
+func (l *Loop) SockSendfile(ctx context.Context, c syscall.Conn, f *os.File, offset, count int64) (sent int64, err error) {
+	count, err = checkFile(f, offset, count)
+	if err != nil {
+		return 0, fmt.Errorf("asyncio: sock sendfile: %w", err)
+	}
+	err = l.sock(ctx, c, "sock sendfile", true, func(fd uintptr) error {
+		for budget := int64(sendfileAtOnce); sent < count; {
+			if budget <= 0 {
+				return driver.ErrWouldBlock // others have their turn
+			}
+			n, err := sockSendfile(fd, f, offset+sent, int(min(count-sent, budget)))
+			if err != nil || n == 0 {
+				return err
+			}
+			sent += int64(n)
+			budget -= int64(n)
+		}
+		return nil
+	})
+	return sent, err
 }
 
 // SockConnect connects the socket c, which must not block, to the address, a

@@ -83,6 +83,29 @@ func sockSendto(fd uintptr, p []byte, to net.Addr) error {
 	}
 }
 
+func sockSendfile(fd uintptr, f *os.File, offset int64, n int) (sent int, err error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	// The call has no flag not to wait for the socket.
+	if err := mustNotBlock(fd); err != nil {
+		return 0, err
+	}
+	cerr := raw.Control(func(file uintptr) {
+		for {
+			sent, err = unix.Sendfile(int(fd), int(file), &offset, n)
+			if err != unix.EINTR {
+				return
+			}
+		}
+	})
+	if cerr != nil {
+		return 0, cerr
+	}
+	return max(sent, 0), sockError("sendfile", err)
+}
+
 // sockAddr gives the kernel's form of an address, for the socket's family.
 func sockAddr(fd uintptr, addr net.Addr) (unix.Sockaddr, error) {
 	family, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN)

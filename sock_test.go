@@ -282,3 +282,48 @@ func TestSockCallsRefuseWhatTheyCannot(t *testing.T) {
 		}
 	})
 }
+
+func TestSockSendfileSendsAFile(t *testing.T) {
+	onWatchers(t, func(t *testing.T, ctx context.Context) {
+		l := loopOf(ctx)
+		data := pattern(5 << 20)
+		name := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(name, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := must(os.Open(name))
+		defer f.Close()
+		for _, c := range []struct{ offset, count, want int64 }{
+			{0, -1, 5 << 20}, {1 << 20, 1000, 1000}, {5<<20 - 10, 1000, 10}, {6 << 20, -1, 0}, {0, 0, 0},
+		} {
+			a, b := sockPair(t, "tcp")
+			sender := asyncio.CreateTask(ctx, func(ctx context.Context) (int64, error) {
+				defer a.Close()
+				return l.SockSendfile(ctx, a, f, c.offset, c.count)
+			})
+			var got []byte
+			for p := make([]byte, 64<<10); ; {
+				n, err := l.SockRecvInto(ctx, b, p)
+				if err != nil {
+					if err != io.EOF {
+						t.Error(err)
+					}
+					break
+				}
+				got = append(got, p[:n]...)
+			}
+			want := data[min(c.offset, int64(len(data))):][:c.want]
+			if n, err := sender.Await(ctx); n != c.want || err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%+v gave %d, %v, and %d bytes", c, n, err, len(got))
+			}
+		}
+		a, _ := sockPair(t, "tcp")
+		if _, err := l.SockSendfile(ctx, a, f, -1, 1); !errors.Is(err, os.ErrInvalid) {
+			t.Errorf("a negative offset gave %v", err)
+		}
+		in, _ := watchedPipe(t)
+		if _, err := l.SockSendfile(ctx, a, in, 0, 1); !errors.Is(err, os.ErrInvalid) {
+			t.Errorf("a pipe gave %v", err)
+		}
+	})
+}
