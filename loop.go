@@ -49,6 +49,7 @@ type Loop struct {
 	current *task         // the task that runs
 	tasks   taskList
 	coros   coro.Pool
+	trimmed time.Duration // when it last gave coroutines back
 	watched *watchedWaits // nil but on the virtual clock
 
 	batch         int // what is left of the handles of this turn
@@ -343,6 +344,9 @@ func (l *Loop) poll() error {
 		if when, ok := l.timers.First(); ok {
 			until = time.Duration(when)
 		}
+		if l.coros.Idle() > coro.Kept && l.watched == nil {
+			until = min(until, l.trim())
+		}
 		if until <= l.now {
 			err = l.driver.Poll() // a timer is due
 		} else {
@@ -364,6 +368,19 @@ func (l *Loop) poll() error {
 	}
 	l.adapt(l.Time(), parked)
 	return nil
+}
+
+// trimEvery is how often coroutines are given back that a burst has left.
+const trimEvery = 100 * time.Millisecond
+
+// trim gives some of the idle coroutines back, when it is time, and says when
+// it will be again.
+func (l *Loop) trim() time.Duration {
+	if l.now-l.trimmed >= trimEvery {
+		l.coros.Trim()
+		l.trimmed = l.now
+	}
+	return l.trimmed + trimEvery
 }
 
 // adapt chooses after how many turns to poll again, by how long the last ones
@@ -394,7 +411,8 @@ func (l *Loop) adapt(now time.Duration, parked bool) {
 	}
 }
 
-// runBatch runs the handles of this turn, until one panics.
+// runBatch runs the handles of this turn, and of those after it that have
+// nothing else to do, until one panics.
 func (l *Loop) runBatch() {
 	returned := false
 	defer func() {
@@ -408,16 +426,32 @@ func (l *Loop) runBatch() {
 			})
 		}
 	}()
-	for l.batch > 0 {
-		r := l.ready.Pop()
-		l.batch--
-		if l.probe == nil {
-			r.run()
-		} else {
-			l.probe.run(r)
+	for more := true; more; more = l.nextBatch() {
+		for l.batch > 0 {
+			r := l.ready.Pop()
+			l.batch--
+			if l.probe == nil {
+				r.run()
+			} else {
+				l.probe.run(r)
+			}
 		}
 	}
 	returned = true
+}
+
+// nextBatch begins the next turn, where there is nothing to do in it but to run
+// what is ready. It saves the way out of runBatch and in again.
+func (l *Loop) nextBatch() bool {
+	if l.stopping || l.turns+1 >= l.turnsUnpolled || l.inbox.filled() || l.watched != nil {
+		return false
+	}
+	if when, ok := l.timers.First(); ok && when <= int64(l.now) {
+		return false
+	}
+	l.turns++
+	l.batch = l.ready.Len()
+	return l.batch > 0
 }
 
 func (l *Loop) logger() *slog.Logger {
@@ -489,7 +523,8 @@ func (l *Loop) endTasks() {
 			t.waiter.remove(t)
 		}
 		t.mustCancel = false
-		t.step(ErrLoopClosed)
+		t.waiter, t.future.err = nil, ErrLoopClosed
+		t.run()
 		if t.state != pending {
 			if errors.Is(t.err, ErrLoopClosed) {
 				t.retrieved = true // no news to anybody

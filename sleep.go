@@ -19,14 +19,15 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	if err != nil {
 		return err
 	}
-	return t.sleep(d, level)
-}
-
-// sleep is Sleep in the running task. It allocates the first time.
-func (t *task) sleep(d time.Duration, level context.Context) error {
 	if d <= 0 {
 		return t.yield()
 	}
+	return t.sleep(d, level)
+}
+
+// sleep is Sleep in the running task, for a positive d. It allocates the first
+// time.
+func (t *task) sleep(d time.Duration, level context.Context) error {
 	s := t.sleeping
 	if s == nil {
 		s = new(sleeper)

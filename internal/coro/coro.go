@@ -60,17 +60,19 @@ func (c *Coro) Visit(fn func()) bool {
 // called on the coroutine itself. When the coroutine was unwound, it ends the
 // goroutine with [runtime.Goexit], and the deferred functions run.
 func (c *Coro) Suspend() {
-	for {
-		if !c.yield(struct{}{}) {
-			runtime.Goexit()
-		}
-		if c.visitor == nil {
-			return
-		}
-		fn := c.visitor
-		c.visitor = nil
-		fn()
+	for !c.yield(struct{}{}) || c.visitor != nil {
+		c.interrupted()
 	}
+}
+
+// interrupted is what else a coroutine can be resumed for.
+func (c *Coro) interrupted() {
+	fn := c.visitor
+	if fn == nil {
+		runtime.Goexit()
+	}
+	c.visitor = nil
+	fn()
 }
 
 // Unwind ends a suspended coroutine, whose Suspend never returns. It waits
@@ -145,12 +147,15 @@ func OnMarkedGoroutine() bool {
 // one. The zero value is empty and ready for use. It is not safe for use by
 // several goroutines, and must be closed.
 type Pool struct {
-	idle []*Coro
+	idle  []*Coro
+	least int // the fewest that were idle since the last Trim
 }
 
-// maxIdle is the most coroutines a pool keeps: a burst of tasks does not hold
-// their stacks for ever after.
-const maxIdle = 1024
+// Kept is how many idle coroutines Trim leaves in any case.
+const Kept = 256
+
+// trimAtOnce bounds how long a Trim takes: about half a millisecond.
+const trimAtOnce = 1024
 
 // Get gives a coroutine that will run body at its first Resume.
 func (p *Pool) Get(body Body) *Coro {
@@ -158,6 +163,7 @@ func (p *Pool) Get(body Body) *Coro {
 		c := p.idle[n-1]
 		p.idle[n-1] = nil
 		p.idle = p.idle[:n-1]
+		p.least = min(p.least, n-1)
 		c.body, c.ended = body, false
 		return c
 	}
@@ -167,12 +173,23 @@ func (p *Pool) Get(body Body) *Coro {
 }
 
 // Put takes back a coroutine whose body has returned.
-func (p *Pool) Put(c *Coro) {
-	if len(p.idle) < maxIdle {
-		p.idle = append(p.idle, c)
-		return
+func (p *Pool) Put(c *Coro) { p.idle = append(p.idle, c) }
+
+// Idle counts the coroutines that wait for a body.
+func (p *Pool) Idle() int { return len(p.idle) }
+
+// Trim ends some of the coroutines for which there was no use since the last
+// Trim: what a burst of tasks needed is not held for ever, and what comes again
+// and again is not made anew each time.
+func (p *Pool) Trim() {
+	n := len(p.idle)
+	left := n - min(max(p.least-Kept, 0), trimAtOnce)
+	for i := left; i < n; i++ {
+		p.idle[i].stop()
+		p.idle[i] = nil
 	}
-	c.stop()
+	p.idle = p.idle[:left]
+	p.least = left
 }
 
 // Close ends the idle coroutines.

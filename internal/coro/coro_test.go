@@ -130,20 +130,34 @@ func TestPoolReusesCoroutines(t *testing.T) {
 }
 
 func TestPoolGivesMemoryBackAfterBurst(t *testing.T) {
-	const burst, kept = 3000, 1024
+	const burst = 3000
 	var p coro.Pool
 	defer p.Close()
-	before := runtime.NumGoroutine()
-	all := make([]*coro.Coro, burst)
-	for i := range all {
-		all[i] = p.Get(body(func() {}))
+	use := func() {
+		all := make([]*coro.Coro, burst)
+		for i := range all {
+			all[i] = p.Get(body(func() {}))
+		}
+		for _, c := range all {
+			c.Resume()
+			p.Put(c)
+		}
 	}
-	for _, c := range all {
-		c.Resume()
-		p.Put(c)
+	use()
+	p.Trim() // what was in use meanwhile is kept
+	if p.Idle() != burst {
+		t.Errorf("%d of %d are left while they are in use", p.Idle(), burst)
 	}
-	if left := runtime.NumGoroutine() - before; left > kept {
-		t.Errorf("after %d coroutines, %d are left", burst, left)
+	for range 10 {
+		p.Trim()
+	}
+	if p.Idle() != coro.Kept {
+		t.Errorf("after %d coroutines, %d are left", burst, p.Idle())
+	}
+	use()
+	p.Trim()
+	if p.Idle() != burst {
+		t.Errorf("%d of %d are left after the next burst", p.Idle(), burst)
 	}
 }
 
