@@ -1,0 +1,173 @@
+package asyncio_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/asyncio-go/asyncio"
+)
+
+// A server that sends each line back in capitals, and a client of it.
+func ExampleStartServer() {
+	shout := func(ctx context.Context, s *asyncio.Stream) error {
+		for line, err := range s.Lines(ctx) {
+			if err != nil {
+				return err
+			}
+			if _, err := s.Write(bytes.ToUpper(line)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
+		srv, err := asyncio.StartServer(ctx, "tcp", "127.0.0.1:0", shout)
+		if err != nil {
+			return err
+		}
+		defer srv.Close()
+
+		s, err := asyncio.OpenConnection(ctx, "tcp", srv.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		fmt.Fprint(s, "hello\nthere\n")
+		if err := s.WriteEOF(); err != nil {
+			return err
+		}
+		answer, err := s.ReadAll(ctx)
+		fmt.Printf("%s", answer)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// HELLO
+	// THERE
+	// <nil>
+}
+
+// What is written for io.Reader and net.Conn works on a stream, and suspends the
+// task.
+func ExampleStream_Conn() {
+	greet := func(ctx context.Context, s *asyncio.Stream) error {
+		_, err := fmt.Fprint(s, "hello 1 2 3\n")
+		return err
+	}
+	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
+		srv, err := asyncio.StartServer(ctx, "tcp", "127.0.0.1:0", greet)
+		if err != nil {
+			return err
+		}
+		defer srv.Close()
+		s, err := asyncio.OpenConnection(ctx, "tcp", srv.Addr().String())
+		if err != nil {
+			return err
+		}
+		var conn net.Conn = s.Conn()
+		defer conn.Close()
+		words := bufio.NewScanner(conn)
+		words.Split(bufio.ScanWords)
+		n := 0
+		for words.Scan() {
+			n++
+		}
+		fmt.Println(n, "words")
+		return words.Err()
+	})
+	fmt.Println(err)
+	// Output:
+	// 4 words
+	// <nil>
+}
+
+// A reader that is fed by hand stands for a connection in tests of what reads.
+func ExampleStreamReader_ReadExactly() {
+	run(func(ctx context.Context) error {
+		loop, err := asyncio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		r := asyncio.NewStreamReader(loop, 0)
+		r.FeedData([]byte("name:7:some"))
+		r.FeedEOF()
+
+		name, err := r.ReadUntil(ctx, []byte(":"))
+		fmt.Printf("%s %v\n", name, err)
+		length, err := r.ReadUntil(ctx, []byte(":"))
+		fmt.Printf("%s %v\n", length, err)
+		_, err = r.ReadExactly(ctx, 7)
+		var incomplete *asyncio.IncompleteReadError
+		fmt.Printf("%v %s\n", errors.As(err, &incomplete), incomplete.Partial)
+		return nil
+	})
+	// Output:
+	// name: <nil>
+	// 7: <nil>
+	// true some
+}
+
+// pong sends datagrams back.
+type pong struct {
+	asyncio.BaseDatagramProtocol
+	transport asyncio.DatagramTransport
+}
+
+func (p *pong) ConnectionMade(t asyncio.DatagramTransport) { p.transport = t }
+
+func (p *pong) DatagramReceived(data []byte, from net.Addr) {
+	if err := p.transport.SendTo(data, from); err != nil {
+		fmt.Println(err)
+	}
+}
+
+// ping gives the first datagram to a future.
+type ping struct {
+	asyncio.BaseDatagramProtocol
+	answer *asyncio.Future[string]
+}
+
+func (p *ping) DatagramReceived(data []byte, _ net.Addr) {
+	if !p.answer.Done() {
+		_ = p.answer.SetResult(string(data))
+	}
+}
+
+func ExampleLoop_CreateDatagramEndpoint() {
+	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
+		loop, err := asyncio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		far, _, err := loop.CreateDatagramEndpoint(ctx, "udp",
+			func() asyncio.DatagramProtocol { return &pong{} },
+			asyncio.WithLocalAddress("127.0.0.1:0"))
+		if err != nil {
+			return err
+		}
+		defer far.Close()
+
+		p := &ping{answer: asyncio.NewFuture[string](loop)}
+		near, _, err := loop.CreateDatagramEndpoint(ctx, "udp",
+			func() asyncio.DatagramProtocol { return p },
+			asyncio.WithRemoteAddress(far.LocalAddr().String()))
+		if err != nil {
+			return err
+		}
+		defer near.Close()
+		if err := near.SendTo([]byte("are you there?"), nil); err != nil {
+			return err
+		}
+		answer, err := p.answer.Await(ctx)
+		fmt.Println(answer)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// are you there?
+	// <nil>
+}
