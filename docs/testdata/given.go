@@ -5,9 +5,12 @@ import (
 	"context"
 	"database/sql"
 	"net/http"
+	"syscall"
 
 	"github.com/asyncio-go/asyncio"
 )
+
+type Echo struct{ asyncio.BaseProtocol }
 
 type User struct{ Name string }
 
@@ -27,6 +30,7 @@ func save(context.Context, []byte) error                  { panic("") }
 func change(context.Context) error                        { panic("") }
 func do(context.Context, Job) error                       { panic("") }
 func compute(int) (int, error)                            { panic("") }
+func readAll(fd uintptr)                                  { panic("") }
 func reload()                                             { panic("") }
 func run(context.Context) error                           { panic("") }
 
@@ -37,6 +41,8 @@ var (
 	quick, slow *asyncio.Task[string]
 	job         Job
 	lock        asyncio.Lock
+	fd          uintptr
+	sock        syscall.Conn
 	db          *sql.DB
 	items       []string
 	urls        []string
