@@ -83,8 +83,9 @@ func (l *Loop) SlowCallbackDuration() time.Duration {
 	return l.probe.slow
 }
 
-// SetSlowCallbackDuration sets it. A running loop's watchdog, which takes the
-// stacks, heeds it from the next run on.
+// SetSlowCallbackDuration sets what [Loop.SlowCallbackDuration] gives. A running
+// loop's watchdog, which takes the stacks, heeds it from the next run on. Python:
+// loop.slow_callback_duration, in seconds.
 func (l *Loop) SetSlowCallbackDuration(d time.Duration) { l.newProbe().slow = d }
 
 // enter is called where the loop begins to run.
