@@ -35,6 +35,7 @@ var (
 	ErrLoopStopped = errors.New("asyncio: the event loop was stopped before the future was done")
 
 	// ErrWrongLoop is returned when things of two loops are used together.
+	// Python: RuntimeError, ValueError.
 	ErrWrongLoop = errors.New("asyncio: attached to a different loop")
 
 	// ErrInvalidState is returned when a future is asked for what it has not
@@ -76,7 +77,7 @@ func (e *CancelledError) Is(target error) bool { return target == context.Cancel
 
 // IsCancelled says whether err is a cancellation: a [*CancelledError], or one
 // wrapped once or more with %w. One inside [errors.Join] or in a [*GroupError]
-// is not: there it is one failure among others.
+// is not: there it is one failure among others. Python: except CancelledError.
 func IsCancelled(err error) bool {
 	for err != nil {
 		if _, ok := err.(*CancelledError); ok {

@@ -12,7 +12,7 @@ type ExceptionContext struct {
 }
 
 // An ExceptionHandler is told what went wrong. It runs on the loop's goroutine
-// and must not panic.
+// and must not panic. Python: what loop.set_exception_handler takes.
 type ExceptionHandler func(loop *Loop, c ExceptionContext)
 
 // SetExceptionHandler makes the loop give its troubles to h, or, when that is

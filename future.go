@@ -7,7 +7,7 @@ import (
 )
 
 // Awaitable is what can be waited for, without its result: a [*Future] or a
-// [*Task] of any type. All methods are for the loop's goroutine.
+// [*Task] of any type. All methods are for the loop's goroutine. Python: Future.
 type Awaitable interface {
 	// Done says whether it has ended. Python: Future.done.
 	Done() bool
@@ -29,7 +29,7 @@ type Awaitable interface {
 	base() *future
 }
 
-// Awaiter is an [Awaitable] with a result of type T.
+// Awaiter is an [Awaitable] with a result of type T. Python: Future.
 type Awaiter[T any] interface {
 	Awaitable
 	// Result gives what it ended with; [ErrInvalidState] while it has not.

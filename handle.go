@@ -47,7 +47,7 @@ func (h *TimerHandle) When() time.Duration { return h.when }
 
 // Cancel takes the callback out of the loop's timers, at the cost of a few
 // comparisons. It may be called more than once, and after the callback has
-// run. For the loop's goroutine.
+// run. For the loop's goroutine. Python: TimerHandle.cancel.
 func (h *TimerHandle) Cancel() {
 	h.Handle.Cancel()
 	h.loop.timers.Remove(&h.node)

@@ -27,7 +27,7 @@ func Run(ctx context.Context, main func(context.Context) error, opts ...Option) 
 	return err
 }
 
-// RunValue is [Run] for a main with a result.
+// RunValue is [Run] for a main with a result. Python: run.
 func RunValue[T any](ctx context.Context, main func(context.Context) (T, error), opts ...Option) (v T, err error) {
 	r, err := NewRunner(opts...)
 	if err != nil {
@@ -67,7 +67,7 @@ func (r *Runner) Run(ctx context.Context, main func(context.Context) error) erro
 	return err
 }
 
-// RunOn is [Runner.Run] for a main with a result.
+// RunOn is [Runner.Run] for a main with a result. Python: Runner.run.
 func RunOn[T any](ctx context.Context, r *Runner, main func(context.Context) (T, error)) (T, error) {
 	var zero T
 	l := r.loop

@@ -229,7 +229,7 @@ func (r *StreamReader) begin(ctx context.Context) (*task, context.Context, error
 // from the kernel into p directly. At the end it gives [io.EOF]. Python: read.
 func (r *StreamReader) Read(p []byte) (int, error) { return r.read(nil, p) }
 
-// ReadContext is Read that also ends with ctx.
+// ReadContext is Read that also ends with ctx. Python: read(n).
 func (r *StreamReader) ReadContext(ctx context.Context, p []byte) (int, error) {
 	return r.read(ctx, p)
 }

@@ -24,7 +24,7 @@ type StreamWriter struct {
 // drain where needed.
 func (w *StreamWriter) Write(p []byte) (int, error) { return w.write(nil, p) }
 
-// WriteContext is Write whose wait also ends with ctx.
+// WriteContext is Write whose wait also ends with ctx. Python: write and drain.
 func (w *StreamWriter) WriteContext(ctx context.Context, p []byte) (int, error) {
 	return w.write(ctx, p)
 }

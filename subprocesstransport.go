@@ -39,7 +39,8 @@ type SubprocessProtocol interface {
 }
 
 // BaseSubprocessProtocol does nothing in each method of a [SubprocessProtocol].
-// Embed it for the methods that are not needed.
+// Embed it for the methods that are not needed. Python: the base class's
+// methods.
 type BaseSubprocessProtocol struct{}
 
 var _ SubprocessProtocol = BaseSubprocessProtocol{}
@@ -69,6 +70,7 @@ type SubprocessTransport interface {
 	// get_returncode.
 	ReturnCode() (code int, ended bool)
 	// State gives all that the system says about a process that has ended.
+	// Python: get_extra_info('subprocess').
 	State() *os.ProcessState
 	// PipeTransport gives the transport of the process's descriptor 0, 1 or 2,
 	// or nil where that is no pipe. Python: get_pipe_transport.

@@ -85,6 +85,7 @@ type taskShell interface {
 }
 
 // AnyTask is a [*Task] of any type. All methods are for the loop's goroutine.
+// Python: Task.
 type AnyTask interface {
 	Awaitable
 	// Name gives the task's name. Python: Task.get_name.
@@ -152,7 +153,7 @@ func CreateTask[T any](ctx context.Context, fn func(context.Context) (T, error),
 	return newTask(l, ctx, fn, opts)
 }
 
-// Go is [CreateTask] for a function without a result.
+// Go is [CreateTask] for a function without a result. Python: create_task.
 func Go(ctx context.Context, fn func(context.Context) error, opts ...TaskOption) *Task[struct{}] {
 	return CreateTask(ctx, noValue(fn), opts...)
 }

@@ -81,7 +81,7 @@ func Spawn[T any](g *TaskGroup, fn func(context.Context) (T, error), opts ...Tas
 	return t
 }
 
-// Go is [Spawn] for a function without a result.
+// Go is [Spawn] for a function without a result. Python: TaskGroup.create_task.
 func (g *TaskGroup) Go(fn func(context.Context) error, opts ...TaskOption) *Task[struct{}] {
 	return Spawn(g, noValue(fn), opts...)
 }

@@ -38,7 +38,7 @@ func WrapFuture[T any](l *Loop, wait func(ctx context.Context) (T, error)) *Futu
 // once the future is cancelled. When c is closed, it fails with
 // [ErrChannelClosed]. It costs a goroutine while it waits. A virtual clock
 // stands still meanwhile: what comes from c must not hang on its timers. For
-// the loop's goroutine.
+// the loop's goroutine. Python: wrap_future.
 func WrapChan[T any](l *Loop, c <-chan T) *Future[T] {
 	f := NewFuture[T](l)
 	if l.closing {
@@ -66,7 +66,7 @@ func WrapChan[T any](l *Loop, c <-chan T) *Future[T] {
 // with a value, or with an error that is not nil. settle says [ErrLoopClosed]
 // when the loop is closed. The first settling counts, and one that comes after
 // the future was cancelled is dropped. For any goroutine; the future itself is
-// for the loop's.
+// for the loop's. Python: wrap_future of a concurrent.futures.Future.
 func NewThreadsafeFuture[T any](l *Loop) (f *Future[T], settle func(v T, err error) error) {
 	f = NewFuture[T](l)
 	return f, func(v T, err error) error {
