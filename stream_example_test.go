@@ -4,9 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
 
 	"github.com/asyncio-go/asyncio"
 )
@@ -84,6 +89,73 @@ func ExampleStream_Conn() {
 	// 4 words
 	// <nil>
 }
+
+// A client over TLS, which trusts the certificate of one server.
+func ExampleWithTLS() {
+	srv := httptest.NewTLSServer(http.NotFoundHandler())
+	defer srv.Close()
+	trusted := x509.NewCertPool()
+	trusted.AddCert(srv.Certificate())
+
+	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
+		s, err := asyncio.OpenConnection(ctx, "tcp", srv.Listener.Addr().String(),
+			asyncio.WithTLS(&tls.Config{RootCAs: trusted, ServerName: "example.com"}))
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		fmt.Println(s.ConnectionState().Version == tls.VersionTLS13)
+		fmt.Fprint(s, "HEAD / HTTP/1.0\r\n\r\n")
+		status, err := s.ReadLine(ctx)
+		fmt.Printf("%s\n", bytes.TrimSpace(status))
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// true
+	// HTTP/1.0 404 Not Found
+	// <nil>
+}
+
+// The output of another program, or of a goroutine, comes through a pipe.
+func ExampleLoop_ConnectReadPipe() {
+	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
+		loop, err := asyncio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		r, w, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		go func() {
+			fmt.Fprint(w, "through the pipe")
+			w.Close()
+		}()
+		p := &collector{all: asyncio.NewFuture[string](loop)}
+		if _, _, err := loop.ConnectReadPipe(ctx, func() asyncio.Protocol { return p }, r); err != nil {
+			return err
+		}
+		text, err := p.all.Await(ctx)
+		fmt.Println(text)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// through the pipe
+	// <nil>
+}
+
+// collector gives all that came to a future.
+type collector struct {
+	asyncio.BaseProtocol
+	text bytes.Buffer
+	all  *asyncio.Future[string]
+}
+
+func (c *collector) DataReceived(data []byte) { c.text.Write(data) }
+
+func (c *collector) ConnectionLost(error) { _ = c.all.SetResult(c.text.String()) }
 
 // A reader that is fed by hand stands for a connection in tests of what reads.
 func ExampleStreamReader_ReadExactly() {
