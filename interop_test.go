@@ -121,8 +121,7 @@ func pemFiles(t *testing.T) (cert, key string) {
 // streamer answers "go" with many lines and "end" with END.
 type streamer struct {
 	echoProtocol
-	left   int
-	paused bool
+	left int
 }
 
 const streamLine = "a line that is sent many times over, while the keys change\n"

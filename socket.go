@@ -246,6 +246,9 @@ func (s *socket) settleEnd() {
 		return
 	}
 	if s.closing || s.eof && s.oneWay {
+		if s.polite {
+			s.readAway()
+		}
 		s.finish(nil)
 		return
 	}
