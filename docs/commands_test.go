@@ -83,6 +83,11 @@ func TestCommandsThatCheckNameWhatThereIs(t *testing.T) {
 			if _, err := os.Stat(filepath.Join("..", words[2])); err != nil {
 				t.Errorf("%v: %s: %v", c, c.text, err)
 			}
+		case strings.HasPrefix(c.text, "go build -o ") && len(words) == 5:
+			binary := filepath.Join(t.TempDir(), words[3])
+			if out, err := exec.Command("go", "build", "-o", binary, "../"+words[4]).CombinedOutput(); err != nil {
+				t.Errorf("%v: %s: %v\n%s", c, c.text, err, out)
+			}
 		case words[0] == ".ci/run":
 			for _, step := range words[1:] {
 				if !strings.Contains(" "+strings.Join(steps, " ")+" ", " "+step+" ") {
