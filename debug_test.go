@@ -264,7 +264,7 @@ func TestTracesShowTasksAndSteps(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		var out bytes.Buffer
 		if err := trace.Start(&out); err != nil {
-			t.Skip(err)
+			t.Skip("the trace cannot be started here: ", err)
 		}
 		asyncio.Sleep(ctx, time.Millisecond) // the loop looks when it polls
 		asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, 0) }, asyncio.WithName("a traced task")).Await(ctx)

@@ -65,7 +65,7 @@ func reference(t *testing.T) *conformance.Reference {
 	t.Helper()
 	r, err := conformance.FindReference()
 	if errors.Is(err, conformance.ErrNoReference) {
-		t.Skip(err)
+		t.Skip("there is no CPython 3.13 to compare with: ", err)
 	}
 	if err != nil {
 		t.Fatal(err)
