@@ -102,6 +102,9 @@ func (f *feed) add(ctx context.Context, raw string, out Output) error {
 	return nil
 }
 
+// byteOrderMark is what some editors begin a file with.
+const byteOrderMark = "\xef\xbb\xbf"
+
 // lineSplitter makes lines of blocks.
 type lineSplitter struct {
 	rest  []byte
@@ -113,9 +116,12 @@ type lineSplitter struct {
 func (s *lineSplitter) feed(p []byte, last bool) func(yield func(string, error) bool) {
 	return func(yield func(string, error) bool) {
 		s.rest = append(s.rest, p...)
-		if !s.begun && (len(s.rest) >= 3 || last) {
+		if !s.begun {
+			if len(s.rest) < len(byteOrderMark) && !last {
+				return // not enough to know how the list begins
+			}
 			s.begun = true
-			s.rest = bytes.TrimPrefix(s.rest, []byte("\xef\xbb\xbf")) // as some editors begin a file
+			s.rest = bytes.TrimPrefix(s.rest, []byte(byteOrderMark))
 		}
 		rest := s.rest
 		for {
