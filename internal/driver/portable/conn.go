@@ -39,7 +39,7 @@ func (d *Driver) FromConn(nc net.Conn) (driver.Conn, error) { return d.fromConn(
 func (d *Driver) fromConn(nc net.Conn) *conn {
 	c := &conn{source: source{d: d}}
 	c.adopt(nc)
-	d.open[c] = struct{}{}
+	d.keep(c)
 	return c
 }
 
@@ -98,7 +98,7 @@ func (c *conn) Close() error {
 	}
 	c.closed = true
 	c.handler = nil
-	delete(c.d.open, c)
+	c.d.forget(c)
 	if c.nc == nil {
 		c.dial.abandon()
 		return nil
@@ -175,7 +175,7 @@ func (d *Driver) Dial(spec driver.DialSpec, h driver.Handler) (driver.Conn, erro
 
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &conn{source: source{d: d, handler: h}, remote: spec.Remote, dial: &dialing{cancel: cancel}}
-	d.open[c] = struct{}{}
+	d.keep(c)
 	d.work.Go(func() {
 		nc, err := connect(ctx, &dialer, network, spec.Remote.String())
 		c.dial.end(c, nc, err)

@@ -12,6 +12,7 @@ package portable
 import (
 	"errors"
 	"io"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +39,7 @@ type Driver struct {
 	queue   queue
 	buffers buffers
 	open    map[io.Closer]struct{} // the loop's: handles that are not closed
+	most    int                    // of them since the map was made
 	work    sync.WaitGroup         // the goroutines that Close waits for
 }
 
@@ -64,6 +66,24 @@ func (d *Driver) Now() time.Duration { return time.Since(d.epoch) }
 
 // Handles implements [driver.Driver].
 func (d *Driver) Handles() int { return len(d.open) }
+
+// keep notes a handle that is open.
+func (d *Driver) keep(h io.Closer) {
+	d.open[h] = struct{}{}
+	d.most = max(d.most, len(d.open))
+}
+
+// forget notes that it is closed. A map does not give memory back, so after a
+// burst it is made anew.
+func (d *Driver) forget(h io.Closer) {
+	delete(d.open, h)
+	if d.most > 1024 && len(d.open) < d.most/8 {
+		open := make(map[io.Closer]struct{}, len(d.open))
+		maps.Copy(open, d.open)
+		d.open = open
+		d.most = len(d.open)
+	}
+}
 
 // Poll implements [driver.Driver]. With nothing to report it costs an atomic
 // load.

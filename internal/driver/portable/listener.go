@@ -108,7 +108,7 @@ func (d *Driver) FromListener(ln net.Listener, h driver.Handler) (driver.Listene
 
 func (d *Driver) newListener(ln net.Listener, h driver.Handler) *listener {
 	l := &listener{source: source{d: d, handler: h}, ln: ln, gone: make(chan struct{})}
-	d.open[l] = struct{}{}
+	d.keep(l)
 	l.fill()
 	return l
 }
@@ -183,7 +183,7 @@ func (l *listener) Close() error {
 	}
 	l.closed = true
 	l.handler = nil
-	delete(l.d.open, l)
+	l.d.forget(l)
 	close(l.gone)
 	l.mu.Lock()
 	l.shut = true

@@ -162,7 +162,7 @@ func (d *Driver) newPacket(pc net.PacketConn, h driver.Handler) *packet {
 		p.network, p.remote = "unixgram", pc.RemoteAddr()
 		p.size = maxUnixPacket
 	}
-	d.open[p] = struct{}{}
+	d.keep(p)
 	p.fill()
 	return p
 }
@@ -346,7 +346,7 @@ func (p *packet) Close() error {
 	}
 	p.closed = true
 	p.handler = nil
-	delete(p.d.open, p)
+	p.d.forget(p)
 	if p.node != nil {
 		name := p.pc.LocalAddr().String()
 		if now, err := os.Stat(name); err == nil && os.SameFile(now, p.node) {
