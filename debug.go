@@ -163,7 +163,7 @@ func (p *probe) resume(t *task) (ended bool) {
 	}()
 	if t.rare == nil || t.rare.probed == nil {
 		p.active.Store(0) // until begin is called, if ever
-		return t.co.Resume()
+		return t.loop.coros.Resume(t.co)
 	}
 	n := t.rare.probed
 	if p.home != 0 {
@@ -174,7 +174,7 @@ func (p *probe) resume(t *task) (ended bool) {
 		ctx := t.ctx.outer
 		defer trace.StartRegion(ctx, "asyncio step").End()
 	}
-	ended = t.co.Resume()
+	ended = t.loop.coros.Resume(t.co)
 	if ended && n.trace != nil {
 		n.trace.End()
 	}
@@ -299,7 +299,7 @@ func (p *probe) leftAtClose(t *task) {
 		return
 	}
 	message := "asyncio: a task was pending when the loop was closed"
-	if !t.started {
+	if t.co == nil {
 		message = "asyncio: a task was never started before the loop was closed"
 	}
 	p.loop.logger().Warn(message, "task", t.name(), "made", t.madeAt())

@@ -524,7 +524,7 @@ func (l *Loop) endTasks() {
 		}
 		t.mustCancel = false
 		t.waiter, t.future.err = nil, ErrLoopClosed
-		t.run()
+		t.step()
 		if t.state != pending {
 			if errors.Is(t.err, ErrLoopClosed) {
 				t.retrieved = true // no news to anybody
@@ -536,6 +536,6 @@ func (l *Loop) endTasks() {
 			Err:     ErrLoopClosed,
 			Task:    t.shell,
 		})
-		t.co.Unwind() // Run finishes the task
+		l.coros.Unwind(t.co) // call finishes the task
 	}
 }

@@ -15,8 +15,7 @@ const maxFrames = 100
 // Stack gives where the task stands: the calls between its function and the
 // place where it waits, the innermost first. Of this package it shows only the
 // function that was called. A task that has not begun or has ended has no
-// stack, nor has one that is just starting another eagerly. On another goroutine
-// than the loop's it gives nothing. It costs some
+// stack. On another goroutine than the loop's it gives nothing. It costs some
 // microseconds, and nothing while nobody asks. Python: Task.get_stack.
 func (t *Task[T]) Stack() []runtime.Frame { return t.stack() }
 
@@ -57,7 +56,7 @@ func (t *task) stack() []runtime.Frame {
 		return trimStack(callers())
 	}
 	var frames []runtime.Frame
-	if !t.co.Visit(func() { frames = callers() }) {
+	if !t.loop.coros.Visit(t.co, func() { frames = callers() }) {
 		return nil
 	}
 	return trimStack(frames)

@@ -40,7 +40,6 @@ type task struct {
 	waits      uint64 // numbers the waits, for interrupts that come late
 	cancels    int32  // how often Cancel was called, less Uncancel
 	mustCancel bool   // a cancellation waits for the next step
-	started    bool   // its function has begun
 	eager      bool
 	asking     bool      // it is passing a cancellation on to what it waits for
 	rare       *taskRare // what few tasks have
@@ -200,17 +199,26 @@ func (t *task) start() {
 	t.id = l.taskCount
 	l.tasks.add(t)
 	if t.eager && l.running {
-		t.run()
+		t.step()
 	} else {
 		l.ready.Push(t)
 	}
 }
 
-// run is the task's next step: it runs the coroutine until that waits again or
-// returns. It is one function and not three because a return that the processor
-// cannot foresee costs as much as all else here, and after a switch of stacks
-// it foresees none.
+// run is the task's next step, taken by the loop's own goroutine. It comes back
+// when something is to be done that is not a task's step; until then the
+// coroutines let each other go on.
 func (t *task) run() {
+	if t.loop.probe != nil {
+		t.step()
+	} else if t.prepare() {
+		t.loop.coros.Switch(t.co)
+	}
+}
+
+// prepare makes ready all that the task's next step needs, and says whether
+// there is one: a task that was cancelled before it began ends here.
+func (t *task) prepare() bool {
 	l := t.loop
 	thrown := t.future.err // what interrupted the wait
 	if thrown == nil && t.waiter != nil {
@@ -227,19 +235,28 @@ func (t *task) run() {
 	t.waiter = nil
 	t.future.err = thrown
 
-	if !t.started && thrown != nil { // cancelled before it began
-		t.finish()
-		return
-	}
 	if t.co == nil {
-		t.started = true
+		if thrown != nil {
+			t.finish()
+			return false
+		}
 		t.co = l.coros.Get((*taskRunner)(t))
 	}
-	outer := l.current
 	l.current = t
+	return true
+}
+
+// step is the task's next step, taken by whoever calls it: it comes back when
+// the task waits again or has ended.
+func (t *task) step() {
+	l := t.loop
+	outer := l.current
+	if !t.prepare() {
+		return
+	}
 	var ended bool
 	if l.probe == nil {
-		ended = t.co.Resume()
+		ended = l.coros.Resume(t.co)
 	} else {
 		ended = l.probe.resume(t)
 	}
@@ -251,12 +268,49 @@ func (t *task) run() {
 	}
 }
 
+// successor gives the coroutine that goes on after one that has stopped: that
+// of the task whose step is next, or the loop's own, which does all else.
+//
+// It is called deep in the stacks of tasks, so it calls nothing that needs much
+// of a stack: that would make it grow for good. So a new coroutine is for the
+// loop's own to make.
+func (l *Loop) successor() *coro.Coro {
+	for l.probe == nil && (l.batch > 0 || l.nextBatch()) {
+		t, ok := l.ready.First().(*task)
+		if !ok || t.co == nil && l.coros.Idle() == 0 {
+			break
+		}
+		l.ready.Pop()
+		l.batch--
+		if t.prepare() {
+			return t.co
+		}
+	}
+	l.current = nil
+	return l.coros.Root()
+}
+
 // taskRunner is a task as its coroutine sees it. It is a type of its own so that a
 // Task, which has the methods of a task, has no Run.
 type taskRunner task
 
-func (r *taskRunner) Run() {
+// Run runs the task's function, and ends the task unless step is there to do
+// it.
+func (r *taskRunner) Run() (next *coro.Coro) {
 	t := (*task)(r)
+	t.call()
+	if t.co.Nested() {
+		return nil
+	}
+	l := t.loop
+	l.coros.Put(t.co)
+	t.co = nil
+	t.finish()
+	return l.successor()
+}
+
+// call runs the task's function.
+func (t *task) call() {
 	returned := false
 	defer func() {
 		if returned {
@@ -301,7 +355,12 @@ func (t *task) finish() {
 // will be scheduled. It gives what ended the wait.
 func (t *task) suspend() error {
 	t.waits++
-	t.co.Suspend()
+	l := t.loop
+	if t.co.Nested() {
+		l.coros.Suspend()
+	} else if next := l.successor(); next != t.co {
+		l.coros.Switch(next)
+	}
 	err := t.future.err
 	t.future.err = nil
 	return err
@@ -461,7 +520,7 @@ func (t *task) refuse() error {
 	r := t.withRare()
 	r.refusals++
 	if r.refusals > maxRefusals {
-		t.co.Suspend()
+		t.loop.coros.Suspend()
 	}
 	return ErrLoopClosed
 }

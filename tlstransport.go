@@ -69,13 +69,14 @@ func (l *tlsTransport) stop() {
 }
 
 // Run is the handshake's coroutine.
-func (l *tlsTransport) Run() {
+func (l *tlsTransport) Run() (next *coro.Coro) {
 	defer func() {
 		if v := recover(); v != nil { // in a function of the configuration
 			l.err = &PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
 	l.err = l.conn.HandshakeContext(context.Background())
+	return nil
 }
 
 // shake goes on with the handshake, and says whether it has ended. When it has
@@ -86,7 +87,7 @@ func (l *tlsTransport) shake() (ended bool) {
 	if l.co == nil {
 		l.co = coros.Get(l)
 	}
-	if !l.co.Resume() {
+	if !coros.Resume(l.co) {
 		return false
 	}
 	coros.Put(l.co)
@@ -296,7 +297,7 @@ func (w *transportWire) Read(p []byte) (int, error) {
 		case !l.shaking:
 			return 0, errNoRecord
 		}
-		l.co.Suspend()
+		l.t.sock.loop.coros.Suspend()
 	}
 }
 

@@ -97,7 +97,7 @@ func (t *task) stateName() string {
 	switch {
 	case t == t.loop.current:
 		return "runs"
-	case !t.started:
+	case t.co == nil:
 		return "not started"
 	case t.waiter != nil && t.waiter.state == pending:
 		return "waits"

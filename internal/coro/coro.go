@@ -1,10 +1,22 @@
 // Package coro has stackful coroutines: functions that can stop in the middle,
 // however deep in other people's code, and go on later.
 //
-// They are [iter.Pull] and nothing else. A switch there and back costs some 60
-// nanoseconds, because the runtime hands the thread over directly without
-// asking the scheduler; making a coroutine costs ten times as much, so a
-// [Pool] keeps them for the next function.
+// They are [iter.Pull] and nothing else. A switch costs some 30 nanoseconds,
+// because the runtime hands the thread over directly without asking the
+// scheduler; making a coroutine costs twenty times as much, so a [Pool] keeps
+// them for the next function.
+//
+// # Places
+//
+// What iter.Pull makes is, to the runtime, a place where one goroutine waits.
+// To switch on it is to take that goroutine's place: it goes on, and the caller
+// waits there in its stead. The functions next and yield do that by turns, and
+// do not mind who calls them. So a coroutine need not go back to whoever resumed
+// it before the next one can go on: it switches on the place in which that one
+// waits. With n coroutines and the goroutine that began there are n places, and
+// at any moment all but one wait in one each; it does not matter in which.
+//
+// That halves the switches: one for each step, and not one there and one back.
 package coro
 
 import (
@@ -15,108 +27,210 @@ import (
 
 // Body is what a coroutine runs. It is an interface, not a func, so that
 // starting one needs no closure.
-type Body interface{ Run() }
+type Body interface {
+	// Run runs, and gives the coroutine that goes on after it: nil for the
+	// one that resumed it. When it gives another, it has given its own
+	// coroutine to Put.
+	Run() (next *Coro)
+}
 
-// A Coro is a coroutine of a [Pool].
+// A Coro is a coroutine of a [Pool], and the place that was made with it.
 //
 // A coroutine that was made on a goroutine that is not locked to its thread
 // must not be resumed on one that is, nor the reverse: the runtime ends the
 // program then.
 type Coro struct {
-	next  func() (struct{}, bool)
-	stop  func()
-	yield func(struct{}) bool
-	body  Body
-	ended bool
+	body Body  // nil when it has returned
+	at   *Coro // the place where this coroutine waits
+	back *Coro // the coroutine that resumed it, if it was Resume
 
-	running   bool   // or it has resumed another one that runs
-	visitor   func() // what Visit wants to be run
+	// The place.
+	next    func() (struct{}, bool)
+	yield   func(struct{}) bool
+	entered bool             // next was called last, so it is yield's turn
+	order   func(woke *Coro) // what whoever waits here has to do first
+
 	unwinding bool
+	dead      bool // its goroutine waits for its end, and for nothing else
+	gone      bool // its goroutine has ended
+}
+
+// Nested says whether c has been resumed, so that it must suspend and not
+// switch.
+func (c *Coro) Nested() bool { return c.back != nil }
+
+// A Pool makes coroutines and keeps those whose body returned for the next
+// one. The zero value is empty and ready for use. It is not safe for use by
+// several goroutines at a time, must not be copied, and must be closed.
+type Pool struct {
+	running *Coro // the coroutine that runs, or root
+	root    Coro  // stands for the goroutine that is no coroutine of this pool
+	idle    []*Coro
+	least   int // the fewest that were idle since the last Trim
+
+	dead   []*Coro // to be ended by Close
+	ender  *Coro   // who is ending a coroutine
+	thrown any     // the panic of the one that is ended
+}
+
+// Root stands for the goroutine that is no coroutine of the pool: the one that
+// resumed the first.
+func (p *Pool) Root() *Coro { return &p.root }
+
+// Switch makes another coroutine go on; to must wait, or be new. It returns
+// when somebody has switched to the one that runs now.
+func (p *Pool) Switch(to *Coro) {
+	me, place := p.running, to.at
+	me.at, p.running = place, to
+	if !place.entered {
+		place.entered = true
+		place.next()
+	} else {
+		place.entered = false
+		place.yield(struct{}{})
+	}
+	if place.order != nil {
+		p.obey(me, place)
+	}
+}
+
+// obey does what whoever wakes up in that place has to do.
+func (p *Pool) obey(woke, place *Coro) {
+	order := place.order
+	place.order = nil
+	p.running = woke
+	order(woke)
 }
 
 // Resume runs the coroutine until it suspends or its body returns, and says
 // whether it returned. After that the coroutine must be given back with
 // [Pool.Put]. A panic or a [runtime.Goexit] of the body comes out here.
-func (c *Coro) Resume() (ended bool) {
-	c.running = true
-	c.next()
-	c.running = false
-	return c.ended
+func (p *Pool) Resume(c *Coro) (ended bool) {
+	c.back = p.running
+	p.Switch(c)
+	return c.body == nil
 }
 
-// Visit runs fn on the coroutine's goroutine, at the place where that is
-// suspended; so fn sees its stack. It says false when the coroutine is not
-// suspended, and must not be called before the first Resume. fn must return.
-func (c *Coro) Visit(fn func()) bool {
-	if c.running || c.ended {
+// Suspend goes back from the running coroutine to whoever resumed it, until it
+// is resumed again. When it was unwound, it ends the goroutine with
+// [runtime.Goexit], and the deferred functions run.
+func (p *Pool) Suspend() {
+	me := p.running
+	if me.unwinding {
+		runtime.Goexit()
+	}
+	back := me.back
+	me.back = nil
+	p.Switch(back)
+}
+
+// Visit runs fn on the coroutine's goroutine, at the place in its stack where
+// it waits. It says false when the coroutine runs or has ended, and must not be
+// called before it first ran. fn must return.
+func (p *Pool) Visit(c *Coro, fn func()) bool {
+	if c == p.running || c.body == nil {
 		return false
 	}
-	c.visitor = fn
-	c.next()
+	visitor := p.running
+	c.at.order = func(*Coro) {
+		fn()
+		p.Switch(visitor)
+	}
+	p.Switch(c)
 	return true
 }
 
-// Suspend goes back to the caller of Resume, until the next Resume. It must be
-// called on the coroutine itself. When the coroutine was unwound, it ends the
-// goroutine with [runtime.Goexit], and the deferred functions run.
-func (c *Coro) Suspend() {
-	for !c.yield(struct{}{}) || c.visitor != nil {
-		c.interrupted()
-	}
-}
-
-// interrupted is what else a coroutine can be resumed for.
-func (c *Coro) interrupted() {
-	fn := c.visitor
-	if fn == nil {
-		runtime.Goexit()
-	}
-	c.visitor = nil
-	fn()
-}
-
-// Unwind ends a suspended coroutine, whose Suspend never returns. It waits
-// until the deferred functions have run. A panic of theirs comes out here.
-func (c *Coro) Unwind() {
+// Unwind ends a waiting coroutine, whose Switch or Suspend never returns. It
+// returns when the deferred functions have run. A panic of theirs comes out
+// here.
+func (p *Pool) Unwind(c *Coro) {
 	c.unwinding = true
+	c.at.order = func(*Coro) { runtime.Goexit() }
+	p.end(c)
+}
+
+// end waits until the goroutine of c, which is to end as soon as it goes on, has
+// ended.
+//
+// A goroutine that ends lets whoever waits in its own place go on. That must be
+// the one that called end. If c has waited elsewhere, it switches back when it
+// has nothing left to do (leave); then end takes the place, and whoever waited
+// there lets c go on.
+func (p *Pool) end(c *Coro) {
+	me, outer := p.running, p.ender
+	p.ender, p.thrown = me, nil
+	p.switchToEnd(c)
+	if !c.gone {
+		c.order = func(*Coro) { p.Switch(c) }
+		p.switchToEnd(&Coro{at: c})
+	}
+	p.running, p.ender = me, outer
+	if v := p.thrown; v != nil {
+		p.thrown = nil
+		panic(v)
+	}
+}
+
+func (p *Pool) switchToEnd(c *Coro) {
 	defer func() {
 		if v := recover(); v != nil && v != any(unwound{}) {
 			panic(v)
 		}
 	}()
-	c.stop()
+	p.Switch(c)
 }
 
-// unwound is the panic that ends an unwinding. Nobody but Unwind gets it.
+// unwound is the panic with which the goroutine of a coroutine ends. Nobody but
+// end gets it.
+//
+// The runtime passes a Goexit on to whoever waits in the coroutine's place, and
+// would end the loop; a panic it passes on too, but that can be recovered. So
+// the Goexit, which nobody in the body could have stopped, becomes a panic when
+// it has passed all of the body. (To end the coroutine on another goroutine
+// instead is no way out: on one that is locked to its thread the runtime ends
+// the program then.)
 type unwound struct{}
 
-// endUnwinding is deferred before all else on a coroutine. The runtime passes a
-// Goexit on to whoever resumed, and would end the loop; a panic it passes on
-// too, but that can be recovered. So the Goexit, which nobody in the body could
-// have stopped, becomes a panic when it has passed all of the body. (To stop
-// the coroutine on another goroutine instead is no way out: on one that is
-// locked to its thread the runtime ends the program then.)
-func (c *Coro) endUnwinding() {
-	if !c.unwinding {
-		return
+// leave is what the coroutine does last, with the panic of its body, if that
+// panicked.
+func (c *Coro) leave(p *Pool, v any) {
+	c.body = nil
+	if c.unwinding {
+		p.thrown = v
+	} else {
+		p.dead = append(p.dead, c)
+		c.dead = true
+		to := c.back
+		if to == nil {
+			to = &p.root
+		}
+		to.at.order = func(*Coro) {
+			if v != nil {
+				panic(v)
+			}
+			runtime.Goexit()
+		}
+		p.Switch(to)
 	}
-	v := recover()
-	if v == nil {
-		v = unwound{}
+	if p.ender.at != c {
+		p.Switch(p.ender)
 	}
-	panic(v)
+	c.gone = true
+	panic(unwound{})
 }
 
-func (c *Coro) loop(yield func(struct{}) bool) {
-	defer c.endUnwinding()
+func (c *Coro) run(p *Pool, yield func(struct{}) bool) {
+	defer func() { c.leave(p, recover()) }()
 	MarkGoroutine()
 	c.yield = yield
 	for {
-		c.body.Run()
-		c.body = nil
-		c.ended = true
-		if !yield(struct{}{}) {
-			return
+		next := c.body.Run()
+		if next == nil {
+			c.body = nil
+			next, c.back = c.back, nil
+		}
+		if next != c { // else it is given the next body at once
+			p.Switch(next)
 		}
 	}
 }
@@ -143,37 +257,36 @@ func OnMarkedGoroutine() bool {
 	return false
 }
 
-// A Pool makes coroutines and keeps those whose body returned for the next
-// one. The zero value is empty and ready for use. It is not safe for use by
-// several goroutines, and must be closed.
-type Pool struct {
-	idle  []*Coro
-	least int // the fewest that were idle since the last Trim
-}
-
 // Kept is how many idle coroutines Trim leaves in any case.
 const Kept = 256
 
 // trimAtOnce bounds how long a Trim takes: about half a millisecond.
-const trimAtOnce = 1024
+const trimAtOnce = 512
 
-// Get gives a coroutine that will run body at its first Resume.
+// Get gives a coroutine that will run body when it first goes on.
 func (p *Pool) Get(body Body) *Coro {
 	if n := len(p.idle); n > 0 {
 		c := p.idle[n-1]
 		p.idle[n-1] = nil
 		p.idle = p.idle[:n-1]
 		p.least = min(p.least, n-1)
-		c.body, c.ended = body, false
+		c.body = body
 		return c
 	}
+	if p.running == nil {
+		p.running = &p.root
+	}
 	c := &Coro{body: body}
-	c.next, c.stop = iter.Pull(c.loop)
+	c.at = c
+	c.next, _ = iter.Pull(func(yield func(struct{}) bool) { c.run(p, yield) })
 	return c
 }
 
-// Put takes back a coroutine whose body has returned.
-func (p *Pool) Put(c *Coro) { p.idle = append(p.idle, c) }
+// Put takes back a coroutine whose body has returned, or is about to.
+func (p *Pool) Put(c *Coro) {
+	c.body = nil
+	p.idle = append(p.idle, c)
+}
 
 // Idle counts the coroutines that wait for a body.
 func (p *Pool) Idle() int { return len(p.idle) }
@@ -184,18 +297,25 @@ func (p *Pool) Idle() int { return len(p.idle) }
 func (p *Pool) Trim() {
 	n := len(p.idle)
 	left := n - min(max(p.least-Kept, 0), trimAtOnce)
-	for i := left; i < n; i++ {
-		p.idle[i].stop()
-		p.idle[i] = nil
-	}
-	p.idle = p.idle[:left]
+	p.endIdle(left)
 	p.least = left
 }
 
-// Close ends the idle coroutines.
-func (p *Pool) Close() {
-	for _, c := range p.idle {
-		c.stop()
+func (p *Pool) endIdle(left int) {
+	for i := left; i < len(p.idle); i++ {
+		p.Unwind(p.idle[i])
+		p.idle[i] = nil
 	}
+	p.idle = p.idle[:left]
+}
+
+// Close ends the idle coroutines, and what is left of those whose body ended
+// its goroutine or panicked.
+func (p *Pool) Close() {
+	p.endIdle(0)
 	p.idle = nil
+	for _, c := range p.dead {
+		p.end(c)
+	}
+	p.dead = nil
 }

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 // body makes a coroutine's body of a function.
 type body func()
 
-func (b body) Run() { b() }
+func (b body) Run() *coro.Coro { b(); return nil }
 
 // start gets a coroutine whose body is handed to itself.
 func start(p *coro.Pool, fn func(c *coro.Coro)) *coro.Coro {
@@ -41,14 +41,14 @@ func TestResumeRunsUntilSuspendAndThenOn(t *testing.T) {
 	note := func(s string) { trace = append(trace, s) }
 	c := start(&p, func(c *coro.Coro) {
 		note("begin")
-		c.Suspend()
+		p.Suspend()
 		note("again")
-		c.Suspend()
+		p.Suspend()
 		note("end")
 	})
 	note("made")
 	for _, want := range []bool{false, false, true} {
-		if ended := c.Resume(); ended != want {
+		if ended := p.Resume(c); ended != want {
 			t.Errorf("Resume said %v", ended)
 		}
 		note("back")
@@ -68,18 +68,18 @@ func TestSuspendDeepInTheStack(t *testing.T) {
 		var frame [128]byte // so that the stack has to grow
 		frame[n%128] = 1
 		if n == 0 {
-			c.Suspend()
+			p.Suspend()
 			return 0
 		}
 		return descend(c, n-1) + int(frame[n%128])
 	}
 	got := 0
 	c := start(&p, func(c *coro.Coro) { got = descend(c, 5000) })
-	if c.Resume() {
+	if p.Resume(c) {
 		t.Fatal("it did not suspend")
 	}
 	runtime.GC() // moves and shrinks stacks
-	if !c.Resume() || got != 5000 {
+	if !p.Resume(c) || got != 5000 {
 		t.Errorf("it came back with %d", got)
 	}
 	p.Put(c)
@@ -91,20 +91,20 @@ func TestCoroutinesResumeOneAnother(t *testing.T) {
 	var trace []int
 	inner := start(&p, func(c *coro.Coro) {
 		trace = append(trace, 2)
-		c.Suspend()
+		p.Suspend()
 		trace = append(trace, 5)
 	})
 	outer := start(&p, func(c *coro.Coro) {
 		trace = append(trace, 1)
-		inner.Resume()
+		p.Resume(inner)
 		trace = append(trace, 3)
-		c.Suspend()
-		inner.Resume()
+		p.Suspend()
+		p.Resume(inner)
 		trace = append(trace, 6)
 	})
-	outer.Resume()
+	p.Resume(outer)
 	trace = append(trace, 4)
-	outer.Resume()
+	p.Resume(outer)
 	p.Put(inner)
 	p.Put(outer)
 	if !slices.Equal(trace, []int{1, 2, 3, 4, 5, 6}) {
@@ -116,14 +116,14 @@ func TestPoolReusesCoroutines(t *testing.T) {
 	var p coro.Pool
 	defer p.Close()
 	first := p.Get(body(func() {}))
-	first.Resume()
+	p.Resume(first)
 	p.Put(first)
 	ran := false
 	second := p.Get(body(func() { ran = true }))
 	if second != first {
 		t.Error("the pool made another one")
 	}
-	if !second.Resume() || !ran {
+	if !p.Resume(second) || !ran {
 		t.Error("it did not run its new body")
 	}
 	p.Put(second)
@@ -139,7 +139,7 @@ func TestPoolGivesMemoryBackAfterBurst(t *testing.T) {
 			all[i] = p.Get(body(func() {}))
 		}
 		for _, c := range all {
-			c.Resume()
+			p.Resume(c)
 			p.Put(c)
 		}
 	}
@@ -175,13 +175,13 @@ func TestUnwindRunsDefers(t *testing.T) {
 					t.Errorf("a recover caught %v", v)
 				}
 			}()
-			c.Suspend()
+			p.Suspend()
 			note("went on")
 		}()
 		note("went on outside")
 	})
-	c.Resume()
-	c.Unwind()
+	p.Resume(c)
+	p.Unwind(c)
 	if want := []string{"inner", "outer"}; !slices.Equal(trace, want) {
 		t.Errorf("what ran was %v", trace)
 	}
@@ -195,13 +195,13 @@ func TestUnwindPassesSuspendsInDefers(t *testing.T) {
 		defer func() { trace = append(trace, "last") }()
 		defer func() {
 			trace = append(trace, "first")
-			c.Suspend()
+			p.Suspend()
 			trace = append(trace, "came back")
 		}()
-		c.Suspend()
+		p.Suspend()
 	})
-	c.Resume()
-	c.Unwind()
+	p.Resume(c)
+	p.Unwind(c)
 	if want := []string{"first", "last"}; !slices.Equal(trace, want) {
 		t.Errorf("what ran was %v", trace)
 	}
@@ -212,15 +212,15 @@ func TestUnwindPassesPanicsOfDefersOn(t *testing.T) {
 	defer p.Close()
 	c := start(&p, func(c *coro.Coro) {
 		defer func() { panic("ouch") }()
-		c.Suspend()
+		p.Suspend()
 	})
-	c.Resume()
+	p.Resume(c)
 	defer func() {
 		if v := recover(); v != "ouch" {
 			t.Errorf("Unwind panicked with %v", v)
 		}
 	}()
-	c.Unwind()
+	p.Unwind(c)
 	t.Error("Unwind returned")
 }
 
@@ -230,14 +230,14 @@ func TestUnwindFromInsideAnotherCoroutine(t *testing.T) {
 	deferred, wentOn := false, false
 	inner := start(&p, func(c *coro.Coro) {
 		defer func() { deferred = true }()
-		c.Suspend()
+		p.Suspend()
 	})
-	inner.Resume()
+	p.Resume(inner)
 	outer := start(&p, func(c *coro.Coro) {
-		inner.Unwind()
+		p.Unwind(inner)
 		wentOn = true
 	})
-	if !outer.Resume() || !deferred || !wentOn {
+	if !p.Resume(outer) || !deferred || !wentOn {
 		t.Errorf("the deferred function ran: %v; the other coroutine went on: %v", deferred, wentOn)
 	}
 	p.Put(outer)
@@ -252,7 +252,7 @@ func TestPanicOfBodyComesOutOfResume(t *testing.T) {
 			t.Errorf("Resume panicked with %v", v)
 		}
 	}()
-	c.Resume()
+	p.Resume(c)
 	t.Error("Resume returned")
 }
 
@@ -263,7 +263,7 @@ func TestGoexitOfBodyEndsTheResumingGoroutine(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		p.Get(body(runtime.Goexit)).Resume()
+		p.Resume(p.Get(body(runtime.Goexit)))
 		returned = true
 	}()
 	<-done
@@ -281,7 +281,7 @@ func TestMarkBelongsToTheGoroutine(t *testing.T) {
 	inside, elsewhere := false, true
 	c := start(&p, func(c *coro.Coro) {
 		inside = coro.OnMarkedGoroutine()
-		c.Suspend()
+		p.Suspend()
 		inside = inside && coro.OnMarkedGoroutine()
 		done := make(chan struct{})
 		go func() {
@@ -290,11 +290,11 @@ func TestMarkBelongsToTheGoroutine(t *testing.T) {
 		}()
 		<-done
 	})
-	c.Resume()
+	p.Resume(c)
 	if coro.OnMarkedGoroutine() {
 		t.Error("the one that resumes is marked by that")
 	}
-	c.Resume()
+	p.Resume(c)
 	p.Put(c)
 	if !inside {
 		t.Error("a coroutine is not marked")
@@ -324,15 +324,15 @@ func TestOnGoroutineLockedToItsThread(t *testing.T) {
 		var p coro.Pool
 		defer p.Close()
 		for range 3 { // made new, and reused
-			a := start(&p, func(c *coro.Coro) { c.Suspend() })
-			b := start(&p, func(c *coro.Coro) { c.Suspend() })
-			a.Resume()
-			b.Resume()
-			if !a.Resume() {
+			a := start(&p, func(c *coro.Coro) { p.Suspend() })
+			b := start(&p, func(c *coro.Coro) { p.Suspend() })
+			p.Resume(a)
+			p.Resume(b)
+			if !p.Resume(a) {
 				t.Error("it did not end")
 			}
 			p.Put(a)
-			b.Unwind()
+			p.Unwind(b)
 		}
 	}()
 	<-done
@@ -344,7 +344,7 @@ func mixThreads() {
 	var p coro.Pool
 	c := p.Get(body(func() {}))
 	runtime.LockOSThread()
-	c.Resume()
+	p.Resume(c)
 }
 
 // What the doc comment of Coro warns of is so: a later Go may be kinder, and
@@ -380,10 +380,10 @@ func TestRandomSchedules(t *testing.T) {
 					defer func() { s.ends++ }()
 					for range s.left {
 						s.steps++
-						c.Suspend()
+						p.Suspend()
 					}
 				})
-				if s.c.Resume() != (s.left == 0) {
+				if p.Resume(s.c) != (s.left == 0) {
 					t.Fatal("the first step ended as it should not")
 				}
 				if s.left == 0 {
@@ -396,11 +396,11 @@ func TestRandomSchedules(t *testing.T) {
 			i := rapid.IntRange(0, len(alive)-1).Draw(t, "which")
 			s := alive[i]
 			if rapid.IntRange(0, 9).Draw(t, "unwind") == 0 {
-				s.c.Unwind()
+				p.Unwind(s.c)
 				s.left = 0
 			} else {
 				steps := s.steps
-				ended := s.c.Resume()
+				ended := p.Resume(s.c)
 				if ended != (steps == s.left) {
 					t.Fatalf("after %d of %d steps, Resume said %v", steps, s.left, ended)
 				}
@@ -415,7 +415,7 @@ func TestRandomSchedules(t *testing.T) {
 			alive = slices.Delete(alive, i, i+1)
 		}
 		for _, s := range alive {
-			s.c.Unwind()
+			p.Unwind(s.c)
 		}
 	})
 }
@@ -426,15 +426,15 @@ func BenchmarkSwitch(b *testing.B) {
 	stop := false
 	c := start(&p, func(c *coro.Coro) {
 		for !stop {
-			c.Suspend()
+			p.Suspend()
 		}
 	})
 	b.ReportAllocs()
 	for b.Loop() {
-		c.Resume()
+		p.Resume(c)
 	}
 	stop = true
-	c.Resume()
+	p.Resume(c)
 	p.Put(c)
 }
 
@@ -445,7 +445,7 @@ func BenchmarkRunPooled(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		c := p.Get(empty)
-		c.Resume()
+		p.Resume(c)
 		p.Put(c)
 	}
 }

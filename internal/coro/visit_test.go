@@ -13,40 +13,49 @@ func TestVisitSeesTheStackOfASuspendedCoroutine(t *testing.T) {
 	defer p.Close()
 	steps := 0
 	c := start(&p, func(c *coro.Coro) {
-		c.Suspend()
+		p.Suspend()
 		steps++
-		c.Suspend()
+		p.Suspend()
 		steps++
 	})
-	c.Resume()
+	p.Resume(c)
 	for range 3 {
 		stack := make([]byte, 4096)
-		if !c.Visit(func() { stack = stack[:runtime.Stack(stack, false)] }) {
+		if !p.Visit(c, func() { stack = stack[:runtime.Stack(stack, false)] }) {
 			t.Fatal("it was not suspended")
 		}
 		if !strings.Contains(string(stack), "TestVisitSeesTheStackOfASuspendedCoroutine") || steps != 0 {
 			t.Errorf("after %d steps the visitor saw\n%s", steps, stack)
 		}
 	}
-	c.Resume()
-	if steps != 1 || !c.Resume() || steps != 2 {
+	p.Resume(c)
+	if steps != 1 || !p.Resume(c) || steps != 2 {
 		t.Errorf("it then went %d steps", steps)
 	}
-	if c.Visit(func() {}) {
+	if p.Visit(c, func() {}) {
 		t.Error("one that has ended was visited")
 	}
 	p.Put(c)
 }
 
-func TestVisitOfOneThatRunsIsRefused(t *testing.T) {
+func TestVisitOfOneThatHasResumedAnother(t *testing.T) {
 	var p coro.Pool
 	defer p.Close()
-	visited := true
+	visits := 0
 	var outer *coro.Coro
-	inner := start(&p, func(*coro.Coro) { visited = outer.Visit(func() {}) })
-	outer = start(&p, func(*coro.Coro) { inner.Resume() })
-	if !outer.Resume() || visited {
-		t.Error("a coroutine was visited while it resumed another")
+	inner := start(&p, func(c *coro.Coro) {
+		if p.Visit(c, func() {}) {
+			t.Error("the coroutine that runs was visited")
+		}
+		for range 2 {
+			if !p.Visit(outer, func() { visits++ }) {
+				t.Error("a coroutine that waits was not visited")
+			}
+		}
+	})
+	outer = start(&p, func(*coro.Coro) { p.Resume(inner) })
+	if !p.Resume(outer) || visits != 2 {
+		t.Errorf("there were %d visits", visits)
 	}
 	p.Put(inner)
 	p.Put(outer)

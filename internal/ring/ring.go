@@ -17,6 +17,9 @@ type Queue[T any] struct {
 // Len gives the number of elements.
 func (q *Queue[T]) Len() int { return q.n }
 
+// First gives the oldest element. There must be one.
+func (q *Queue[T]) First() T { return q.buf[q.head] }
+
 // Push appends v.
 func (q *Queue[T]) Push(v T) {
 	if q.n == len(q.buf) {
