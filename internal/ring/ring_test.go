@@ -1,6 +1,7 @@
 package ring_test
 
 import (
+	"runtime"
 	"testing"
 
 	"github.com/asyncio-go/asyncio/internal/ring"
@@ -13,14 +14,14 @@ func TestQueueBehavesAsASlice(t *testing.T) {
 		var want []int
 		for i := range rapid.IntRange(0, 400).Draw(t, "steps") {
 			if rapid.IntRange(0, 2).Draw(t, "push") > 0 {
-				for range rapid.IntRange(1, 40).Draw(t, "burst") {
+				for range rapid.SampledFrom([]int{1, 5, 40, 1000, 3000}).Draw(t, "burst") {
 					q.Push(i)
 					want = append(want, i)
 				}
 			} else {
 				for range rapid.IntRange(0, len(want)).Draw(t, "pops") {
-					if got := q.Pop(); got != want[0] {
-						t.Fatalf("Pop gave %d, want %d", got, want[0])
+					if first, got := q.First(), q.Pop(); first != want[0] || got != want[0] {
+						t.Fatalf("First gave %d, Pop %d, want %d", first, got, want[0])
 					}
 					want = want[1:]
 				}
@@ -32,6 +33,35 @@ func TestQueueBehavesAsASlice(t *testing.T) {
 	})
 }
 
+func TestBurstLeavesLittleMemory(t *testing.T) {
+	var q ring.Queue[[64]byte]
+	before := heap()
+	for range 100_000 {
+		q.Push([64]byte{})
+	}
+	for q.Len() > 0 {
+		q.Pop()
+	}
+	if held := heap() - before; held > 2048*64+64<<10 {
+		t.Errorf("an empty queue holds %d bytes after a burst", held)
+	}
+	for range 10 { // times when there is little to do
+		q.Push([64]byte{})
+		q.Pop()
+	}
+	if held := heap() - before; held > 64<<10 {
+		t.Errorf("it holds %d bytes later", held)
+	}
+	runtime.KeepAlive(&q)
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
 func TestPopFromAnEmptyQueuePanics(t *testing.T) {
 	defer func() {
 		if recover() == nil {
@@ -40,6 +70,19 @@ func TestPopFromAnEmptyQueuePanics(t *testing.T) {
 	}()
 	var q ring.Queue[int]
 	q.Pop()
+}
+
+func BenchmarkBurst(b *testing.B) {
+	var q ring.Queue[any]
+	const size = 10_000
+	for i := 0; i < b.N; i += size {
+		for range size {
+			q.Push(nil)
+		}
+		for range size {
+			q.Pop()
+		}
+	}
 }
 
 func BenchmarkPushPop(b *testing.B) {
