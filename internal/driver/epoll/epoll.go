@@ -38,16 +38,28 @@ type Driver struct {
 	deadline time.Duration
 	dirty    bool
 
-	slots []slot // by descriptor
+	pages      []*page // of slots, by descriptor; nil: all of them are empty
+	spare      *page   // an empty one
+	generation uint32  // of the slot that was filled last
 }
 
 // slot is who is told about a descriptor. The generation, which every event
-// carries, tells a descriptor from one that had the same number before.
+// carries, tells a descriptor from one that had the same number before. An empty
+// slot is zero.
 type slot struct {
 	generation uint32
 	foreign    bool // the descriptor is not the driver's: Watch was given its number
 	handler    driver.Handler
 }
+
+// page is the slots of neighbouring descriptors. One that is empty is let go of,
+// so that after very many connections their slots are not kept for ever.
+type page struct {
+	slots  [slotsOfPage]slot
+	filled int
+}
+
+const slotsOfPage = 256
 
 var _ driver.Driver = (*Driver)(nil)
 
@@ -93,13 +105,12 @@ func (d *Driver) fetch(uintptr) bool {
 	return d.n > 0 || d.err != nil
 }
 
-// Handles implements [driver.Driver]. It looks at each slot: only a virtual clock
-// asks.
+// Handles implements [driver.Driver].
 func (d *Driver) Handles() int {
 	n := 0
-	for i := range d.slots {
-		if d.slots[i].handler != nil {
-			n++
+	for _, p := range d.pages {
+		if p != nil {
+			n += p.filled
 		}
 	}
 	return n
@@ -162,8 +173,8 @@ func (d *Driver) dispatch() error {
 		return os.NewSyscallError("epoll_wait", d.err)
 	}
 	for _, e := range d.events[:d.n] {
-		s := &d.slots[e.Fd]
-		if s.handler == nil || s.generation != uint32(e.Pad) {
+		s := d.find(int(e.Fd))
+		if s == nil || s.handler == nil || s.generation != uint32(e.Pad) {
 			continue // closed by the handler of an event before this one
 		}
 		var what driver.Event
@@ -187,50 +198,78 @@ func (d *Driver) dispatch() error {
 // to stop or to go on reading costs no system call. For one that is watched
 // already, h takes the place of its handler.
 func (d *Driver) watch(fd int, h driver.Handler, events uint32) error {
-	s := d.slot(fd)
-	if s.handler != nil && s.foreign {
+	s := d.find(fd)
+	if s != nil && s.foreign {
 		// Its number comes again, so that one was closed, and the kernel has
 		// forgotten it.
-		*s = slot{generation: s.generation + 1}
+		d.empty(fd)
+		s = nil
 	}
-	if s.handler != nil {
+	if s != nil && s.handler != nil {
 		s.handler = h
 		return nil
 	}
-	return d.control(unix.EPOLL_CTL_ADD, fd, h, events|unix.EPOLLET)
+	return d.add(fd, slot{handler: h}, events|unix.EPOLLET)
 }
 
-// slot gives the slot of fd.
-func (d *Driver) slot(fd int) *slot {
-	for len(d.slots) <= fd {
-		d.slots = append(d.slots, slot{})
+// find gives the slot of fd, which may be empty; nil when its page is.
+func (d *Driver) find(fd int) *slot {
+	if i := fd / slotsOfPage; i < len(d.pages) && d.pages[i] != nil {
+		return &d.pages[i].slots[fd%slotsOfPage]
 	}
-	return &d.slots[fd]
-}
-
-// control tells the kernel which events of fd are wanted, for h.
-func (d *Driver) control(op, fd int, h driver.Handler, events uint32) error {
-	s := &d.slots[fd]
-	e := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: int32(s.generation)}
-	if err := unix.EpollCtl(d.epfd, op, fd, &e); err != nil {
-		return os.NewSyscallError("epoll_ctl", err)
-	}
-	s.handler = h
 	return nil
+}
+
+// add makes the kernel report events of fd, and fills its slot, which is empty.
+func (d *Driver) add(fd int, s slot, events uint32) error {
+	d.generation++
+	s.generation = d.generation
+	if err := d.control(unix.EPOLL_CTL_ADD, fd, s.generation, events); err != nil {
+		return err
+	}
+	i := fd / slotsOfPage
+	for len(d.pages) <= i {
+		d.pages = append(d.pages, nil)
+	}
+	if d.pages[i] == nil {
+		if d.spare == nil {
+			d.spare = new(page)
+		}
+		d.pages[i], d.spare = d.spare, nil
+	}
+	d.pages[i].slots[fd%slotsOfPage] = s
+	d.pages[i].filled++
+	return nil
+}
+
+// empty empties the slot of fd.
+func (d *Driver) empty(fd int) {
+	i := fd / slotsOfPage
+	p := d.pages[i]
+	p.slots[fd%slotsOfPage] = slot{}
+	if p.filled--; p.filled == 0 {
+		d.pages[i], d.spare = nil, p
+	}
+}
+
+// control tells the kernel which events of fd are wanted.
+func (d *Driver) control(op, fd int, generation, events uint32) error {
+	e := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: int32(generation)}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(d.epfd, op, fd, &e))
 }
 
 // rewatch changes which events are reported of fd, which is watched. What there
 // is of them is reported again.
 func (d *Driver) rewatch(fd int, events uint32) error {
-	return d.control(unix.EPOLL_CTL_MOD, fd, d.slots[fd].handler, events)
+	return d.control(unix.EPOLL_CTL_MOD, fd, d.find(fd).generation, events)
 }
 
 // unwatch ends that. Events that are under way are passed over.
 func (d *Driver) unwatch(fd int) {
-	if fd >= len(d.slots) || d.slots[fd].handler == nil {
+	if s := d.find(fd); s == nil || s.handler == nil {
 		return
 	}
-	d.slots[fd] = slot{generation: d.slots[fd].generation + 1}
+	d.empty(fd)
 	// Closing the descriptor would do, if no other process had a copy of it.
 	_ = unix.EpollCtl(d.epfd, unix.EPOLL_CTL_DEL, fd, nil)
 }
