@@ -220,7 +220,7 @@ func (l *Loop) drain() {
 		l.ready.Push(r)
 		items[i] = nil
 	}
-	if cap(items) > 4096 {
+	if cap(items) > 1024 {
 		items = nil // after a burst, give memory back
 	}
 	b.spare = items

@@ -223,7 +223,7 @@ func (q *queue) take() []*source {
 
 // giveBack returns the slice that take gave.
 func (q *queue) giveBack(items []*source) {
-	if cap(items) > 4096 {
+	if cap(items) > 1024 {
 		return // after a burst, give memory back
 	}
 	clear(items)
