@@ -2,9 +2,37 @@ package asyncio
 
 import (
 	"net"
+	"time"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
+	"github.com/asyncio-go/asyncio/internal/driver/virtual"
 )
+
+// A Clock is a virtual clock on which a test can also let time go by while a
+// callback runs. It belongs to one loop, see [WithClock].
+type Clock struct {
+	*virtual.Driver
+	passed time.Duration
+}
+
+func NewClock() *Clock { return &Clock{Driver: virtual.New()} }
+
+// Pass lets so much time go by.
+func (c *Clock) Pass(d time.Duration) { c.passed += d }
+
+func (c *Clock) Now() time.Duration { return c.Driver.Now() + c.passed }
+
+func (c *Clock) Park(until time.Duration, pending func() bool) error {
+	if until != driver.Forever {
+		until -= c.passed
+	}
+	return c.Driver.Park(until, pending)
+}
+
+// WithClock makes a loop go by c.
+func WithClock(c *Clock) Option {
+	return func(o *config) { o.newDriver = func() (driver.Driver, error) { return c, nil } }
+}
 
 // Deal is for tests: on Linux nothing else uses it.
 func Deal(ln net.Listener, n int) []net.Listener { return deal(ln, n) }

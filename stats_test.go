@@ -30,30 +30,44 @@ func TestStatsCount(t *testing.T) {
 }
 
 func TestStatsShowLagAndHowBusyTheLoopIs(t *testing.T) {
-	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+	clock := asyncio.NewClock()
+	runOn(t, asyncio.WithClock(clock), func(t *testing.T, ctx context.Context) {
 		l := must(asyncio.GetRunningLoop(ctx))
-		hold := func(d time.Duration) {
-			for began := time.Now(); time.Since(began) < d; {
-			}
-		}
+		asyncio.Sleep(ctx, time.Second) // a loop that has just parked for long measures the next park
 		before := l.Stats()
 		l.CallLater(time.Millisecond, func() {
 			l.CallLater(time.Millisecond, func() {}) // which is held up
-			hold(20 * time.Millisecond)
+			clock.Pass(20 * time.Millisecond)
 		})
 		asyncio.Sleep(ctx, 60*time.Millisecond)
-		asyncio.Sleep(ctx, 0)
 		s := l.Stats().Since(before)
-		if s.MaxLag < 10*time.Millisecond || s.Busy < 15*time.Millisecond || s.Idle <= 0 {
+		if s.MaxLag != 19*time.Millisecond || s.Lag != 0 || s.Busy != 20*time.Millisecond || s.Idle != 40*time.Millisecond {
 			t.Errorf("%+v", s)
 		}
-		if r := s.BusyRatio(); r <= 0 || r >= 1 {
+		if r := s.BusyRatio(); r != 1./3 {
 			t.Errorf("the busy ratio is %v", r)
 		}
 	})
 	if r := (asyncio.Stats{}).BusyRatio(); r != 0 {
 		t.Errorf("a loop that has done nothing is busy: %v", r)
 	}
+}
+
+func TestStatsCountOneOfEightShortParksEightTimes(t *testing.T) {
+	clock := asyncio.NewClock()
+	runOn(t, asyncio.WithClock(clock), func(t *testing.T, ctx context.Context) {
+		l := must(asyncio.GetRunningLoop(ctx))
+		asyncio.Sleep(ctx, 50*time.Microsecond)
+		before := l.Stats()
+		for range 800 {
+			clock.Pass(10 * time.Microsecond)
+			asyncio.Sleep(ctx, 50*time.Microsecond)
+		}
+		s := l.Stats().Since(before)
+		if s.Parks != 800 || s.Busy != 8*time.Millisecond || s.Idle != 40*time.Millisecond {
+			t.Errorf("%+v", s)
+		}
+	})
 }
 
 func TestJobsMakeProgressBesideABusyLoopOnOneProcessor(t *testing.T) {
