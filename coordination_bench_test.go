@@ -47,27 +47,6 @@ func BenchmarkLockContended(b *testing.B) {
 	})
 }
 
-// BenchmarkQueuePingPong is one item to another task and back.
-func BenchmarkQueuePingPong(b *testing.B) {
-	bench(b, func(ctx context.Context) {
-		there, back := asyncio.NewQueue[int](0), asyncio.NewQueue[int](0)
-		asyncio.Go(ctx, func(ctx context.Context) error {
-			for v, err := range there.All(ctx) {
-				if err != nil {
-					return err
-				}
-				_ = back.PutNowait(v)
-			}
-			return nil
-		})
-		for b.Loop() {
-			_ = there.PutNowait(1)
-			_, _ = back.Get(ctx)
-		}
-		there.Shutdown(true)
-	})
-}
-
 func BenchmarkQueueBounded(b *testing.B) {
 	bench(b, func(ctx context.Context) {
 		q := asyncio.NewQueue[int](64)
