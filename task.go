@@ -110,8 +110,11 @@ type AnyTask interface {
 // without holding up anything else. It is a future for what the function
 // returns. Python: Task.
 //
-// A task costs its coroutine's stack while it lives (two kilobytes and up) and
-// three small allocations. All methods are for the loop's goroutine.
+// A task costs its coroutine's stack while it lives (two kilobytes and up) and one
+// small allocation, the Task; [Go] needs one more, and so does a task the first
+// time that it sleeps, and the first time that it waits for a lock, a queue or
+// another primitive. To await it costs none. All methods are for the loop's
+// goroutine.
 type Task[T any] struct {
 	task
 	fn    func(context.Context) (T, error)

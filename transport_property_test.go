@@ -3,7 +3,6 @@ package asyncio_test
 import (
 	"bytes"
 	"context"
-	"runtime"
 	"slices"
 	"testing"
 
@@ -105,58 +104,5 @@ func randomCalls(t *testing.T, rt *rapid.T, ctx context.Context, secure bool, st
 		if !e.early && !peer.early && (len(e.data) != len(peer.wrote) || e.lost != nil) {
 			rt.Errorf("%d of %d bytes were received, lost with %v", len(e.data), len(peer.wrote), e.lost)
 		}
-	}
-}
-
-func TestEchoOfAProtocolAllocatesNothing(t *testing.T) {
-	for name, driver := range drivers() {
-		if name == "portable" {
-			continue // it starts a goroutine for each wait
-		}
-		t.Run(name, func(t *testing.T) {
-			err := asyncio.Run(t.Context(), func(ctx context.Context) error {
-				srv := host(t, ctx, newEcho)
-				client := &counting{each: []byte("hello"), left: 1000}
-				client.done = asyncio.NewFuture[struct{}](loopOf(ctx))
-				join(t, ctx, srv.Addr(), client)
-				if _, err := client.done.Await(ctx); err != nil {
-					return err
-				}
-				client.left, client.done = 10_000, asyncio.NewFuture[struct{}](loopOf(ctx))
-				var before, after runtime.MemStats
-				runtime.ReadMemStats(&before)
-				client.transport.Write(client.each)
-				if _, err := client.done.Await(ctx); err != nil {
-					return err
-				}
-				runtime.ReadMemStats(&after)
-				if n := after.Mallocs - before.Mallocs; n > 100 { // other goroutines may
-					t.Errorf("10,000 round trips took %d allocations", n)
-				}
-				client.transport.Close()
-				return srv.Shutdown(ctx)
-			}, options(driver)...)
-			if err != nil {
-				t.Fatal(err)
-			}
-		})
-	}
-}
-
-// counting sends something again whenever it comes back.
-type counting struct {
-	echoProtocol
-	each []byte
-	left int
-	done *asyncio.Future[struct{}]
-}
-
-func (c *counting) ConnectionMade(t asyncio.Transport) { c.transport = t; t.Write(c.each) }
-
-func (c *counting) DataReceived(p []byte) {
-	if c.left--; c.left == 0 {
-		c.done.SetResult(struct{}{})
-	} else {
-		c.transport.Write(c.each)
 	}
 }

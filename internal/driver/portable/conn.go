@@ -20,10 +20,9 @@ type conn struct {
 	in  reader
 	out writer
 
-	dial          *dialing        // until the connection is made
-	nc            net.Conn        // nil before
-	raw           syscall.RawConn // to wait for something to read without a buffer; may be nil
-	failed        error           // how connecting failed
+	dial          *dialing // until the connection is made
+	nc            net.Conn // nil before
+	failed        error    // how connecting failed
 	local, remote net.Addr
 	reset         bool
 	foreign       bool // not one of net's own: its Close may wait
@@ -51,9 +50,9 @@ func (c *conn) adopt(nc net.Conn) {
 	// does not say that they have.
 	switch nc := nc.(type) {
 	case *net.TCPConn:
-		c.raw, _ = nc.SyscallConn()
+		c.in.raw, _ = nc.SyscallConn()
 	case *net.UnixConn:
-		c.raw, _ = nc.SyscallConn()
+		c.in.raw, _ = nc.SyscallConn()
 	default:
 		c.foreign = true
 	}

@@ -20,18 +20,18 @@ import (
 type packet struct {
 	source
 	pc      net.PacketConn
-	raw     syscall.RawConn // to wait for something to read without a buffer; may be nil
-	network string          // "udp", "unixgram"; empty: not one of net's own
-	remote  net.Addr        // nil when not connected
-	size    int             // of the buffer to read into
-	node    os.FileInfo     // a unix socket's node in the file system, to remove; or nil
+	network string      // "udp", "unixgram"; empty: not one of net's own
+	remote  net.Addr    // nil when not connected
+	size    int         // of the buffer to read into
+	node    os.FileInfo // a unix socket's node in the file system, to remove; or nil
 	in      packetReader
 	out     packetWriter
 }
 
-// packetReader is the reading side. got belongs to the goroutine from when busy
-// is set until done is, and to the loop otherwise.
+// packetReader is the reading side. waiter and got belong to the goroutine from
+// when busy is set until done is, and to the loop otherwise.
 type packetReader struct {
+	waiter
 	busy bool
 	done atomic.Bool
 	got  struct {
@@ -155,10 +155,10 @@ func (d *Driver) newPacket(pc net.PacketConn, h driver.Handler) *packet {
 	p := &packet{source: source{d: d, handler: h}, pc: pc, size: maxPacket}
 	switch pc := pc.(type) {
 	case *net.UDPConn:
-		p.raw, _ = pc.SyscallConn()
+		p.in.raw, _ = pc.SyscallConn()
 		p.network, p.remote = "udp", pc.RemoteAddr()
 	case *net.UnixConn:
-		p.raw, _ = pc.SyscallConn()
+		p.in.raw, _ = pc.SyscallConn()
 		p.network, p.remote = "unixgram", pc.RemoteAddr()
 		p.size = maxUnixPacket
 	}
@@ -206,10 +206,7 @@ func (p *packet) fill() {
 // readOnce runs on a goroutine of its own.
 func (p *packet) readOnce() {
 	got := &p.in.got
-	got.buf, got.n, got.from, got.err = nil, 0, nil, nil
-	if p.raw != nil {
-		got.err = waitReadable(p.raw)
-	}
+	got.buf, got.n, got.from, got.err = nil, 0, nil, p.in.wait()
 	if got.err == nil {
 		got.buf = p.buffer()
 		got.n, got.from, got.err = p.pc.ReadFrom(got.buf)

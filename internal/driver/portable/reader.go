@@ -9,14 +9,45 @@ import (
 	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
+// A waiter waits until there is something to read, without a buffer to read
+// into.
+type waiter struct {
+	raw   syscall.RawConn       // nil: one cannot
+	look  func(fd uintptr) bool // ready, made once: so a wait allocates nothing
+	asked bool
+}
+
+// wait returns at once where one cannot wait; the read will. The error is that
+// of the wait: the descriptor was closed.
+func (w *waiter) wait() error {
+	if !canWait || w.raw == nil {
+		return nil
+	}
+	if w.look == nil {
+		w.look = w.ready
+	}
+	w.asked = false
+	return w.raw.Read(w.look)
+}
+
+// ready says whether a read would not block. When it does not, it is called
+// again after something has happened to the descriptor.
+func (w *waiter) ready(fd uintptr) bool {
+	first := !w.asked
+	w.asked = true
+	return readable(fd, first)
+}
+
 // reader is the reading half of a connection. A goroutine reads once, hands
 // over what it got, and ends; the loop starts the next one when it has taken
 // all of that and wants more. So at most one buffer is under way, and a paused
 // connection has nothing.
 //
-// got belongs to the goroutine from when busy is set until done is, and to the
-// loop otherwise. The rest is the loop's.
+// waiter and got belong to the goroutine from when busy is set until done is, and
+// to the loop otherwise. The rest is the loop's.
 type reader struct {
+	waiter
+	once func() // conn.readOnce, made once: so a read allocates nothing
 	busy bool
 	done atomic.Bool
 	got  struct {
@@ -82,25 +113,25 @@ func (c *conn) fill() {
 	if r.busy || r.err != nil || len(r.rest) > 0 {
 		return
 	}
-	r.busy = true
-	if c.foreign {
-		// Not even Close ends the read of some (a terminal), so nobody waits
-		// for it.
-		go c.readOnce()
-		return
+	if r.once == nil {
+		r.once = c.readOnce
 	}
-	c.d.work.Go(c.readOnce)
+	r.busy = true
+	if !c.foreign {
+		c.d.work.Add(1)
+	}
+	go r.once()
 }
 
 // readOnce runs on a goroutine of its own.
 func (c *conn) readOnce() {
+	if !c.foreign { // not even Close ends the read of some (a terminal): nobody waits for it
+		defer c.d.work.Done()
+	}
 	r := &c.in
 	var buf []byte
 	var n int
-	var err error
-	if c.raw != nil {
-		err = waitReadable(c.raw)
-	}
+	err := r.wait()
 	if err == nil {
 		buf = c.d.buffers.get(r.size)
 		n, err = c.nc.Read(buf)

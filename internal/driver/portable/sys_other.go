@@ -2,13 +2,12 @@
 
 package portable
 
-import (
-	"net"
-	"syscall"
-)
+import "net"
 
-// waitReadable does not wait: the read will.
-func waitReadable(syscall.RawConn) error { return nil }
+// canWait says that one cannot wait for something to read without a buffer.
+const canWait = false
+
+func readable(uintptr, bool) bool { return true }
 
 func setBacklog(net.Listener, int) error { return nil }
 

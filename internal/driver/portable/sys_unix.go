@@ -5,26 +5,20 @@ package portable
 import (
 	"net"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// waitReadable waits until a read would not block. The error is that of the
-// wait: the connection was closed.
-func waitReadable(raw syscall.RawConn) error {
-	asked := false
-	return raw.Read(func(fd uintptr) bool {
-		// Go's poller reports edges. One that an earlier read has used up does
-		// not come again, so the first look must be our own; later ones need
-		// none.
-		ready := asked || readable(fd)
-		asked = true
-		return ready
-	})
-}
+// canWait says that one can wait for something to read without a buffer.
+const canWait = true
 
-func readable(fd uintptr) bool {
+// readable says whether a read of fd would not block. Go's poller reports edges.
+// One that an earlier read has used up does not come again, so the first look
+// must be our own; later ones need none.
+func readable(fd uintptr, first bool) bool {
+	if !first {
+		return true
+	}
 	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	for {
 		n, err := unix.Poll(p[:], 0)

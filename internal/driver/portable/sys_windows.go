@@ -8,17 +8,12 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// waitReadable waits until a read would not block: between two calls the
-// runtime reads no bytes, which ends when there are some. The error is that of
-// the connection, which a read need not give again.
-func waitReadable(raw syscall.RawConn) error {
-	asked := false
-	return raw.Read(func(uintptr) bool {
-		before := asked
-		asked = true
-		return before
-	})
-}
+// canWait says that one can wait for something to read without a buffer.
+const canWait = true
+
+// readable says whether a read would not block: between two looks the runtime
+// reads no bytes, which ends when there are some.
+func readable(_ uintptr, first bool) bool { return !first }
 
 // setBacklog does nothing: Windows keeps the backlog of the first listen, which
 // is the most it has.

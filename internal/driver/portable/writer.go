@@ -16,6 +16,7 @@ const maxPending = large
 // writer is the writing half of a connection. A goroutine writes out what is
 // pending and ends when that is nothing. mu guards all of it.
 type writer struct {
+	out     func() // conn.writeOut, made once, for no write to allocate it
 	mu      sync.Mutex
 	pending []byte
 	busy    bool  // there is a goroutine
@@ -95,14 +96,21 @@ func (c *conn) append(p []byte) {
 
 // startWriter starts the goroutine that writes, unless there is one.
 func (c *conn) startWriter() {
-	if !c.out.busy {
-		c.out.busy = true
-		c.d.work.Go(c.writeOut)
+	w := &c.out
+	if w.busy {
+		return
 	}
+	if w.out == nil {
+		w.out = c.writeOut
+	}
+	w.busy = true
+	c.d.work.Add(1)
+	go w.out()
 }
 
 // writeOut runs on a goroutine of its own.
 func (c *conn) writeOut() {
+	defer c.d.work.Done()
 	w := &c.out
 	w.mu.Lock()
 	for len(w.pending) > 0 && w.err == nil {
