@@ -239,6 +239,8 @@ func (t *transport) read() {
 		}
 	case err == io.EOF && s.failed == nil:
 		t.eof()
+	case err == io.EOF: // the system tells of a reset once, and a write has been told
+		s.abort(s.failed)
 	default:
 		s.abort(err)
 	}

@@ -319,6 +319,27 @@ func TestPeerResetsAtEveryStageOfAConnection(t *testing.T) {
 	})
 }
 
+// toldOnce is a connection that was reset, and says so to the first write only.
+type toldOnce struct{ plenty }
+
+func (toldOnce) Read([]byte) (int, error)  { return 0, io.EOF }
+func (toldOnce) Write([]byte) (int, error) { return 0, syscall.ECONNRESET }
+
+func TestAResetThatOnlyAWriteIsToldOfIsWhyTheConnectionWasLost(t *testing.T) {
+	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
+		r := &recorder{}
+		r.on = map[string]func(){"made": func() { r.transport.Write([]byte("x")) }}
+		if err := asyncio.NewTransportOn(loopOf(ctx), toldOnce{}, r); err != nil {
+			t.Fatal(err)
+		}
+		r.untilCall(ctx, "lost")
+		if r.lost != syscall.ECONNRESET {
+			t.Errorf("lost with %v", r.lost)
+		}
+		r.check(t, "made", "lost")
+	})
+}
+
 // cutConn is a connection of Go's that resets after so many bytes were written
 // or read.
 type cutConn struct {
