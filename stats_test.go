@@ -47,6 +47,15 @@ func TestStatsShowLagAndHowBusyTheLoopIs(t *testing.T) {
 		if r := s.BusyRatio(); r != 1./3 {
 			t.Errorf("the busy ratio is %v", r)
 		}
+		before = l.Stats()
+		for range 10 { // without a park between them
+			clock.Pass(time.Millisecond)
+			asyncio.Sleep(ctx, 0)
+		}
+		asyncio.Sleep(ctx, time.Millisecond)
+		if s := l.Stats().Since(before); s.Parks != 1 || s.Busy != 10*time.Millisecond || s.Idle != time.Millisecond {
+			t.Errorf("%+v", s)
+		}
 	})
 	if r := (asyncio.Stats{}).BusyRatio(); r != 0 {
 		t.Errorf("a loop that has done nothing is busy: %v", r)
