@@ -247,7 +247,7 @@ func (s *socket) settleEnd() {
 	}
 	if s.closing || s.eof && s.oneWay {
 		if s.polite {
-			s.readAway()
+			s.conn.Discard(s.loop.readBuffer())
 		}
 		s.finish(nil)
 		return
@@ -274,16 +274,6 @@ func waterMarks(low, high int) (int, int) {
 		low = high / 4
 	}
 	return low, high
-}
-
-// readAway reads what has come and nobody wants: the system would answer it
-// with a reset, which may overtake what was sent.
-func (s *socket) readAway() {
-	for range 16 {
-		if _, err := s.readNow(s.loop.readBuffer()); err != nil {
-			return
-		}
-	}
 }
 
 // setLimits sets the water marks.

@@ -124,6 +124,10 @@ type ListenSpec struct {
 	Control   Control  // may be nil
 }
 
+// DiscardLimit is how many bytes Discard reads, so that a peer that sends without
+// end holds nobody up.
+const DiscardLimit = 1 << 20
+
 // A Conn is a connected (or connecting) stream descriptor.
 type Conn interface {
 	// Start names the handler of an accepted connection, and begins to report.
@@ -145,6 +149,10 @@ type Conn interface {
 	Close() error
 	// Reset makes Close drop what is not sent yet and tell the peer (RST).
 	Reset()
+	// Discard reads away, into buf, what has come and was not read, though no
+	// more than DiscardLimit. The system answers a Close before all is read with
+	// a reset, and drops what it had still to send.
+	Discard(buf []byte)
 	LocalAddr() net.Addr
 	RemoteAddr() net.Addr
 	// SyscallConn gives access to the descriptor.

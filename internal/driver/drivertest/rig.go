@@ -38,6 +38,7 @@ func Run(t *testing.T, newDriver New) {
 		{"WriteAfterCloseWriteFails", testWriteAfterCloseWrite},
 		{"EOFComesAfterData", testEOFAfterData},
 		{"CloseSendsWhatWriteHasTaken", testCloseFlushes},
+		{"CloseAfterDiscardSendsWhatWriteHasTaken", testDiscard},
 		{"ResetReachesPeer", testReset},
 		{"ResetWhileWriting", testResetWhileWriting},
 		{"EventAfterShortRead", testShortRead},

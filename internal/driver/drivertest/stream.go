@@ -306,6 +306,22 @@ func testCloseFlushes(r *rig) {
 	}
 }
 
+// testDiscard closes with something unread, which the system would answer with a
+// reset.
+func testDiscard(r *rig) {
+	a, b := r.pair(loopback())
+	r.must(b.tryWrite(pattern(1000)))
+	a.await(driver.Readable)
+	taken := fill(r, a)
+	a.Discard(make([]byte, 64))
+	r.must(a.Close())
+	got, err := b.readAll()
+	r.must(err)
+	if !bytes.Equal(got, taken) {
+		r.Errorf("%d bytes were taken, %d arrived, or others", len(taken), len(got))
+	}
+}
+
 func testReset(r *rig) {
 	a, b := r.pair(loopback())
 	a.Reset()

@@ -186,6 +186,15 @@ func (c *conn) Reset() {
 	}
 }
 
+// Discard implements [driver.Conn].
+func (c *conn) Discard(buf []byte) {
+	for n := 0; n < driver.DiscardLimit; n += len(buf) {
+		if _, err := c.Read(buf); err != nil {
+			return
+		}
+	}
+}
+
 // LocalAddr implements [driver.Conn].
 func (c *conn) LocalAddr() net.Addr {
 	if c.local == nil && c.fd >= 0 {

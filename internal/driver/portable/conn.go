@@ -129,6 +129,14 @@ func (c *conn) setLinger(seconds int) {
 	}
 }
 
+// Discard implements [driver.Conn]. On Windows it is only what the goroutine
+// that reads has got that is read away.
+func (c *conn) Discard(buf []byte) {
+	if c.usable() == nil && c.raw != nil {
+		_ = c.raw.Control(func(fd uintptr) { discard(fd, buf) })
+	}
+}
+
 // LocalAddr implements [driver.Conn].
 func (c *conn) LocalAddr() net.Addr { return c.local }
 

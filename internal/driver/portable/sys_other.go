@@ -9,6 +9,8 @@ const canWait = false
 
 func readable(uintptr, bool) bool { return true }
 
+func discard(uintptr, []byte) {}
+
 func setBacklog(net.Listener, int) error { return nil }
 
 func systemError(err error) error { return err }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 
+	"github.com/asyncio-go/asyncio/internal/driver"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,6 +25,15 @@ func readable(fd uintptr, first bool) bool {
 		n, err := unix.Poll(p[:], 0)
 		if err != unix.EINTR {
 			return n != 0 || err != nil // Read will say what is wrong
+		}
+	}
+}
+
+// discard reads away what there is. The goroutine that reads may take a part.
+func discard(fd uintptr, buf []byte) {
+	for n := 0; n < driver.DiscardLimit; n += len(buf) {
+		if n, err := unix.Read(int(fd), buf); n <= 0 && err != unix.EINTR {
+			return
 		}
 	}
 }

@@ -15,6 +15,8 @@ const canWait = true
 // reads no bytes, which ends when there are some.
 func readable(_ uintptr, first bool) bool { return !first }
 
+func discard(uintptr, []byte) {}
+
 // setBacklog does nothing: Windows keeps the backlog of the first listen, which
 // is the most it has.
 func setBacklog(net.Listener, int) error { return nil }
