@@ -132,8 +132,8 @@ func (c *conn) setLinger(seconds int) {
 // Discard implements [driver.Conn]. On Windows it is only what the goroutine
 // that reads has got that is read away.
 func (c *conn) Discard(buf []byte) {
-	if c.usable() == nil && c.raw != nil {
-		_ = c.raw.Control(func(fd uintptr) { discard(fd, buf) })
+	if c.usable() == nil && c.in.raw != nil {
+		_ = c.in.raw.Control(func(fd uintptr) { discard(fd, buf) })
 	}
 }
 
