@@ -235,12 +235,14 @@ func TestShutdownDefaultExecutor(t *testing.T) {
 func TestShutdownDefaultExecutorEndsWithATimeout(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		l := must(asyncio.GetRunningLoop(ctx))
-		told := make(chan struct{})
+		began, told := make(chan struct{}), make(chan struct{})
 		job := asyncio.RunInExecutor(l, nil, func(ctx context.Context) (int, error) {
+			close(began)
 			<-ctx.Done()
 			close(told)
 			return 0, ctx.Err()
 		})
+		<-began // one that has not begun would never be called
 		err := asyncio.Timeout(ctx, time.Millisecond, func(ctx context.Context, _ *asyncio.Scope) error {
 			return l.ShutdownDefaultExecutor(ctx)
 		})

@@ -109,6 +109,7 @@ func NewLoop(opts ...Option) (*Loop, error) {
 		gone: make(chan struct{}),
 	}
 	l.unseen.loop = l
+	l.coros.Next = l.successor
 	if c.debug || c.labels {
 		p := l.newProbe()
 		p.debug, p.labels = c.debug, c.labels

@@ -20,7 +20,8 @@ func Sleep(ctx context.Context, d time.Duration) error {
 		return err
 	}
 	if d <= 0 {
-		return t.yield()
+		t.loop.ready.Push(t) // yield, written out: see coro.Pool.Suspend
+		return t.suspend()
 	}
 	return t.sleep(d, level)
 }

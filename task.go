@@ -299,17 +299,14 @@ type taskRunner task
 
 // Run runs the task's function, and ends the task unless step is there to do
 // it.
-func (r *taskRunner) Run() (next *coro.Coro) {
+func (r *taskRunner) Run() {
 	t := (*task)(r)
 	t.call()
-	if t.co.Nested() {
-		return nil
+	if !t.co.Nested() {
+		t.loop.coros.Put(t.co)
+		t.co = nil
+		t.finish()
 	}
-	l := t.loop
-	l.coros.Put(t.co)
-	t.co = nil
-	t.finish()
-	return l.successor()
 }
 
 // call runs the task's function.
@@ -356,16 +353,10 @@ func (t *task) finish() {
 
 // suspend goes back to the loop. Whoever calls it has made sure that the task
 // will be scheduled. It gives what ended the wait.
-func (t *task) suspend() error {
+func (t *task) suspend() (err error) {
 	t.waits++
-	l := t.loop
-	if t.co.Nested() {
-		l.coros.Suspend()
-	} else if next := l.successor(); next != t.co {
-		l.coros.Switch(next)
-	}
-	err := t.future.err
-	t.future.err = nil
+	t.loop.coros.Suspend()
+	err, t.err = t.err, nil
 	return err
 }
 

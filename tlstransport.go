@@ -69,14 +69,13 @@ func (l *tlsTransport) stop() {
 }
 
 // Run is the handshake's coroutine.
-func (l *tlsTransport) Run() (next *coro.Coro) {
+func (l *tlsTransport) Run() {
 	defer func() {
 		if v := recover(); v != nil { // in a function of the configuration
 			l.err = &PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
 	l.err = l.conn.HandshakeContext(context.Background())
-	return nil
 }
 
 // shake goes on with the handshake, and says whether it has ended. When it has

@@ -44,25 +44,22 @@ func TestSwitchGoesStraightToAnotherCoroutine(t *testing.T) {
 	}
 }
 
-// follow is a body that says what goes on after it.
-type follow func() *coro.Coro
-
-func (f follow) Run() *coro.Coro { return f() }
-
 func TestBodyIsFollowedByAnotherOnTheSameCoroutine(t *testing.T) {
 	var p coro.Pool
 	defer p.Close()
 	var first, second *coro.Coro
 	ran := false
-	first = p.Get(follow(func() *coro.Coro {
-		p.Put(first)
-		second = p.Get(follow(func() *coro.Coro {
-			ran = true
-			p.Put(second)
+	p.Next = func() *coro.Coro {
+		if second != nil {
 			return p.Root()
-		}))
+		}
+		second = start(&p, func(c *coro.Coro) {
+			ran = true
+			p.Put(c)
+		})
 		return second
-	}))
+	}
+	first = start(&p, func(c *coro.Coro) { p.Put(c) })
 	p.Switch(first)
 	if first != second || !ran || p.Idle() != 1 {
 		t.Errorf("same coroutine: %v, second body ran: %v, %d idle", first == second, ran, p.Idle())
@@ -85,7 +82,7 @@ func TestCoroutinesEndWhereverTheyWait(t *testing.T) {
 		}
 		var next []*member // who goes on, one after another; then the root
 		alive := map[*member]bool{}
-		successor := func() *coro.Coro {
+		p.Next = func() *coro.Coro {
 			if len(next) == 0 {
 				return p.Root()
 			}
@@ -94,19 +91,14 @@ func TestCoroutinesEndWhereverTheyWait(t *testing.T) {
 			m.want++
 			return m.c
 		}
-		goOn := func(me *coro.Coro) {
-			if to := successor(); to != me {
-				p.Switch(to)
-			}
-		}
 		n := rapid.IntRange(1, 12).Draw(t, "coroutines")
 		var all []*member
 		for range n {
 			m := &member{}
-			m.c = p.Get(follow(func() *coro.Coro {
+			m.c = p.Get(body(func() {
 				defer func() { m.deferred++ }()
 				for m.passed++; m.how == ""; m.passed++ {
-					goOn(m.c)
+					p.Suspend()
 				}
 				delete(alive, m)
 				switch m.how {
@@ -116,7 +108,6 @@ func TestCoroutinesEndWhereverTheyWait(t *testing.T) {
 					panic("ouch")
 				}
 				p.Put(m.c)
-				return successor()
 			}))
 			all = append(all, m)
 			alive[m] = true
@@ -128,7 +119,7 @@ func TestCoroutinesEndWhereverTheyWait(t *testing.T) {
 			done := make(chan any)
 			go func() {
 				defer func() { done <- recover() }()
-				p.Switch(successor())
+				p.Switch(p.Next())
 			}()
 			<-done
 			next = nil
