@@ -297,20 +297,9 @@ func (l *Loop) successor() *coro.Coro {
 // Task, which has the methods of a task, has no Run.
 type taskRunner task
 
-// Run runs the task's function, and ends the task unless step is there to do
-// it.
+// Run runs the task's function.
 func (r *taskRunner) Run() {
 	t := (*task)(r)
-	t.call()
-	if !t.co.Nested() {
-		t.loop.coros.Put(t.co)
-		t.co = nil
-		t.finish()
-	}
-}
-
-// call runs the task's function.
-func (t *task) call() {
 	returned := false
 	defer func() {
 		if returned {
@@ -318,6 +307,7 @@ func (t *task) call() {
 		}
 		if v := recover(); v != nil {
 			t.future.err = &PanicError{Value: v, Stack: debug.Stack()}
+			t.leave()
 			return
 		}
 		// A Goexit: it goes on through the loop to whoever runs that, and no
@@ -333,6 +323,16 @@ func (t *task) call() {
 	}
 	t.future.err = t.shell.call(&t.ctx)
 	returned = true
+	t.leave()
+}
+
+// leave ends the task on its coroutine, unless step is there to do it.
+func (t *task) leave() {
+	if !t.co.Nested() {
+		t.loop.coros.Put(t.co)
+		t.co = nil
+		t.finish()
+	}
 }
 
 // finish settles the task by what its function returned.

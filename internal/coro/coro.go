@@ -39,23 +39,24 @@ type Body interface {
 // must not be resumed on one that is, nor the reverse: the runtime ends the
 // program then.
 type Coro struct {
+	pool *Pool
 	body Body  // nil when it has returned
 	at   *Coro // the place where this coroutine waits
-	back *Coro // the coroutine that resumed it, if it was Resume
+	back *Coro // who resumed it, if it is nested; of an idle one, the next
 
 	// The place.
 	next    func() (struct{}, bool)
 	yield   func(struct{}) bool
-	entered bool             // next was called last, so it is yield's turn
-	order   func(woke *Coro) // what whoever waits here has to do first
+	entered bool // next was called last, so it is yield's turn
 
+	nested    bool // it was resumed, and not switched to
 	unwinding bool
 	dead      bool // its goroutine waits for its end, and for nothing else
 	gone      bool // its goroutine has ended
 }
 
 // Nested says whether c was resumed, and not switched to.
-func (c *Coro) Nested() bool { return c.back != nil }
+func (c *Coro) Nested() bool { return c.nested }
 
 // A Pool makes coroutines and keeps those whose body returned for the next
 // one. The zero value is empty and ready for use. It is not safe for use by
@@ -64,10 +65,12 @@ type Pool struct {
 	// Next says who goes on when one has stopped that nobody resumed.
 	Next func() *Coro
 
-	running *Coro // the coroutine that runs, or root
-	root    Coro  // stands for the goroutine that is no coroutine of this pool
-	idle    []*Coro
-	least   int // the fewest that were idle since the last Trim
+	running *Coro            // the coroutine that runs, or root
+	order   func(woke *Coro) // what whoever wakes up next has to do first
+	root    Coro             // stands for the goroutine that is no coroutine of this pool
+	idle    *Coro            // the one that was put back last; back leads to the one before
+	n       int              // how many are idle
+	least   int              // the fewest that were since the last Trim
 
 	dead   []*Coro // to be ended by Close
 	ender  *Coro   // who is ending a coroutine
@@ -83,25 +86,20 @@ func (p *Pool) Root() *Coro { return &p.root }
 func (p *Pool) Switch(to *Coro) {
 	me, place := p.running, to.at
 	me.at, p.running = place, to
-	place.change()
-	if place.order != nil {
-		p.obey(me, place)
-	}
-}
-
-// change lets whoever waits in the place go on, and waits there.
-func (place *Coro) change() {
 	if place.entered = !place.entered; place.entered {
 		place.next()
 	} else {
 		place.yield(struct{}{})
 	}
+	if p.order != nil {
+		p.obey(me)
+	}
 }
 
-// obey does what whoever wakes up in that place has to do.
-func (p *Pool) obey(woke, place *Coro) {
-	order := place.order
-	place.order = nil
+// obey is for whoever wakes up, and there is an order for.
+func (p *Pool) obey(woke *Coro) {
+	order := p.order
+	p.order = nil
 	p.running = woke
 	order(woke)
 }
@@ -110,7 +108,7 @@ func (p *Pool) obey(woke, place *Coro) {
 // whether it returned. After that the coroutine must be given back with
 // [Pool.Put]. A panic or a [runtime.Goexit] of the body comes out here.
 func (p *Pool) Resume(c *Coro) (ended bool) {
-	c.back = p.running
+	c.back, c.nested = p.running, true
 	p.Switch(c)
 	return c.body == nil
 }
@@ -125,11 +123,11 @@ func (p *Pool) Resume(c *Coro) (ended bool) {
 func (p *Pool) Suspend() {
 	me := p.running
 	to := me.back
-	if to != nil {
+	if me.nested {
 		if me.unwinding {
 			runtime.Goexit()
 		}
-		me.back = nil
+		me.nested = false
 	} else if to = p.Next(); to == me {
 		return
 	}
@@ -140,8 +138,8 @@ func (p *Pool) Suspend() {
 	} else {
 		place.yield(struct{}{})
 	}
-	if place.order != nil {
-		p.obey(me, place)
+	if p.order != nil {
+		p.obey(me)
 	}
 }
 
@@ -153,7 +151,7 @@ func (p *Pool) Visit(c *Coro, fn func()) bool {
 		return false
 	}
 	visitor := p.running
-	c.at.order = func(*Coro) {
+	p.order = func(*Coro) {
 		fn()
 		p.Switch(visitor)
 	}
@@ -166,8 +164,8 @@ func (p *Pool) Visit(c *Coro, fn func()) bool {
 // here.
 func (p *Pool) Unwind(c *Coro) {
 	c.unwinding = true
-	c.back = p.running // so that Suspend looks
-	c.at.order = func(*Coro) { runtime.Goexit() }
+	c.nested = true // so that Suspend looks
+	p.order = func(*Coro) { runtime.Goexit() }
 	p.end(c)
 }
 
@@ -183,7 +181,7 @@ func (p *Pool) end(c *Coro) {
 	p.ender, p.thrown = me, nil
 	p.switchToEnd(c)
 	if !c.gone {
-		c.order = func(*Coro) { p.Switch(c) }
+		p.order = func(*Coro) { p.Switch(c) }
 		p.switchToEnd(&Coro{at: c})
 	}
 	p.running, p.ender = me, outer
@@ -215,18 +213,19 @@ type unwound struct{}
 
 // leave is what the coroutine does last, with the panic of its body, if that
 // panicked.
-func (c *Coro) leave(p *Pool, v any) {
+func (c *Coro) leave(v any) {
+	p := c.pool
 	c.body = nil
 	if c.unwinding {
 		p.thrown = v
 	} else {
 		p.dead = append(p.dead, c)
 		c.dead = true
-		to := c.back
-		if to == nil {
-			to = &p.root
+		to := &p.root
+		if c.nested {
+			to = c.back
 		}
-		to.at.order = func(*Coro) {
+		p.order = func(*Coro) {
 			if v != nil {
 				panic(v)
 			}
@@ -241,19 +240,16 @@ func (c *Coro) leave(p *Pool, v any) {
 	panic(unwound{})
 }
 
-func (c *Coro) run(p *Pool, yield func(struct{}) bool) {
-	defer func() { c.leave(p, recover()) }()
+func (c *Coro) run(yield func(struct{}) bool) {
+	defer func() { c.leave(recover()) }()
 	MarkGoroutine()
 	c.yield = yield
 	for {
 		c.body.Run()
-		next := c.back
-		if next != nil {
-			c.body, c.back = nil, nil
-		} else if next = p.Next(); next == c {
-			continue // with its next body
+		if c.nested {
+			c.body = nil
 		}
-		p.Switch(next)
+		c.pool.Suspend() // until there is a next body
 	}
 }
 
@@ -287,55 +283,54 @@ const trimAtOnce = 512
 
 // Get gives a coroutine that will run body when it first goes on.
 func (p *Pool) Get(body Body) *Coro {
-	if n := len(p.idle); n > 0 {
-		c := p.idle[n-1]
-		p.idle[n-1] = nil
-		p.idle = p.idle[:n-1]
-		p.least = min(p.least, n-1)
+	if p.n > 0 {
+		c := p.takeIdle()
 		c.body = body
 		return c
 	}
 	if p.running == nil {
 		p.running = &p.root
 	}
-	c := &Coro{body: body}
+	c := &Coro{pool: p, body: body}
 	c.at = c
-	c.next, _ = iter.Pull(func(yield func(struct{}) bool) { c.run(p, yield) })
+	c.next, _ = iter.Pull(c.run)
 	return c
 }
 
 // Put takes back a coroutine whose body has returned, or is about to.
 func (p *Pool) Put(c *Coro) {
 	c.body = nil
-	p.idle = append(p.idle, c)
+	c.back, p.idle = p.idle, c
+	p.n++
+}
+
+func (p *Pool) takeIdle() *Coro {
+	c := p.idle
+	p.idle = c.back
+	p.n--
+	p.least = min(p.least, p.n)
+	return c
 }
 
 // Idle counts the coroutines that wait for a body.
-func (p *Pool) Idle() int { return len(p.idle) }
+func (p *Pool) Idle() int { return p.n }
 
 // Trim ends some of the coroutines for which there was no use since the last
 // Trim: what a burst of tasks needed is not held for ever, and what comes again
 // and again is not made anew each time.
 func (p *Pool) Trim() {
-	n := len(p.idle)
-	left := n - min(max(p.least-Kept, 0), trimAtOnce)
-	p.endIdle(left)
-	p.least = left
-}
-
-func (p *Pool) endIdle(left int) {
-	for i := left; i < len(p.idle); i++ {
-		p.Unwind(p.idle[i])
-		p.idle[i] = nil
+	for range min(max(p.least-Kept, 0), trimAtOnce) {
+		p.Unwind(p.takeIdle())
 	}
-	p.idle = p.idle[:left]
+	p.least = p.n
 }
 
 // Close ends the idle coroutines, and what is left of those whose body ended
 // its goroutine or panicked.
 func (p *Pool) Close() {
-	p.endIdle(0)
-	p.idle = nil
+	for p.n > 0 {
+		p.Unwind(p.takeIdle())
+	}
 	for _, c := range p.dead {
 		p.end(c)
 	}
