@@ -30,15 +30,15 @@ func CaptureCallGraph(aw Awaitable) *CallGraph {
 
 func captureCallGraph(f *future, seen map[*future]bool) *CallGraph {
 	g := &CallGraph{Name: "a future", Again: seen[f]}
-	t, isTask := f.canceller.(*task)
-	if isTask {
-		g.Name, g.Task = t.name(), t.shell
+	t := f.asTask()
+	if t != nil {
+		g.Name, g.Task = t.name(), t.shell()
 	}
 	if g.Again {
 		return g
 	}
 	seen[f] = true
-	if isTask {
+	if t != nil {
 		g.Stack = t.stack()
 	}
 	for _, by := range awaitedBy(f) {
@@ -117,7 +117,7 @@ func awaitedBy(f *future) []*task {
 				continue
 			}
 			seen[by] = true
-			if t, ok := by.canceller.(*task); ok {
+			if t := by.asTask(); t != nil {
 				found = append(found, t)
 			} else {
 				look(by)

@@ -8,20 +8,26 @@ import (
 	"github.com/asyncio-go/asyncio/internal/coro"
 )
 
-// A scopeContext is the context that a coroutine is given: the task's own, or
-// inside it that of a [Timeout] or a [TaskGroup].
+// An ownContext is a context that this package gives to coroutines: a task's
+// own, or inside it that of a [Timeout] or a [TaskGroup].
 //
 // What it says to this package is which loop it belongs to; the loop knows
 // which task runs. What it says to everybody else, Done, Err and Value, it
 // leaves to a standard context, made when first asked for. That must be a
 // standard one: for a context with a Done of its own, every
 // context.WithCancel beneath it would start a goroutine.
-type scopeContext struct {
-	task  *task
-	outer context.Context // whence values come, and for a scope also its end
-	scope bool            // false: the task's own context, which outer does not end
+type ownContext interface {
+	context.Context
+	// owner gives the task, and the context outside of a scope whose end ends
+	// its awaits too, or nil.
+	owner() (t *task, level context.Context)
+}
 
-	// std is asked for from any goroutine; all else is fixed.
+// contextBase is what tasks and scopes have for their contexts.
+type contextBase struct {
+	outer context.Context // whence values come, and for a scope also its end
+
+	// std is asked for from any goroutine; outer is fixed.
 	std atomic.Pointer[stdContext]
 }
 
@@ -30,11 +36,7 @@ type stdContext struct {
 	cancel context.CancelCauseFunc
 }
 
-type scopeKey struct{}
-
-var _ context.Context = (*scopeContext)(nil)
-
-func (c *scopeContext) standard() *stdContext {
+func (c *contextBase) standard() *stdContext {
 	if s := c.std.Load(); s != nil {
 		return s
 	}
@@ -46,119 +48,148 @@ func (c *scopeContext) standard() *stdContext {
 	return s
 }
 
-func (c *scopeContext) newStandard() *stdContext {
-	parent := c.outer
-	if !c.scope {
-		parent = context.WithoutCancel(parent)
-	}
-	ctx, cancel := context.WithCancelCause(parent)
+func (c *contextBase) newStandard() *stdContext {
+	ctx, cancel := context.WithCancelCause(c.outer)
 	return &stdContext{ctx, cancel}
 }
 
 // cancel closes Done.
-func (c *scopeContext) cancel(cause error) { c.standard().cancel(cause) }
+func (c *contextBase) cancel(cause error) { c.standard().cancel(cause) }
 
 // renew gives a cancelled context a new, open Done. What was derived from the
 // old one stays ended.
-func (c *scopeContext) renew() {
+func (c *contextBase) renew() {
 	if s := c.std.Load(); s != nil && s.Err() != nil {
 		c.std.Store(c.newStandard())
 	}
 }
 
 // end lets go of a scope's place among the children of its outer context.
-func (c *scopeContext) end() {
+func (c *contextBase) end() {
 	if s := c.std.Load(); s != nil {
 		s.cancel(nil)
 	}
 }
 
-// Deadline is that of a scope's outer context, and never that of a task's.
+// value is Value for all keys but scopeKey.
+func (c *contextBase) value(key any) any {
+	// Many look a value up, few ask for Done. Whoever derives a context from
+	// this one asks for Done first, so until then there is only the outer one
+	// to ask.
+	if std := c.std.Load(); std != nil {
+		return std.Value(key)
+	}
+	return c.outer.Value(key)
+}
+
+// taskContext is a task as the context that its function is given. It has the
+// values of outer, but neither its deadline nor its end: outer has neither.
+type taskContext task
+
+func (c *taskContext) owner() (*task, context.Context) { return (*task)(c), nil }
+func (c *taskContext) Deadline() (time.Time, bool)     { return time.Time{}, false }
+func (c *taskContext) Done() <-chan struct{}           { return c.ctx.standard().Done() }
+func (c *taskContext) Err() error                      { return c.ctx.standard().Err() }
+func (c *taskContext) String() string                  { return "asyncio: context of " + (*task)(c).name() }
+
+func (c *taskContext) Value(key any) any {
+	if key == (scopeKey{}) {
+		return c
+	}
+	return c.ctx.value(key)
+}
+
+// scopeContext is the context of a [Timeout] or a [TaskGroup].
+type scopeContext struct {
+	task *task
+	contextBase
+}
+
+// owner gives as level the end that the user has put around the scope, if any:
+// a scope adds none, but it does not shut out that of a context that was derived
+// and given to Timeout or Group.
+func (c *scopeContext) owner() (*task, context.Context) {
+	_, level := ownerOf(c.outer)
+	return c.task, level
+}
+
 func (c *scopeContext) Deadline() (time.Time, bool) { return c.standard().Deadline() }
 func (c *scopeContext) Done() <-chan struct{}       { return c.standard().Done() }
 func (c *scopeContext) Err() error                  { return c.standard().Err() }
+func (c *scopeContext) String() string              { return (*taskContext)(c.task).String() }
 
 func (c *scopeContext) Value(key any) any {
 	if key == (scopeKey{}) {
 		return c
 	}
-	// Many look a value up, few ask for Done. Whoever derives a context from
-	// this one asks for Done first, so until then there is only the outer one
-	// to ask; but not for its end, of which package context keeps the cause as
-	// a value.
-	switch std := c.std.Load(); {
-	case std != nil:
-		return std.Value(key)
-	case c.scope:
-		return c.outer.Value(key)
-	case c.outer == context.Background():
-		return nil
-	}
-	return context.WithoutCancel(c.outer).Value(key)
+	return c.value(key)
 }
 
-func (c *scopeContext) String() string {
-	return "asyncio: context of " + c.task.name()
-}
+type scopeKey struct{}
 
-// valuesOf gives a context for the values of a new task. It passes over the
-// contexts of this package, so that a task that starts its successor does not
-// leave an ever longer chain of contexts behind it.
+var _, _ ownContext = (*taskContext)(nil), (*scopeContext)(nil)
+
+// valuesOf gives a context that has the values of ctx, and no end, for a new
+// task. It passes over the contexts of this package, so that a task that starts
+// its successor does not leave an ever longer chain of contexts behind it.
 func valuesOf(ctx context.Context) context.Context {
 	for {
-		c, ok := ctx.(*scopeContext)
-		if !ok {
-			return ctx
+		switch c := ctx.(type) {
+		case *taskContext:
+			return c.ctx.outer
+		case *scopeContext:
+			ctx = c.outer
+		case endless:
+			return c.Context
+		default:
+			if ctx == context.Background() {
+				return ctx
+			}
+			return context.WithoutCancel(ctx)
 		}
-		ctx = c.outer
 	}
 }
 
-// scopeOf finds the context of this package that ctx is, or was derived from;
-// nil when there is none. The second result is the context whose end an await
-// has to heed, if any: ctx itself when it adds one of its own, or one outside
-// of the scope that ctx is.
-func scopeOf(ctx context.Context) (*scopeContext, context.Context) {
-	if c, ok := ctx.(*scopeContext); ok { // the common path costs no walk
-		return c, c.level()
-	}
-	if ctx == nil {
+// endless is what valuesOf has given, for a caller that needs it again.
+type endless struct{ context.Context }
+
+// ownerOf finds the task whose context ctx is, or was derived from; nil when
+// there is none. The second result is the context whose end an await has to
+// heed, if any: ctx itself when it adds one of its own, or one outside of the
+// scope that ctx is.
+func ownerOf(ctx context.Context) (*task, context.Context) {
+	switch c := ctx.(type) {
+	case *taskContext: // the common path costs no walk
+		return (*task)(c), nil
+	case *scopeContext:
+		return c.owner()
+	case nil:
 		return nil, nil
 	}
-	c, _ := ctx.Value(scopeKey{}).(*scopeContext)
+	c, _ := ctx.Value(scopeKey{}).(ownContext)
 	if c == nil {
 		return nil, nil
 	}
+	t, level := c.owner()
 	switch ctx.Done() {
 	case nil:
-		return c, nil // context.WithoutCancel
+		return t, nil // context.WithoutCancel
 	case c.Done():
-		return c, c.level() // context.WithValue
+		return t, level // context.WithValue
 	}
-	return c, ctx
-}
-
-// level gives the context outside of a scope whose end ends its awaits too: a
-// scope adds none, but it does not shut out that of a context that the user
-// derived and gave to Timeout or Group.
-func (c *scopeContext) level() context.Context {
-	if !c.scope {
-		return nil
-	}
-	_, level := scopeOf(c.outer)
-	return level
+	return t, ctx
 }
 
 // loopOf gives the loop that ctx belongs to, for functions that do not wait.
 func loopOf(ctx context.Context) (*Loop, error) {
-	c, _ := scopeOf(ctx)
-	if c == nil {
+	t, _ := ownerOf(ctx)
+	if t == nil {
 		return nil, ErrNoRunningLoop
 	}
 	if !coro.OnMarkedGoroutine() {
 		return nil, ErrWrongGoroutine
 	}
-	return c.task.loop, nil
+	return t.loop, nil
 }
 
 // enter is the door of every function that waits: it gives the task that runs,
@@ -168,14 +199,14 @@ func loopOf(ctx context.Context) (*Loop, error) {
 // goroutine (whose wait would resume the loop beside the coroutine), in a
 // callback, in a loop that is closing, or when the context has ended.
 func enter(ctx context.Context) (t *task, level context.Context, err error) {
-	c, level := scopeOf(ctx)
-	if c == nil {
+	owner, level := ownerOf(ctx)
+	if owner == nil {
 		return nil, nil, ErrNoRunningLoop
 	}
-	if t, err = c.task.loop.runningTask(); err != nil {
+	if t, err = owner.loop.runningTask(); err != nil {
 		return nil, nil, err
 	}
-	if c.task != t {
+	if owner != t {
 		level = ctx // of another task: it adds its own end
 	}
 	if level != nil && level.Err() != nil {
@@ -220,9 +251,9 @@ func (l *Loop) runningTask() (*task, error) {
 // GetRunningLoop gives the loop that ctx belongs to. It may be called in any
 // goroutine. Python: get_running_loop.
 func GetRunningLoop(ctx context.Context) (*Loop, error) {
-	c, _ := scopeOf(ctx)
-	if c == nil {
+	t, _ := ownerOf(ctx)
+	if t == nil {
 		return nil, ErrNoRunningLoop
 	}
-	return c.task.loop, nil
+	return t.loop, nil
 }

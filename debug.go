@@ -279,9 +279,9 @@ func (f *future) madeAt() string {
 	switch c := f.canceller.(type) {
 	case *origin:
 		pcs = c.made
-	case *task:
-		if c.rare != nil && c.rare.probed != nil {
-			pcs = c.rare.probed.made
+	case taskShell:
+		if t := c.half(); t.rare != nil && t.rare.probed != nil {
+			pcs = t.rare.probed.made
 		}
 	}
 	for _, frame := range framesOf(pcs) {

@@ -99,8 +99,8 @@ func (u *unseenErrors) tell(futures []*future) {
 		}
 		f.retrieved = true
 		c := ExceptionContext{Message: "the error of a future was never retrieved", Err: f.err, Made: f.madeAt()}
-		if t, ok := f.canceller.(*task); ok {
-			c.Message, c.Task = "the error of a task was never retrieved", t.shell
+		if t := f.asTask(); t != nil {
+			c.Message, c.Task = "the error of a task was never retrieved", t.shell()
 		}
 		u.loop.handleException(c)
 	}

@@ -59,7 +59,7 @@ func ToThread[T any](ctx context.Context, fn func(context.Context) (T, error)) (
 func toThread[T any](t *task, level context.Context, fn func(context.Context) (T, error)) (T, error) {
 	values := level
 	if level == nil {
-		values = t.ctx.outer
+		values = (*taskContext)(t)
 	}
 	return inExecutor(t, level, values, nil, fn)
 }
@@ -107,7 +107,7 @@ type job[T any] struct {
 // newJob makes a job and counts it among those that the loop waits for.
 func newJob[T any](f *Future[T], ctx context.Context, fn func(context.Context) (T, error)) *job[T] {
 	j := &job[T]{fn: fn, f: f, loop: f.loop}
-	j.Context, j.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	j.Context, j.cancel = context.WithCancelCause(ctx)
 	f.loop.inbox.outside.Add(1)
 	f.add(jobEnd[T]{j})
 	return j

@@ -58,9 +58,17 @@ type future struct {
 	err       error
 	state     futureState
 	retrieved bool        // somebody has seen err
+	taskFlags             // of a task: here, where there is room
+	waits     uint32      // likewise
 	first     runnable    // the first callback; most futures have no other
 	more      *[]runnable // those behind it
 	canceller canceller   // what Cancel does, where that is not simply to cancel
+}
+
+// taskFlags are of the future of a task.
+type taskFlags struct {
+	mustCancel bool // a cancellation waits for the next step
+	asking     bool // it is passing a cancellation on to what it waits for
 }
 
 // A canceller is a future with its own way to be cancelled: a task, a gather.

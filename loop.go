@@ -238,7 +238,7 @@ func (l *Loop) CurrentTask() AnyTask {
 	if l.current == nil {
 		return nil
 	}
-	return l.current.shell
+	return l.current.shell()
 }
 
 // AllTasks gives the tasks that have not ended, in the order in which they were
@@ -246,7 +246,7 @@ func (l *Loop) CurrentTask() AnyTask {
 func (l *Loop) AllTasks() []AnyTask {
 	all := make([]AnyTask, 0, l.tasks.n)
 	for t := l.tasks.head; t != nil; t = t.next {
-		all = append(all, t.shell)
+		all = append(all, t.shell())
 	}
 	return all
 }
@@ -535,7 +535,7 @@ func (l *Loop) endTasks() {
 		l.handleException(ExceptionContext{
 			Message: "task would not end while the loop closed; it was unwound",
 			Err:     ErrLoopClosed,
-			Task:    t.shell,
+			Task:    t.shell(),
 		})
 		l.coros.Unwind(t.co) // call finishes the task
 	}

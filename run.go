@@ -177,7 +177,7 @@ func (l *Loop) reportStuck() {
 	var stacks strings.Builder
 	for t := l.tasks.head; t != nil && len(names) < 20; t = t.next {
 		names = append(names, t.name())
-		_ = t.shell.PrintStack(&stacks)
+		_ = t.shell().PrintStack(&stacks)
 	}
 	l.logger().Error("asyncio: tasks ignore being cancelled; they are ended now",
 		"count", l.tasks.n, "tasks", strings.Join(names, ", "), "stacks", stacks.String())

@@ -29,28 +29,26 @@ import (
 //
 // While it is pending, its future.err is what the loop and the coroutine tell
 // each other: what ended a wait, and in the end what the function returned.
+//
+// There may be very many tasks, so it is kept small: what few have is in
+// taskRare, and what fits into a gap of future is there.
 type task struct {
-	future
-	ctx    scopeContext
-	shell  taskShell
-	co     *coro.Coro
+	future             // its canceller is the shell; waits numbers the waits, for interrupts that come late
+	ctx    contextBase // taskContext has the methods
+	co     *coro.Coro  // nil: its function has not begun
 	waiter *future
 
 	id         uint64
-	waits      uint64 // numbers the waits, for interrupts that come late
-	cancels    int32  // how often Cancel was called, less Uncancel
-	mustCancel bool   // a cancellation waits for the next step
-	eager      bool
-	asking     bool      // it is passing a cancellation on to what it waits for
-	rare       *taskRare // what few tasks have
-	parked     *waiter   // its place in a parkingLot, once it has had one
-	sleeping   *sleeper  // its timer, once it has slept
-	prev, next *task     // all tasks of the loop that are not done
+	rare       *taskRare
+	parked     *waiter  // its place in a parkingLot, once it has had one
+	sleeping   *sleeper // its timer, once it has slept
+	prev, next *task    // all tasks of the loop that are not done
 }
 
-// taskRare is kept apart because there may be very many tasks.
+// taskRare is what few tasks have.
 type taskRare struct {
 	name      string // the one that was given
+	cancels   int    // how often Cancel was called, less Uncancel
 	cancelMsg string // of the cancellation that waits
 	refusals  int    // awaits since the loop began to close
 	probed    *probed
@@ -72,15 +70,34 @@ func (t *task) cancelMessage() string {
 }
 
 func (t *task) setCancelMessage(message string) {
-	if message != "" || t.rare != nil {
-		t.withRare().cancelMsg = message
+	t.withRare().cancelMsg = message
+}
+
+// cancelling is Cancelling.
+func (t *task) cancelling() int {
+	if t.rare == nil {
+		return 0
 	}
+	return t.rare.cancels
 }
 
 // taskShell is the typed half of a task.
 type taskShell interface {
 	AnyTask
+	canceller
 	call(ctx context.Context) error
+	half() *task // the other
+}
+
+func (t *task) shell() taskShell { return t.canceller.(taskShell) }
+func (t *task) half() *task      { return t }
+
+// asTask gives the task whose future f is, or nil.
+func (f *future) asTask() *task {
+	if shell, ok := f.canceller.(taskShell); ok {
+		return shell.half()
+	}
+	return nil
 }
 
 // AnyTask is a [*Task] of any type. All methods are for the loop's goroutine.
@@ -117,24 +134,29 @@ type AnyTask interface {
 // goroutine.
 type Task[T any] struct {
 	task
-	fn    func(context.Context) (T, error)
 	value T
+	fn    func(context.Context) (T, error) // nil: it has begun
 }
 
 // TaskOption is an option of [CreateTask], [Go], [Spawn] and [TaskGroup.Go].
-type TaskOption func(*task)
+type TaskOption func(*taskOptions)
+
+type taskOptions struct {
+	name  string
+	eager bool
+}
 
 // WithName names the task, for messages. Without it a task is "Task-N".
 // Python: name=.
 func WithName(name string) TaskOption {
-	return func(t *task) { t.withRare().name = name }
+	return func(o *taskOptions) { o.name = name }
 }
 
 // WithEagerStart runs the task at once until it first waits, inside the call
 // that creates it. One that never waits costs no turn of the loop. Python:
 // eager_start=True, eager_task_factory.
 func WithEagerStart() TaskOption {
-	return func(t *task) { t.eager = true }
+	return func(o *taskOptions) { o.eager = true }
 }
 
 // CreateTask schedules fn to run as a task of the loop that ctx belongs to, and
@@ -177,31 +199,42 @@ func newTask[T any](l *Loop, ctx context.Context, fn func(context.Context) (T, e
 		t.setError(ErrLoopClosed)
 		return t
 	}
-	for _, o := range opts {
-		o(&t.task)
-	}
+	eager := t.configure(opts)
 	if l.probe != nil {
 		l.probe.made(&t.task)
 	}
-	t.start()
+	t.start(eager)
 	return t
+}
+
+func (t *task) configure(opts []TaskOption) (eager bool) {
+	if len(opts) == 0 {
+		return false
+	}
+	var c taskOptions
+	for _, o := range opts {
+		o(&c)
+	}
+	if c.name != "" {
+		t.withRare().name = c.name
+	}
+	return c.eager
 }
 
 func (t *task) init(l *Loop, ctx context.Context, shell taskShell) {
 	t.future.loop = l
-	t.future.canceller = t
-	t.shell = shell
-	t.ctx.task, t.ctx.outer = t, valuesOf(ctx)
+	t.future.canceller = shell
+	t.ctx.outer = valuesOf(ctx)
 }
 
 // start puts the task among the loop's tasks and schedules its first step, or
 // takes it when the task is to start eagerly.
-func (t *task) start() {
+func (t *task) start(eager bool) {
 	l := t.loop
 	l.taskCount++
 	t.id = l.taskCount
 	l.tasks.add(t)
-	if t.eager && l.running {
+	if eager && l.running {
 		t.step()
 	} else {
 		l.ready.Push(t)
@@ -321,7 +354,7 @@ func (r *taskRunner) Run() {
 	if p := t.loop.probe; p != nil {
 		p.begin(t)
 	}
-	t.future.err = t.shell.call(&t.ctx)
+	t.future.err = t.shell().call((*taskContext)(t))
 	returned = true
 	t.leave()
 }
@@ -421,7 +454,7 @@ type watchedWaits struct{ waits []watchedWait }
 
 type watchedWait struct {
 	task *task
-	wait uint64
+	wait uint32
 	ctx  context.Context
 }
 
@@ -445,7 +478,7 @@ func (w *watchedWaits) look() {
 
 // interrupt ends the wait of that number with err, if it is still under way
 // and what it waits for is not done.
-func (t *task) interrupt(wait uint64, err error) {
+func (t *task) interrupt(wait uint32, err error) {
 	if t.waits == wait {
 		t.interruptWith(err)
 	}
@@ -481,7 +514,7 @@ func (t *task) requestCancel(message string) bool {
 	if t.asking { // round a cycle of awaits, back to where it began
 		return t.interruptWith(&CancelledError{Message: message})
 	}
-	t.cancels++
+	t.withRare().cancels++
 	if t.waiter != nil {
 		t.asking = true
 		asked := t.waiter.cancel(message)
@@ -497,14 +530,15 @@ func (t *task) requestCancel(message string) bool {
 }
 
 func (t *task) uncancel() int {
-	if t.cancels > 0 {
-		t.cancels--
-		if t.cancels == 0 {
-			t.mustCancel = false
-			t.ctx.renew()
-		}
+	n := t.cancelling()
+	if n == 0 {
+		return 0
 	}
-	return int(t.cancels)
+	if t.rare.cancels--; n == 1 {
+		t.mustCancel = false
+		t.ctx.renew()
+	}
+	return t.rare.cancels
 }
 
 // refuse is for awaits in a loop that is closing: it gives the error that they
@@ -558,7 +592,7 @@ func (t *Task[T]) Cancel(message ...string) bool { return t.future.Cancel(messag
 
 // Cancelling counts the calls of Cancel, less those of Uncancel. Python:
 // Task.cancelling.
-func (t *Task[T]) Cancelling() int { return int(t.cancels) }
+func (t *Task[T]) Cancelling() int { return t.cancelling() }
 
 // Uncancel takes one call of Cancel back and gives the count that is left. At
 // zero a cancellation that was not delivered yet is dropped, and the task's
@@ -583,7 +617,7 @@ func (t *Task[T]) SetName(name string) { t.withRare().name = name }
 
 // Context gives the context that the task's function got. Python:
 // Task.get_context.
-func (t *Task[T]) Context() context.Context { return &t.ctx }
+func (t *Task[T]) Context() context.Context { return (*taskContext)(&t.task) }
 
 // Await suspends the running task until this one has ended, and gives its
 // result. Cancelling the running task cancels this one; [Shield] prevents

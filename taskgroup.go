@@ -47,7 +47,7 @@ func Group(ctx context.Context, body func(ctx context.Context, g *TaskGroup) err
 		return err
 	}
 	g := &TaskGroup{}
-	g.ctx.task, g.ctx.outer, g.ctx.scope = t, ctx, true
+	g.ctx.task, g.ctx.outer = t, ctx
 	returned := false
 	defer func() {
 		if !returned { // a panic, which goes on
@@ -70,9 +70,7 @@ func Spawn[T any](g *TaskGroup, fn func(context.Context) (T, error), opts ...Tas
 	if g.aborting || g.exiting && g.n == 0 {
 		t := new(Task[T])
 		t.init(l, context.Background(), t)
-		for _, o := range opts {
-			o(&t.task)
-		}
+		t.configure(opts)
 		t.setError(ErrGroupClosed)
 		return t
 	}
@@ -234,7 +232,7 @@ func (g *TaskGroup) exit(err error, level context.Context) error {
 	if len(g.errs) == 0 {
 		return ended
 	}
-	if parent.cancels > 0 {
+	if parent.cancelling() > 0 {
 		// The failures hide that the parent was cancelled by others too. So its
 		// next await says it again.
 		message := g.message
@@ -276,7 +274,7 @@ func (g *TaskGroup) abandon() {
 		g.ctx.task.loop.handleException(ExceptionContext{
 			Message: "a task of a group failed, whose body panicked",
 			Err:     err,
-			Task:    g.ctx.task.shell,
+			Task:    g.ctx.task.shell(),
 		})
 	}
 }

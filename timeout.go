@@ -65,8 +65,8 @@ func (s *Scope) Reschedule(when time.Duration) error {
 // given needs no outer one.
 func (s *Scope) begin(t *task, outer context.Context, when time.Duration) {
 	l := t.loop
-	s.ctx.task, s.ctx.outer, s.ctx.scope = t, outer, true
-	s.cancels = int(t.cancels)
+	s.ctx.task, s.ctx.outer = t, outer
+	s.cancels = t.cancelling()
 	s.when = when
 	switch {
 	case when == NoTimeout:

@@ -43,7 +43,7 @@ func startTLS(t *task, level context.Context, s *pullSocket, cfg *tls.Config, se
 	defer s.readBy.set(t.loop, time.Time{})
 	// A context with an end of its own makes crypto/tls start a goroutine that
 	// waits for it; here the read ends by itself.
-	if err := layer.conn.HandshakeContext(context.WithoutCancel(&t.ctx)); err != nil {
+	if err := layer.conn.HandshakeContext(context.WithoutCancel((*taskContext)(t))); err != nil {
 		if s.readBy.expired {
 			return nil, fmt.Errorf("TLS handshake: %w", &TimeoutError{})
 		}
