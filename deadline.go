@@ -11,7 +11,7 @@ type deadline struct {
 	timer   *TimerHandle
 	expired bool
 	task    *task // that waits, and is to be interrupted
-	number uint32
+	number  uint32
 }
 
 // set makes the deadline t; the zero time is never.

@@ -164,8 +164,10 @@ func (p *Pool) Visit(c *Coro, fn func()) bool {
 // here.
 func (p *Pool) Unwind(c *Coro) {
 	c.unwinding = true
-	c.nested = true // so that Suspend looks
-	p.order = func(*Coro) { runtime.Goexit() }
+	if c.body != nil { // else run returns
+		c.nested = true // so that Suspend looks
+		p.order = func(*Coro) { runtime.Goexit() }
+	}
 	p.end(c)
 }
 
@@ -211,9 +213,9 @@ func (p *Pool) switchToEnd(c *Coro) {
 // the program then.)
 type unwound struct{}
 
-// leave is what the coroutine does last, with the panic of its body, if that
-// panicked.
-func (c *Coro) leave(v any) {
+// leave is what the coroutine does last: when it was idle and has returned, when
+// its body was unwound or ended the goroutine, and when the body panicked with v.
+func (c *Coro) leave(returned bool, v any) {
 	p := c.pool
 	c.body = nil
 	if c.unwinding {
@@ -237,20 +239,24 @@ func (c *Coro) leave(v any) {
 		p.Switch(p.ender)
 	}
 	c.gone = true
-	panic(unwound{})
+	if !returned {
+		panic(unwound{})
+	}
 }
 
 func (c *Coro) run(yield func(struct{}) bool) {
-	defer func() { c.leave(recover()) }()
+	returned := false
+	defer func() { c.leave(returned, recover()) }()
 	MarkGoroutine()
 	c.yield = yield
-	for {
+	for !c.unwinding {
 		c.body.Run()
 		if c.nested {
 			c.body = nil
 		}
-		c.pool.Suspend() // until there is a next body
+		c.pool.Suspend() // until there is a next body, or none
 	}
+	returned = true
 }
 
 // MarkGoroutine marks the calling goroutine as one that belongs to a loop, and

@@ -449,3 +449,15 @@ func BenchmarkRunPooled(b *testing.B) {
 		p.Put(c)
 	}
 }
+
+func BenchmarkMakeAndEnd(b *testing.B) {
+	var empty body = func() {}
+	b.ReportAllocs()
+	for b.Loop() {
+		var p coro.Pool
+		c := p.Get(empty)
+		p.Resume(c)
+		p.Put(c)
+		p.Close()
+	}
+}
