@@ -157,6 +157,33 @@ func testAcceptMany(r *rig) {
 	}
 }
 
+func testPeerAddress(r *rig) {
+	check := func(at, to net.IP) {
+		r.Helper()
+		h := r.listen(driver.ListenSpec{Addr: &net.TCPAddr{IP: at}})
+		c := r.dial(driver.DialSpec{Remote: &net.TCPAddr{IP: to, Port: h.Addr().(*net.TCPAddr).Port}})
+		accepted := h.accept()
+		want := c.connected().LocalAddr().(*net.TCPAddr)
+		c.Reset()
+		r.must(c.Close())
+		if _, err := accepted.readAll(); err == nil {
+			r.Error("the connection was not reset")
+		}
+		r.must(accepted.Close())
+		got := accepted.RemoteAddr().(*net.TCPAddr)
+		if !got.IP.Equal(want.IP) || got.Port != want.Port || got.Zone != want.Zone {
+			r.Errorf("the peer was %v, not %v", want, got)
+		}
+	}
+	four := net.IPv4(127, 0, 0, 1)
+	check(four, four)
+	r.loopback6()
+	check(net.IPv6loopback, net.IPv6loopback)
+	if runtime.GOOS != "openbsd" { // which has no IPv4 on IPv6 sockets
+		check(net.IPv6unspecified, four)
+	}
+}
+
 func testUsedAddress(r *rig) {
 	h := r.listen(driver.ListenSpec{Addr: loopback()})
 	if _, err := r.tryListen(driver.ListenSpec{Addr: h.Addr()}); !errors.Is(err, syscall.EADDRINUSE) {

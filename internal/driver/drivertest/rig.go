@@ -55,6 +55,7 @@ func Run(t *testing.T, newDriver New) {
 		{"SyscallConn", testSyscallConn},
 
 		{"AcceptMany", testAcceptMany},
+		{"PeerOfAcceptedIsKnownWhenItHasGone", testPeerAddress},
 		{"AcceptAtDescriptorLimit", testAcceptAtLimit},
 		{"ListenOnUsedAddress", testUsedAddress},
 		{"ListenV6Only", testV6Only},

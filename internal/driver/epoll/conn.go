@@ -12,16 +12,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// conn is a stream socket. There may be very many, so it is kept small: an
-// address that the kernel gave becomes one of Go's when somebody asks for it.
+// conn is a stream socket. There may be very many, so it is kept small: the
+// addresses become Go's when somebody asks for them.
 type conn struct {
 	d          *Driver
-	fd         int // -1: closed
-	local      net.Addr
-	remote     any // a net.Addr or a unix.Sockaddr
+	fd         int32 // -1: closed
 	connecting bool
 	shut       bool // CloseWrite was called
+	peer       peer // of a connection that was accepted
+	ends       *ends
 }
+
+// ends is the addresses that are known of a connection.
+type ends struct{ local, remote net.Addr }
 
 const streamEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP
 
@@ -35,7 +38,7 @@ func (d *Driver) Dial(spec driver.DialSpec, h driver.Handler) (driver.Conn, erro
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{d: d, fd: fd, remote: spec.Remote, connecting: true}
+	c := &conn{d: d, fd: int32(fd), ends: &ends{remote: spec.Remote}, connecting: true}
 	if err := c.connect(sa, family, spec.Local); err != nil {
 		_ = unix.Close(fd)
 		return nil, err
@@ -56,12 +59,12 @@ func (c *conn) connect(sa unix.Sockaddr, family int, local net.Addr) error {
 		if lfamily != family {
 			return &net.AddrError{Err: "the local address is of another family than the remote one", Addr: local.String()}
 		}
-		if err := unix.Bind(c.fd, lsa); err != nil {
+		if err := unix.Bind(int(c.fd), lsa); err != nil {
 			return os.NewSyscallError("bind", err)
 		}
 	}
 	for {
-		switch err := unix.Connect(c.fd, sa); err {
+		switch err := unix.Connect(int(c.fd), sa); err {
 		case nil, unix.EINPROGRESS, unix.EALREADY:
 			return nil
 		case unix.EINTR:
@@ -72,7 +75,7 @@ func (c *conn) connect(sa unix.Sockaddr, family int, local net.Addr) error {
 }
 
 // Start implements [driver.Conn].
-func (c *conn) Start(h driver.Handler) error { return c.d.watch(c.fd, h, streamEvents) }
+func (c *conn) Start(h driver.Handler) error { return c.d.watch(int(c.fd), h, streamEvents) }
 
 // ConnectError implements [driver.Conn].
 func (c *conn) ConnectError() error {
@@ -82,14 +85,14 @@ func (c *conn) ConnectError() error {
 	if !c.connecting {
 		return nil
 	}
-	code, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	code, err := unix.GetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
 		return os.NewSyscallError("getsockopt", err)
 	}
 	if code != 0 {
 		return os.NewSyscallError("connect", syscall.Errno(code))
 	}
-	sa, err := unix.Getpeername(c.fd)
+	sa, err := unix.Getpeername(int(c.fd))
 	if err == unix.ENOTCONN {
 		return driver.ErrWouldBlock // a spurious event
 	}
@@ -98,7 +101,7 @@ func (c *conn) ConnectError() error {
 	}
 	c.connecting = false
 	if a := netAddr(sa); a != nil {
-		c.remote = a
+		c.ends.remote = a
 	}
 	return nil
 }
@@ -111,7 +114,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n, err := read(c.fd, p)
+	n, err := read(int(c.fd), p)
 	if err != nil {
 		return 0, failure("read", err)
 	}
@@ -129,7 +132,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n, err := write(c.fd, p)
+	n, err := write(int(c.fd), p)
 	return n, failure("write", err)
 }
 
@@ -142,7 +145,7 @@ func (c *conn) Writev(p [][]byte) (int, error) {
 		p = p[:maxIovecs]
 	}
 	for {
-		n, err := unix.Writev(c.fd, p)
+		n, err := unix.Writev(int(c.fd), p)
 		if err != unix.EINTR {
 			return max(n, 0), failure("writev", err)
 		}
@@ -159,7 +162,7 @@ func (c *conn) CloseWrite() error {
 	if c.shut {
 		return nil // the system gives ENOTCONN when the peer's half has ended too
 	}
-	if err := unix.Shutdown(c.fd, unix.SHUT_WR); err != nil {
+	if err := unix.Shutdown(int(c.fd), unix.SHUT_WR); err != nil {
 		return os.NewSyscallError("shutdown", err)
 	}
 	c.shut = true
@@ -171,7 +174,7 @@ func (c *conn) Close() error {
 	if c.fd < 0 {
 		return net.ErrClosed
 	}
-	fd := c.fd
+	fd := int(c.fd)
 	c.LocalAddr() // while it can still be asked for
 	c.fd = -1
 	c.d.unwatch(fd)
@@ -182,7 +185,7 @@ func (c *conn) Close() error {
 func (c *conn) Reset() {
 	if c.fd >= 0 {
 		// Where there is no lingering (a unix socket), closing drops all anyway.
-		_ = unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		_ = unix.SetsockoptLinger(int(c.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
 }
 
@@ -197,25 +200,29 @@ func (c *conn) Discard(buf []byte) {
 
 // LocalAddr implements [driver.Conn].
 func (c *conn) LocalAddr() net.Addr {
-	if c.local == nil && c.fd >= 0 {
-		if sa, err := unix.Getsockname(c.fd); err == nil {
-			c.local = netAddr(sa)
+	e := c.addrs()
+	if e.local == nil && c.fd >= 0 {
+		if sa, err := unix.Getsockname(int(c.fd)); err == nil {
+			e.local = netAddr(sa)
 		}
 	}
-	return c.local
+	return e.local
 }
 
 // RemoteAddr implements [driver.Conn].
 func (c *conn) RemoteAddr() net.Addr {
-	switch remote := c.remote.(type) {
-	case net.Addr:
-		return remote
-	case unix.Sockaddr:
-		a := netAddr(remote)
-		c.remote = a
-		return a
+	e := c.addrs()
+	if e.remote == nil {
+		e.remote = c.peer.addr()
 	}
-	return nil
+	return e.remote
+}
+
+func (c *conn) addrs() *ends {
+	if c.ends == nil {
+		c.ends = &ends{}
+	}
+	return c.ends
 }
 
 // SyscallConn implements [driver.Conn].
@@ -223,7 +230,7 @@ func (c *conn) SyscallConn() (syscall.RawConn, error) {
 	if c.fd < 0 {
 		return nil, net.ErrClosed
 	}
-	return &rawConn{&c.fd}, nil
+	return &rawConn{func() int { return int(c.fd) }}, nil
 }
 
 // failure names what failed, but for what is not a failure.
@@ -238,13 +245,14 @@ func failure(call string, err error) error {
 }
 
 // rawConn gives access to a descriptor while it is open.
-type rawConn struct{ fd *int }
+type rawConn struct{ fd func() int } // -1: closed
 
 func (r *rawConn) Control(f func(fd uintptr)) error {
-	if *r.fd < 0 {
+	fd := r.fd()
+	if fd < 0 {
 		return net.ErrClosed
 	}
-	f(uintptr(*r.fd))
+	f(uintptr(fd))
 	return nil
 }
 
@@ -255,10 +263,11 @@ func (r *rawConn) Read(f func(fd uintptr) bool) error { return r.once(f) }
 func (r *rawConn) Write(f func(fd uintptr) bool) error { return r.once(f) }
 
 func (r *rawConn) once(f func(fd uintptr) bool) error {
-	if *r.fd < 0 {
-		return net.ErrClosed
+	taken := false
+	if err := r.Control(func(fd uintptr) { taken = f(fd) }); err != nil {
+		return err
 	}
-	if !f(uintptr(*r.fd)) {
+	if !taken {
 		return driver.ErrWouldBlock
 	}
 	return nil

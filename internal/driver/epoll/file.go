@@ -32,7 +32,7 @@ func (d *Driver) OpenFile(f *os.File) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &file{conn{d: d, fd: fd}, info.Mode()&os.ModeCharDevice != 0}, nil
+	return &file{conn{d: d, fd: int32(fd)}, info.Mode()&os.ModeCharDevice != 0}, nil
 }
 
 // Read implements [driver.Conn]. A terminal whose other end is closed has an
@@ -59,7 +59,7 @@ func (f *file) Close() error {
 	if f.fd < 0 {
 		return net.ErrClosed
 	}
-	fd := f.fd
+	fd := int(f.fd)
 	f.fd = -1
 	f.d.unwatch(fd)
 	return os.NewSyscallError("close", unix.Close(fd))

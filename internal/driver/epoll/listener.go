@@ -19,6 +19,7 @@ type listener struct {
 	node *node // of a unix socket, to remove; or nil
 	tcp  bool
 	from net.Listener // what FromListener took over, or nil
+	peer rawPeer      // of the connection that was accepted last
 }
 
 // Listen implements [driver.Driver].
@@ -89,22 +90,32 @@ func (l *listener) Accept() (driver.Conn, error) {
 		return nil, net.ErrClosed
 	}
 	for {
-		fd, sa, err := unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		c, err := l.accept()
 		switch err {
 		case nil:
+			return c, nil
 		case unix.EINTR, unix.ECONNABORTED:
-			continue // the peer has gone before it was served
+			// the peer has gone before it was served
 		default:
 			return nil, failure("accept", err)
 		}
-		c := &conn{d: l.d, fd: fd, remote: sa}
-		if l.tcp {
-			_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-		} else {
-			c.local, c.remote = l.addr, netAddr(sa) // the kernel's form is longer
-		}
-		return c, nil
 	}
+}
+
+func (l *listener) accept() (*conn, error) {
+	if l.tcp {
+		fd, err := accept(l.fd, &l.peer)
+		if err != nil {
+			return nil, err
+		}
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+		return &conn{d: l.d, fd: int32(fd), peer: l.peer.parse()}, nil
+	}
+	fd, sa, err := unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	return &conn{d: l.d, fd: int32(fd), ends: &ends{l.addr, netAddr(sa)}}, nil // the kernel's form of l.addr is longer
 }
 
 // Close implements [driver.Listener]. It removes a unix socket's node, if it is
@@ -131,5 +142,5 @@ func (l *listener) SyscallConn() (syscall.RawConn, error) {
 	if l.fd < 0 {
 		return nil, net.ErrClosed
 	}
-	return &rawConn{&l.fd}, nil
+	return &rawConn{func() int { return l.fd }}, nil
 }

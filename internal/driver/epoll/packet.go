@@ -223,5 +223,5 @@ func (p *packet) SyscallConn() (syscall.RawConn, error) {
 	if p.fd < 0 {
 		return nil, net.ErrClosed
 	}
-	return &rawConn{&p.fd}, nil
+	return &rawConn{func() int { return p.fd }}, nil
 }

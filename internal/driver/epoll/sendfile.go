@@ -24,7 +24,7 @@ func (c *conn) SendFile(f *os.File, offset int64, n int) (sent int, err error) {
 	cerr := raw.Control(func(fd uintptr) {
 		for {
 			// Not a raw call: it may wait for a disk.
-			sent, err = unix.Sendfile(c.fd, int(fd), &offset, n)
+			sent, err = unix.Sendfile(int(c.fd), int(fd), &offset, n)
 			if err != unix.EINTR {
 				return
 			}

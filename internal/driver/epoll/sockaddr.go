@@ -43,7 +43,7 @@ func runControl(control driver.Control, fd, family int, addr net.Addr) error {
 	case unix.AF_INET6:
 		network += "6"
 	}
-	return control(network, addr.String(), &rawConn{&fd})
+	return control(network, addr.String(), &rawConn{func() int { return fd }})
 }
 
 // sockaddr gives the kernel's form of the address of a stream socket, and its

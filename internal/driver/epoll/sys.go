@@ -50,3 +50,14 @@ func write(fd int, p []byte) (int, error) {
 		}
 	}
 }
+
+// accept accepts a connection, and puts its peer's address into from.
+func accept(fd int, from *rawPeer) (int, error) {
+	size := uint32(len(from))
+	n, _, e := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd),
+		uintptr(unsafe.Pointer(from)), uintptr(unsafe.Pointer(&size)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+	if e != 0 {
+		return -1, e
+	}
+	return int(n), nil
+}

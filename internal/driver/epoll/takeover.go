@@ -30,7 +30,7 @@ func (d *Driver) FromConn(nc net.Conn) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{d: d, fd: fd, local: nc.LocalAddr(), remote: nc.RemoteAddr()}, nil
+	return &conn{d: d, fd: int32(fd), ends: &ends{nc.LocalAddr(), nc.RemoteAddr()}}, nil
 }
 
 // FromListener implements [driver.Driver]. It takes a [net.TCPListener] or a
