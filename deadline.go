@@ -1,32 +1,31 @@
 package asyncio
 
-import (
-	"os"
-	"time"
-)
+import "time"
 
 // A deadline ends waits at a time, as that of a net.Conn does: it stays until
 // it is set anew. It follows the real clock, as all of net does.
 type deadline struct {
 	timer   *TimerHandle
 	expired bool
-	task    *task // that waits, and is to be interrupted
-	number  uint32
 }
 
-// set makes the deadline t; the zero time is never.
-func (d *deadline) set(l *Loop, t time.Time) {
+// set makes the deadline t, at which expire is called; the zero time is never.
+func (d *deadline) set(l *Loop, t time.Time, expire func()) {
 	d.stop()
 	d.expired = false
 	if t.IsZero() {
 		return
 	}
+	reached := func() {
+		d.expired = true
+		expire()
+	}
 	left := time.Until(t)
 	if left <= 0 {
-		d.expire()
+		reached()
 		return
 	}
-	d.timer = l.CallLater(left, d.expire)
+	d.timer = l.CallLater(left, reached)
 }
 
 func (d *deadline) stop() {
@@ -35,15 +34,3 @@ func (d *deadline) stop() {
 		d.timer = nil
 	}
 }
-
-func (d *deadline) expire() {
-	d.expired = true
-	if d.task != nil {
-		d.task.interrupt(d.number, os.ErrDeadlineExceeded)
-	}
-}
-
-// arm makes the deadline interrupt the next wait of t, until disarm.
-func (d *deadline) arm(t *task) { d.task, d.number = t, t.waits+1 }
-
-func (d *deadline) disarm() { d.task = nil }

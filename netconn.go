@@ -38,16 +38,16 @@ func (c *netConn) SetDeadline(t time.Time) error {
 }
 
 func (c *netConn) SetReadDeadline(t time.Time) error {
-	return c.setDeadline(&c.s.StreamWriter.sock.readBy, t)
+	return c.setDeadline((*pullSocket).setReadDeadline, t)
 }
 
 // SetWriteDeadline bounds how long a Write is held up. It never drops what is
 // queued.
 func (c *netConn) SetWriteDeadline(t time.Time) error {
-	return c.setDeadline(&c.s.StreamWriter.sock.writeBy, t)
+	return c.setDeadline((*pullSocket).setWriteDeadline, t)
 }
 
-func (c *netConn) setDeadline(d *deadline, t time.Time) error {
+func (c *netConn) setDeadline(set func(*pullSocket, time.Time), t time.Time) error {
 	if err := onLoop(); err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (c *netConn) setDeadline(d *deadline, t time.Time) error {
 	if s.closed {
 		return net.ErrClosed
 	}
-	d.set(s.loop, t)
+	set(s, t)
 	return nil
 }
 

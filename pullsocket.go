@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"time"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
 )
@@ -21,12 +22,25 @@ type pullSocket struct {
 	taken   int    // bytes read since a read has let others run
 	given   int    // bytes written since a write has
 	arrived future // what that task waits for, made new for each wait
+	rare    *pullRare
+
+	onClosed closeWatcher // told once when the descriptor is gone
+}
+
+// pullRare is what few sockets have, apart because there may be very many.
+type pullRare struct {
+	tls     *tlsLayer // between the socket and its stream
 	readBy  deadline
 	writeBy deadline
+	drained waitList // who waits for the queue to sink
+	ended   waitList // who waits for the descriptor to be closed
+}
 
-	drained  waitList
-	ended    waitList     // who waits for the descriptor to be closed
-	onClosed closeWatcher // told once when it is
+func (s *pullSocket) withRare() *pullRare {
+	if s.rare == nil {
+		s.rare = new(pullRare)
+	}
+	return s.rare
 }
 
 // A closeWatcher is told that a socket's descriptor is gone.
@@ -49,23 +63,31 @@ func (s *pullSocket) readable() {
 // flow implements socketOwner.
 func (s *pullSocket) flow() {
 	if !s.paused {
-		s.drained.fire(nil)
+		s.fireDrained(nil)
 	}
 }
 
 // broken implements socketOwner.
-func (s *pullSocket) broken() { s.drained.fire(s.failed) }
+func (s *pullSocket) broken() { s.fireDrained(s.failed) }
+
+func (s *pullSocket) fireDrained(err error) {
+	if s.rare != nil {
+		s.rare.drained.fire(err)
+	}
+}
 
 // gone implements socketOwner.
 func (s *pullSocket) gone(reason, closeErr error) {
-	s.readBy.stop()
-	s.writeBy.stop()
 	if reason == nil {
 		reason = net.ErrClosed
 	}
 	s.interruptReader(reason)
-	s.drained.fire(reason)
-	s.ended.fire(closeErr)
+	if r := s.rare; r != nil {
+		r.readBy.stop()
+		r.writeBy.stop()
+		r.drained.fire(reason)
+		r.ended.fire(closeErr)
+	}
 	if s.onClosed != nil {
 		s.onClosed.socketClosed()
 	}
@@ -82,7 +104,7 @@ func (s *pullSocket) read(t *task, level context.Context, p []byte) (int, error)
 	s.reading = true
 	for {
 		err := s.turn(t)
-		if err == nil && s.readBy.expired && !s.closed {
+		if err == nil && s.rare != nil && s.rare.readBy.expired && !s.closed {
 			err = os.ErrDeadlineExceeded
 		}
 		if err == nil {
@@ -94,9 +116,7 @@ func (s *pullSocket) read(t *task, level context.Context, p []byte) (int, error)
 			}
 			s.taken = 0
 			s.arrived = future{loop: s.loop}
-			s.readBy.arm(t)
 			err = t.wait(&s.arrived, level)
-			s.readBy.disarm()
 		}
 		if err != nil {
 			s.reading = false
@@ -124,12 +144,21 @@ func (s *pullSocket) drain(t *task, level context.Context) error {
 	if !s.paused {
 		return nil
 	}
-	if s.writeBy.expired {
+	r := s.withRare()
+	if r.writeBy.expired {
 		return os.ErrDeadlineExceeded
 	}
-	s.writeBy.arm(t)
-	defer s.writeBy.disarm()
-	return s.drained.wait(t, level)
+	return r.drained.wait(t, level)
+}
+
+// setReadDeadline bounds reads, the one that waits now too.
+func (s *pullSocket) setReadDeadline(t time.Time) {
+	s.withRare().readBy.set(s.loop, t, func() { s.interruptReader(os.ErrDeadlineExceeded) })
+}
+
+// setWriteDeadline bounds how long writers are held up.
+func (s *pullSocket) setWriteDeadline(t time.Time) {
+	s.withRare().writeBy.set(s.loop, t, func() { s.fireDrained(os.ErrDeadlineExceeded) })
 }
 
 // close closes the descriptor after what was written; a task that reads is
@@ -153,5 +182,5 @@ func (s *pullSocket) waitClosed(t *task, level context.Context) error {
 	if s.closed {
 		return nil
 	}
-	return s.ended.wait(t, level)
+	return s.withRare().ended.wait(t, level)
 }

@@ -171,7 +171,7 @@ func (w *StreamWriter) Sendfile(ctx context.Context, f *os.File, offset, count i
 	if err != nil {
 		return 0, err
 	}
-	return w.sock.sendfile(t, level, w, w.tls != nil, f, offset, count)
+	return w.sock.sendfile(t, level, w, w.tls() != nil, f, offset, count)
 }
 
 func (s *socket) sendfile(t *task, level context.Context, to copySink, secure bool, file *os.File, offset, count int64) (int64, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -217,6 +218,58 @@ func TestNetConnDeadlines(t *testing.T) {
 		if err := c.SetDeadline(noTime); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("SetDeadline after Close gave %v", err)
 		}
+		shutdown(t, ctx, srv)
+	})
+}
+
+func TestNetConnDeadlineEndsAReadThatWaits(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		srv := serve(t, ctx, echo)
+		c := dial(t, ctx, srv.Addr()).Conn()
+		reader := asyncio.Go(ctx, func(context.Context) error {
+			_, err := c.Read(make([]byte, 1))
+			return err
+		})
+		asyncio.Sleep(ctx, 0)
+		if err := c.SetReadDeadline(timeSoon()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := reader.Await(ctx); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("the reader got %v", err)
+		}
+		c.Close()
+		shutdown(t, ctx, srv)
+	})
+}
+
+func TestNetConnDeadlineEndsAllWritesThatAreHeldUp(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		leave := asyncio.NewEvent()
+		srv := serve(t, ctx, func(ctx context.Context, s *asyncio.Stream) error {
+			return leave.Wait(ctx) // and read nothing
+		})
+		c := dial(t, ctx, srv.Addr()).Conn()
+		var writers []*asyncio.Task[struct{}]
+		for range 2 {
+			writers = append(writers, asyncio.Go(ctx, func(context.Context) error {
+				for {
+					if _, err := c.Write(make([]byte, 1<<20)); err != nil {
+						return err
+					}
+				}
+			}))
+		}
+		asyncio.Sleep(ctx, 0)
+		if err := c.SetWriteDeadline(timeSoon()); err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range writers {
+			if _, err := w.Await(ctx); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("a writer got %v", err)
+			}
+		}
+		leave.Set()
+		c.Close()
 		shutdown(t, ctx, srv)
 	})
 }

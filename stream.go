@@ -53,7 +53,7 @@ func (c *connection) secure(t *task, level context.Context, cfg *tls.Config, ser
 	if err != nil {
 		return err
 	}
-	c.writer.tls, c.reader.src = layer, layer
+	c.sock.withRare().tls, c.reader.src = layer, layer
 	return nil
 }
 
@@ -128,7 +128,7 @@ func (s *Stream) startTLS(ctx context.Context, cfg *tls.Config, server bool) err
 	if err != nil {
 		return err
 	}
-	if w.tls != nil {
+	if w.tls() != nil {
 		return fmt.Errorf("start TLS: %w: the stream has TLS already", ErrInvalidState)
 	}
 	if cfg == nil || !server && cfg.ServerName == "" && !cfg.InsecureSkipVerify {
@@ -139,6 +139,6 @@ func (s *Stream) startTLS(ctx context.Context, cfg *tls.Config, server bool) err
 		w.sock.abort(err)
 		return fmt.Errorf("start TLS: %w", err)
 	}
-	w.tls, r.src = layer, layer
+	w.sock.withRare().tls, r.src = layer, layer
 	return nil
 }

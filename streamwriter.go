@@ -10,9 +10,14 @@ import (
 //
 // All methods are for the loop's goroutine; those that wait need a running
 // task.
-type StreamWriter struct {
-	sock *pullSocket
-	tls  *tlsLayer // nil: plain
+type StreamWriter struct{ sock *pullSocket }
+
+// tls gives the TLS between the stream and its socket; nil: plain.
+func (w *StreamWriter) tls() *tlsLayer {
+	if w.sock.rare == nil {
+		return nil
+	}
+	return w.sock.rare.tls
 }
 
 // Write writes p, as [io.Writer] says. What the kernel does not take at once is
@@ -42,8 +47,8 @@ func (w *StreamWriter) write(ctx context.Context, p []byte) (int, error) {
 
 // put is write that never waits.
 func (w *StreamWriter) put(p []byte) (int, error) {
-	if w.tls != nil {
-		return w.tls.conn.Write(p)
+	if layer := w.tls(); layer != nil {
+		return layer.conn.Write(p)
 	}
 	return w.sock.write(p)
 }
@@ -54,7 +59,7 @@ func (w *StreamWriter) drain(t *task, level context.Context) error { return w.so
 // WriteLines writes several slices, with one system call where that can be.
 // Python: writelines.
 func (w *StreamWriter) WriteLines(bufs ...[]byte) (int, error) {
-	if w.tls == nil {
+	if w.tls() == nil {
 		if err := onLoop(); err != nil {
 			return 0, err
 		}
@@ -140,8 +145,8 @@ func (w *StreamWriter) WriteEOF() error {
 	if err := onLoop(); err != nil {
 		return err
 	}
-	if w.tls != nil && !w.sock.eof {
-		if err := w.tls.conn.CloseWrite(); err != nil {
+	if layer := w.tls(); layer != nil && !w.sock.eof {
+		if err := layer.conn.CloseWrite(); err != nil {
 			return err
 		}
 	}
@@ -155,8 +160,8 @@ func (w *StreamWriter) Close() error {
 	if err := onLoop(); err != nil {
 		return err
 	}
-	if w.tls != nil && w.sock.writable() == nil {
-		_ = w.tls.conn.CloseWrite() // the peer may have gone; closing goes on
+	if layer := w.tls(); layer != nil && w.sock.writable() == nil {
+		_ = layer.conn.CloseWrite() // the peer may have gone; closing goes on
 		w.sock.polite = true        // of TLS 1.3 there is always something: tickets
 	}
 	w.sock.close()
@@ -194,8 +199,8 @@ func (w *StreamWriter) RemoteAddr() net.Addr { return w.sock.conn.RemoteAddr() }
 // ConnectionState gives what the handshake has agreed on; nil for a stream
 // without TLS. Python: get_extra_info('ssl_object').
 func (w *StreamWriter) ConnectionState() *tls.ConnectionState {
-	if w.tls == nil {
-		return nil
+	if layer := w.tls(); layer != nil {
+		return &layer.state
 	}
-	return &w.tls.state
+	return nil
 }

@@ -39,12 +39,12 @@ func startTLS(t *task, level context.Context, s *pullSocket, cfg *tls.Config, se
 	} else {
 		layer.conn = tls.Client(layer.inner, cfg)
 	}
-	s.readBy.set(t.loop, time.Now().Add(timeout))
-	defer s.readBy.set(t.loop, time.Time{})
+	s.setReadDeadline(time.Now().Add(timeout))
+	defer s.setReadDeadline(time.Time{})
 	// A context with an end of its own makes crypto/tls start a goroutine that
 	// waits for it; here the read ends by itself.
 	if err := layer.conn.HandshakeContext(context.WithoutCancel((*taskContext)(t))); err != nil {
-		if s.readBy.expired {
+		if s.rare.readBy.expired {
 			return nil, fmt.Errorf("TLS handshake: %w", &TimeoutError{})
 		}
 		if e := unwrapTemporary(err); e != err {
