@@ -68,7 +68,7 @@ func (s *pullSocket) flow() {
 }
 
 // broken implements socketOwner.
-func (s *pullSocket) broken() { s.fireDrained(s.failed) }
+func (s *pullSocket) broken() { s.fireDrained(s.failure()) }
 
 func (s *pullSocket) fireDrained(err error) {
 	if s.rare != nil {
@@ -138,8 +138,8 @@ func (s *pullSocket) turn(t *task) error {
 // drain suspends t until the queue has sunk to the low-water mark, if it is
 // above the high one.
 func (s *pullSocket) drain(t *task, level context.Context) error {
-	if s.failed != nil {
-		return s.failed
+	if err := s.failure(); err != nil {
+		return err
 	}
 	if !s.paused {
 		return nil

@@ -35,7 +35,7 @@ var errCopy = errors.New("asyncio: the kernel cannot send this file")
 // sendFile sends what the kernel takes of the file, and what is behind it when
 // that is all. Its error is the socket's.
 func (s *socket) sendFile() error {
-	f := s.sending
+	f := s.out.sending
 	for budget := int64(sendfileAtOnce); f.left > 0; {
 		if budget <= 0 {
 			s.schedule()
@@ -54,11 +54,11 @@ func (s *socket) sendFile() error {
 				err = errCopy
 			}
 			s.endFile(err)
-			return s.queue.flush(s.conn)
+			return s.out.queue.flush(s.conn)
 		}
 	}
 	s.endFile(nil)
-	return s.queue.flush(s.conn)
+	return s.out.queue.flush(s.conn)
 }
 
 // fileTrouble says whether an error of sending a file is about the file and not
@@ -74,9 +74,9 @@ func fileTrouble(err error) bool {
 
 // endFile ends the sending of a file; what is behind it is the queue then.
 func (s *socket) endFile(err error) {
-	f := s.sending
-	s.sending = nil
-	s.queue.append(&f.behind)
+	f := s.out.sending
+	s.out.sending = nil
+	s.out.queue.append(&f.behind)
 	if f.done.state != pending {
 		return
 	}
@@ -98,10 +98,10 @@ func (s *socket) kernelSendfile(t *task, level context.Context, file *os.File, o
 	}
 	f := &fileSend{sender: sender, file: file, offset: offset, left: count}
 	f.done.loop = s.loop
-	s.sending = f
+	s.output().sending = f
 	s.schedule()
 	err := t.wait(&f.done, level)
-	if s.sending == f { // the wait was interrupted: the rest is not sent
+	if s.out.sending == f { // the wait was interrupted: the rest is not sent
 		s.endFile(nil)
 		s.schedule()
 	}
@@ -113,7 +113,7 @@ func (s *socket) checkSendfile(file *os.File, offset, count int64) (int64, error
 	if err := s.writable(); err != nil {
 		return 0, fmt.Errorf("sendfile: %w", err)
 	}
-	if s.sending != nil {
+	if s.sendsFile() {
 		return 0, fmt.Errorf("sendfile: %w: another file is being sent", ErrInvalidState)
 	}
 	count, err := checkFile(file, offset, count)

@@ -29,12 +29,8 @@ type socket struct {
 	loop  *Loop
 	conn  driver.Conn
 	owner socketOwner
+	out   *outgoing // nil: all that was written was taken at once
 
-	queue     writeQueue
-	sending   *fileSend // a file that is sent after the queue
-	high, low int
-
-	failed     error // why writing has failed
 	prev, next *socket
 
 	mayRead bool // a read may give something; false: the driver will say when
@@ -50,6 +46,23 @@ type socket struct {
 	closing   bool // close after the queue
 	polite    bool // close without a reset because of what was not read
 	closed    bool // the descriptor is gone
+}
+
+// An outgoing is what a socket has to remember of its writing. It is made when
+// there is something: most sockets never need one, and there may be very many.
+type outgoing struct {
+	queue     writeQueue
+	sending   *fileSend // a file that is sent after the queue
+	high, low int
+	failed    error // why writing has failed
+}
+
+// output gives the socket's outgoing, which it makes if there is none.
+func (s *socket) output() *outgoing {
+	if s.out == nil {
+		s.out = &outgoing{high: defaultHighWater, low: defaultLowWater}
+	}
+	return s.out
 }
 
 // A socketOwner is told what happens to a socket. It must only take note: it
@@ -70,7 +83,6 @@ var _ driver.Handler = (*socket)(nil)
 
 func (s *socket) init(l *Loop, owner socketOwner) {
 	s.loop, s.owner = l, owner
-	s.high, s.low = defaultHighWater, defaultLowWater
 }
 
 // attach gives the socket its descriptor, of which it is told from now on.
@@ -93,7 +105,7 @@ func (s *socket) Ready(e driver.Event) {
 		s.mayRead = true
 		s.owner.readable()
 	}
-	if e&driver.Writable != 0 && (s.queue.size > 0 || s.sending != nil || s.eof || s.closing) {
+	if e&driver.Writable != 0 && (s.unsent() || s.eof || s.closing) {
 		s.schedule()
 	}
 }
@@ -124,8 +136,16 @@ func (s *socket) readNow(p []byte) (int, error) {
 	return n, err
 }
 
+// unsent says whether there is something that the kernel has not taken.
+func (s *socket) unsent() bool {
+	return s.out != nil && (s.out.queue.size > 0 || s.out.sending != nil)
+}
+
+// sendsFile says whether a file is being sent.
+func (s *socket) sendsFile() bool { return s.out != nil && s.out.sending != nil }
+
 // direct says whether what is written now may go to the kernel at once.
-func (s *socket) direct() bool { return s.queue.size == 0 && s.sending == nil && !s.corked }
+func (s *socket) direct() bool { return !s.corked && !s.unsent() }
 
 // write writes p or queues it. It never suspends.
 func (s *socket) write(p []byte) (int, error) {
@@ -148,12 +168,13 @@ func (s *socket) enqueue(p []byte) {
 	if len(p) == 0 {
 		return
 	}
-	if s.sending != nil {
-		s.sending.behind.push(p)
+	o := s.output()
+	if o.sending != nil {
+		o.sending.behind.push(p)
 	} else {
-		s.queue.push(p)
+		o.queue.push(p)
 	}
-	if !s.paused && s.queued() > s.high {
+	if !s.paused && s.queued() > o.high {
 		s.paused = true
 		s.owner.flow()
 	}
@@ -162,10 +183,14 @@ func (s *socket) enqueue(p []byte) {
 // queued is the number of bytes that were written and that the kernel has not
 // taken.
 func (s *socket) queued() int {
-	if s.sending != nil {
-		return s.queue.size + s.sending.behind.size
+	switch o := s.out; {
+	case o == nil:
+		return 0
+	case o.sending != nil:
+		return o.queue.size + o.sending.behind.size
+	default:
+		return o.queue.size
 	}
-	return s.queue.size
 }
 
 // writev is write for several slices, with one system call if it can be.
@@ -195,7 +220,7 @@ func (s *socket) writev(bufs [][]byte) (int, error) {
 // uncork writes what was queued while corked was set.
 func (s *socket) uncork() {
 	s.corked = false
-	if !s.closed && s.queue.size > 0 {
+	if !s.closed && s.unsent() {
 		s.flush()
 	}
 }
@@ -203,14 +228,25 @@ func (s *socket) uncork() {
 // writable says why nothing can be written any more, if so.
 func (s *socket) writable() error {
 	switch {
-	case s.failed != nil:
-		return s.failed
-	case s.closing || s.closed:
+	case s.failure() != nil:
+		return s.failure()
+	case s.closing:
 		return net.ErrClosed
 	case s.readOnly:
 		return fmt.Errorf("asyncio: write to the reading end of a pipe: %w", errors.ErrUnsupported)
 	case s.eof:
 		return fmt.Errorf("asyncio: write after the end was written: %w", net.ErrClosed)
+	}
+	return nil
+}
+
+// failure gives why writing has failed, if it has.
+func (s *socket) failure() error {
+	switch {
+	case s.out != nil && s.out.failed != nil:
+		return s.out.failed
+	case s.closed:
+		return net.ErrClosed
 	}
 	return nil
 }
@@ -225,24 +261,26 @@ func (s *socket) run() {
 
 // flush writes what the kernel takes of what is queued.
 func (s *socket) flush() {
-	err := s.queue.flush(s.conn)
-	if err == nil && s.sending != nil {
-		err = s.sendFile()
-	}
-	if err != nil && err != driver.ErrWouldBlock {
-		s.fail(err)
-		return
-	}
-	if s.paused && s.queued() <= s.low {
-		s.paused = false
-		s.owner.flow()
+	if o := s.out; o != nil {
+		err := o.queue.flush(s.conn)
+		if err == nil && o.sending != nil {
+			err = s.sendFile()
+		}
+		if err != nil && err != driver.ErrWouldBlock {
+			s.fail(err)
+			return
+		}
+		if s.paused && s.queued() <= o.low {
+			s.paused = false
+			s.owner.flow()
+		}
 	}
 	s.settleEnd()
 }
 
 // settleEnd does what was to be done when all is written.
 func (s *socket) settleEnd() {
-	if s.queue.size > 0 || s.sending != nil || s.closed {
+	if s.unsent() || s.closed {
 		return
 	}
 	if s.closing || s.eof && s.oneWay {
@@ -278,12 +316,20 @@ func waterMarks(low, high int) (int, int) {
 
 // setLimits sets the water marks.
 func (s *socket) setLimits(low, high int) {
-	low, high = waterMarks(low, high)
-	s.low, s.high = low, high
-	if paused := s.queued() > high; paused != s.paused {
+	o := s.output()
+	o.low, o.high = waterMarks(low, high)
+	if paused := s.queued() > o.high; paused != s.paused {
 		s.paused = paused
 		s.owner.flow()
 	}
+}
+
+// limits gives the water marks.
+func (s *socket) limits() (low, high int) {
+	if s.out == nil {
+		return defaultLowWater, defaultHighWater
+	}
+	return s.out.low, s.out.high
 }
 
 // writeEOF ends this side's half after what was written.
@@ -299,16 +345,16 @@ func (s *socket) writeEOF() error {
 	if s.closed {
 		return nil // a pipe
 	}
-	return s.failed
+	return s.failure()
 }
 
 // fail notes that writing does not work any more. What the peer has sent can
 // still be read: often that says why.
 func (s *socket) fail(err error) {
-	if s.failed != nil || s.closed {
+	if s.failure() != nil {
 		return
 	}
-	s.failed = err
+	s.output().failed = err
 	s.drop(err)
 	s.paused = false
 	s.owner.broken()
@@ -319,11 +365,13 @@ func (s *socket) fail(err error) {
 
 // drop forgets what was not written.
 func (s *socket) drop(why error) {
-	s.queue.clear()
-	if s.sending != nil {
-		s.endFile(why)
-		s.queue.clear()
+	if s.out == nil {
+		return
 	}
+	if s.out.sending != nil {
+		s.endFile(why)
+	}
+	s.out.queue.clear()
 }
 
 // close closes the descriptor after what was written.
@@ -342,23 +390,27 @@ func (s *socket) abort(reason error) {
 		return
 	}
 	s.closing = true
-	if s.queue.size > 0 || s.sending != nil {
+	if s.unsent() {
 		s.conn.Reset()
 	}
 	s.finish(reason)
 }
 
+// abortFailed closes the descriptor when writing has failed.
+func (s *socket) abortFailed() {
+	if err := s.failure(); err != nil {
+		s.abort(err)
+	}
+}
+
 func (s *socket) finish(reason error) {
+	if reason != nil && s.failure() == nil {
+		s.output().failed = reason
+	}
 	s.closed, s.closing = true, true
 	s.loop.sockets.remove(s)
 	closeErr := s.conn.Close()
-	if s.failed == nil {
-		s.failed = net.ErrClosed
-		if reason != nil {
-			s.failed = reason
-		}
-	}
-	s.drop(s.failed)
+	s.drop(s.failure())
 	s.paused = false
 	s.owner.gone(reason, closeErr)
 }

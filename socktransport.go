@@ -80,7 +80,7 @@ func (t *transport) flow() {
 
 // broken implements socketOwner. What the peer has sent is received first.
 func (t *transport) broken() {
-	t.reason = t.sock.failed
+	t.reason = t.sock.failure()
 	t.sock.mayRead = true
 	t.schedule()
 }
@@ -94,7 +94,7 @@ func (t *transport) gone(reason, _ error) {
 		t.tls.stop()
 	}
 	if t.drainers != nil {
-		t.drainers.fire(t.sock.failed)
+		t.drainers.fire(t.sock.failure())
 	}
 	if t.sock.loop.closing { // there will be no further turn
 		t.scheduled = true
@@ -120,7 +120,7 @@ func (t *transport) run() {
 		t.schedule() // whoever waits for the connection runs before data comes
 		return
 	}
-	if t.toldPaused != s.paused && s.failed == nil {
+	if t.toldPaused != s.paused && s.failure() == nil {
 		t.tellFlow()
 	}
 	if t.tls != nil {
@@ -213,9 +213,7 @@ func (t *transport) reads() bool {
 func (t *transport) read() {
 	s := &t.sock
 	if !t.reads() {
-		if s.failed != nil {
-			s.abort(s.failed)
-		}
+		s.abortFailed()
 		return
 	}
 	if !s.mayRead {
@@ -234,13 +232,11 @@ func (t *transport) read() {
 			t.schedule()
 		}
 	case err == driver.ErrWouldBlock:
-		if s.failed != nil {
-			s.abort(s.failed)
-		}
-	case err == io.EOF && s.failed == nil:
+		s.abortFailed()
+	case err == io.EOF && s.failure() == nil:
 		t.eof()
 	case err == io.EOF: // the system tells of a reset once, and a write has been told
-		s.abort(s.failed)
+		s.abortFailed()
 	default:
 		s.abort(err)
 	}
@@ -374,7 +370,7 @@ func (t *transport) Protocol() Protocol { return t.protocol }
 
 func (t *transport) SetWriteBufferLimits(low, high int) { t.sock.setLimits(low, high) }
 
-func (t *transport) WriteBufferLimits() (low, high int) { return t.sock.low, t.sock.high }
+func (t *transport) WriteBufferLimits() (low, high int) { return t.sock.limits() }
 
 func (t *transport) WriteBufferSize() int { return t.sock.queued() }
 
@@ -397,8 +393,8 @@ func (t *transport) Loop() *Loop { return t.sock.loop }
 
 // drain suspends task while more is queued than the high-water mark.
 func (t *transport) drain(task *task, level context.Context) error {
-	if t.sock.failed != nil {
-		return t.sock.failed
+	if err := t.sock.failure(); err != nil {
+		return err
 	}
 	if !t.sock.paused {
 		return nil

@@ -120,9 +120,7 @@ func (l *tlsTransport) read() {
 		return
 	}
 	if !t.reads() {
-		if s.failed != nil {
-			s.abort(s.failed)
-		}
+		s.abortFailed()
 		return
 	}
 	p := t.buffer()
@@ -142,9 +140,7 @@ func (l *tlsTransport) read() {
 	case err == nil:
 		t.schedule()
 	case err == errNoRecord:
-		if s.failed != nil {
-			s.abort(s.failed)
-		}
+		s.abortFailed()
 	case err == io.EOF && !l.ended:
 		t.eof()
 	case l.ended:
@@ -162,9 +158,7 @@ func (l *tlsTransport) discard() {
 		switch {
 		case err == nil:
 		case err == errNoRecord:
-			if t.sock.failed != nil {
-				t.sock.abort(t.sock.failed)
-			}
+			t.sock.abortFailed()
 			return
 		default:
 			t.sock.close()
@@ -253,10 +247,10 @@ func (l *tlsTransport) close() {
 		return
 	}
 	l.closing = true
-	if !s.eof && s.failed == nil {
+	if !s.eof && s.failure() == nil {
 		_ = l.conn.CloseWrite() // when it fails, so does what follows
 	}
-	if t.readEnded || s.failed != nil {
+	if t.readEnded || s.failure() != nil {
 		s.close()
 		return
 	}
@@ -338,7 +332,7 @@ func (l *Loop) StartTLS(ctx context.Context, t Transport, cfg *tls.Config, serve
 	case err != nil:
 	case tr.tls != nil:
 		err = fmt.Errorf("%w: the transport has TLS already", ErrInvalidState)
-	case tr.sock.sending != nil:
+	case tr.sock.sendsFile():
 		err = fmt.Errorf("%w: a file is being sent", ErrInvalidState)
 	case cfg == nil || !server && cfg.ServerName == "" && !cfg.InsecureSkipVerify:
 		err = errors.New("the configuration needs a ServerName, or InsecureSkipVerify")
