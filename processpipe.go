@@ -42,8 +42,7 @@ var _ streamSource = (*outputPipe)(nil)
 func (l *Loop) newOutputPipe(f *os.File, limit int, onEnd func()) (*outputPipe, error) {
 	p := &outputPipe{onEnd: onEnd}
 	p.sock.init(l)
-	p.reader.init(l, limit)
-	p.reader.src = p
+	p.reader.init(p, limit)
 	conn, err := p.sock.attachFile(f)
 	if err != nil {
 		return p, err
@@ -73,7 +72,10 @@ func (p *outputPipe) schedule() {
 	}
 }
 
-// read is for a task.
+// eventLoop implements streamSource.
+func (p *outputPipe) eventLoop() *Loop { return p.sock.loop }
+
+// read implements streamSource.
 func (p *outputPipe) read(t *task, level context.Context, b []byte) (int, error) {
 	n, err := p.sock.read(t, level, b)
 	if err != nil && readEnd(err) {
@@ -91,10 +93,9 @@ func (p *outputPipe) run() {
 	if p.sock.reading {
 		return // a task reads, and comes back to this when it is done
 	}
-	for !p.ended && !p.sock.closed && p.sock.mayRead && r.buffered() < 2*r.limit {
-		r.grow()
-		n, err := p.sock.readNow(r.buf[len(r.buf):cap(r.buf)])
-		r.buf = r.buf[:len(r.buf)+n]
+	for !p.ended && !p.sock.closed && p.sock.mayRead && r.buffered() < 2*int(r.limit) {
+		n, err := p.sock.readNow(r.room())
+		r.in.buf = r.in.buf[:len(r.in.buf)+n]
 		switch {
 		case err == nil || err == driver.ErrWouldBlock:
 		case readEnd(err):
@@ -105,9 +106,7 @@ func (p *outputPipe) run() {
 			p.end()
 		}
 	}
-	if r.buffered() == 0 {
-		r.buf, r.off = nil, 0
-	}
+	r.release()
 }
 
 // end closes the pipe, of which all was read.

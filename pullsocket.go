@@ -53,6 +53,9 @@ var (
 
 func (s *pullSocket) init(l *Loop) { s.socket.init(l, s) }
 
+// eventLoop implements streamSource.
+func (s *pullSocket) eventLoop() *Loop { return s.loop }
+
 // readable implements socketOwner.
 func (s *pullSocket) readable() {
 	if s.reading && s.arrived.state == pending {

@@ -31,20 +31,16 @@ type connection struct {
 // newConnection makes a stream that is not attached to a descriptor yet.
 func newConnection(l *Loop, limit int) *connection {
 	c := &connection{}
-	c.reader.init(l, limit)
+	c.sock.init(l)
+	c.reader.init(&c.sock, limit)
 	c.writer.sock = &c.sock
 	c.stream = Stream{&c.reader, &c.writer}
-	c.sock.init(l)
 	return c
 }
 
 // attach gives the stream its descriptor.
 func (c *connection) attach(conn driver.Conn) error {
-	if err := c.sock.attach(conn); err != nil {
-		return err
-	}
-	c.reader.src = &c.sock
-	return nil
+	return c.sock.attach(conn)
 }
 
 // secure puts TLS between the stream and its descriptor.
@@ -58,7 +54,7 @@ func (c *connection) secure(t *task, level context.Context, cfg *tls.Config, ser
 }
 
 // Loop gives the stream's loop.
-func (s *Stream) Loop() *Loop { return s.StreamReader.loop }
+func (s *Stream) Loop() *Loop { return s.StreamWriter.sock.loop }
 
 // SyscallConn gives access to the descriptor, for options of the system's. It
 // is not to be read from, written to or closed. Python:

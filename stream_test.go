@@ -308,6 +308,29 @@ func TestSecondReaderGetsAnError(t *testing.T) {
 	})
 }
 
+func TestATaskMayTakeWhatAnotherOneWaitsToComplete(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		srv := serve(t, ctx, echo)
+		s := dial(t, ctx, srv.Addr())
+		s.Write([]byte("one "))
+		if got, err := s.ReadExactly(ctx, 1); string(got) != "o" || err != nil {
+			t.Fatalf("got %q, %v", got, err)
+		}
+		waits := asyncio.CreateTask(ctx, func(ctx context.Context) ([]byte, error) { return s.ReadLine(ctx) })
+		asyncio.Sleep(ctx, 0)
+		p := make([]byte, 10)
+		if n, err := s.Read(p); string(p[:n]) != "ne " || err != nil {
+			t.Errorf("got %q, %v", p[:n], err)
+		}
+		s.Write([]byte("two\n"))
+		if got, err := waits.Await(ctx); string(got) != "two\n" || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+		s.Close()
+		shutdown(t, ctx, srv)
+	})
+}
+
 func TestCloseEndsARead(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		srv := serve(t, ctx, echo)

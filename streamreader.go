@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"math"
 	"slices"
 )
 
@@ -61,19 +62,24 @@ const (
 // that wait need a running task. A reader with nothing left in its buffer owns
 // no buffer.
 type StreamReader struct {
-	loop  *Loop
-	limit int
-	src   streamSource // nil: fed by hand
+	src   streamSource
+	in    *incoming // nil: nothing was ever buffered
+	limit int32
+	eof   bool
+}
 
-	buf     []byte // buf[off:] is what has come and was not read
-	off     int
-	eof     bool
-	err     error   // set by SetError: all reads give it
-	waiting *future // what a task waits for, on a reader that is fed by hand
+// An incoming is what a reader holds. It is made when there is something: who
+// reads into a buffer of his own needs none, and there may be very many.
+type incoming struct {
+	buf []byte // buf[off:] is what has come and was not read
+	off int
+	err error // set by SetError: all reads give it
 }
 
 // A streamSource is where a reader's bytes come from.
 type streamSource interface {
+	// eventLoop gives the loop that it belongs to.
+	eventLoop() *Loop
 	// read gives at least one byte, or an error: io.EOF at the end, and
 	// ErrConcurrentRead inside another read. It suspends t until it can.
 	read(t *task, level context.Context, p []byte) (int, error)
@@ -84,15 +90,47 @@ type streamSource interface {
 // when it is not positive. Python: StreamReader(limit, loop).
 func NewStreamReader(l *Loop, limit int) *StreamReader {
 	r := &StreamReader{}
-	r.init(l, limit)
+	r.init(&handFeed{loop: l}, limit)
 	return r
 }
 
-func (r *StreamReader) init(l *Loop, limit int) {
+func (r *StreamReader) init(src streamSource, limit int) {
 	if limit <= 0 {
 		limit = defaultLimit
 	}
-	r.loop, r.limit = l, limit
+	r.src, r.limit = src, int32(min(limit, math.MaxInt32))
+}
+
+// handFeed is the source of a reader that is fed by hand: what comes is in the
+// reader's buffer already, and there is only to wait for it.
+type handFeed struct {
+	loop    *Loop
+	waiting *future // what a task waits for
+}
+
+func (h *handFeed) eventLoop() *Loop { return h.loop }
+
+// read gives no byte: it waits until there is something in the buffer, or the
+// end has come.
+func (h *handFeed) read(t *task, level context.Context, _ []byte) (int, error) {
+	if h.waiting != nil {
+		return 0, ErrConcurrentRead
+	}
+	f := &future{loop: h.loop}
+	h.waiting = f
+	err := t.wait(f, level)
+	// As in Python, a reader that has waited forgets whoever waits, also when
+	// that is another by now: one task at a time may read.
+	h.waiting = nil
+	return 0, err
+}
+
+// held gives what the reader holds, to add to it.
+func (r *StreamReader) held() *incoming {
+	if r.in == nil {
+		r.in = &incoming{}
+	}
+	return r.in
 }
 
 // FeedData appends p, which is copied, to what can be read. After FeedEOF it
@@ -104,7 +142,8 @@ func (r *StreamReader) FeedData(p []byte) {
 	if len(p) == 0 {
 		return
 	}
-	r.buf = append(r.buf, p...)
+	in := r.held()
+	in.buf = append(in.buf, p...)
 	r.wake(nil)
 }
 
@@ -117,19 +156,28 @@ func (r *StreamReader) FeedEOF() {
 // SetError makes this read and all that follow fail with err, whatever is
 // buffered. Python: set_exception.
 func (r *StreamReader) SetError(err error) {
-	r.err = err
+	r.held().err = err
 	r.wake(err)
 }
 
 // Err gives what SetError was given. Python: exception.
-func (r *StreamReader) Err() error { return r.err }
+func (r *StreamReader) Err() error {
+	if r.in == nil {
+		return nil
+	}
+	return r.in.err
+}
 
 // AtEOF says that all was read and nothing more will come. Python: at_eof.
 func (r *StreamReader) AtEOF() bool { return r.eof && r.buffered() == 0 }
 
 func (r *StreamReader) wake(err error) {
-	f := r.waiting
-	r.waiting = nil
+	h, ok := r.src.(*handFeed)
+	if !ok {
+		return
+	}
+	f := h.waiting
+	h.waiting = nil
 	if f == nil || f.state != pending {
 		return
 	}
@@ -141,17 +189,32 @@ func (r *StreamReader) wake(err error) {
 	}
 }
 
-func (r *StreamReader) buffered() int { return len(r.buf) - r.off }
+func (r *StreamReader) buffered() int { return len(r.unread()) }
+
+// unread is what is in the buffer.
+func (r *StreamReader) unread() []byte {
+	if r.in == nil {
+		return nil
+	}
+	return r.in.buf[r.in.off:]
+}
 
 // take removes n bytes from the buffer. They are the caller's to copy before
 // the next fill.
 func (r *StreamReader) take(n int) []byte {
-	p := r.buf[r.off : r.off+n]
-	r.off += n
-	if r.off == len(r.buf) {
-		r.buf, r.off = nil, 0
+	p := r.unread()[:n]
+	if n > 0 {
+		r.in.off += n
+		r.release()
 	}
 	return p
+}
+
+// release lets go of the buffer when there is nothing in it.
+func (r *StreamReader) release() {
+	if in := r.in; in != nil && in.off == len(in.buf) {
+		in.buf, in.off = nil, 0
+	}
 }
 
 // takeCopy is take for what the caller may keep. Where all is taken, the
@@ -167,42 +230,33 @@ func (r *StreamReader) takeCopy(n int) []byte {
 
 // fill waits until there is more in the buffer, or the end has come.
 func (r *StreamReader) fill(t *task, level context.Context) error {
-	if r.src == nil {
-		return r.waitFed(t, level)
+	var room []byte
+	if _, byHand := r.src.(*handFeed); !byHand {
+		room = r.room()
 	}
-	r.grow()
-	n, err := r.src.read(t, level, r.buf[len(r.buf):cap(r.buf)])
-	r.buf = r.buf[:len(r.buf)+n]
+	n, err := r.src.read(t, level, room)
+	if n > 0 { // in place, unless another task has taken what there was
+		r.in.buf = append(r.in.buf, room[:n]...)
+	}
 	if err == io.EOF {
 		r.eof, err = true, nil
 	}
 	return err
 }
 
-// grow makes room for more at the end of the buffer.
-func (r *StreamReader) grow() {
-	if r.off > 0 && len(r.buf) == cap(r.buf) {
-		r.buf = r.buf[:copy(r.buf, r.buf[r.off:])]
-		r.off = 0
+// room gives room for more at the end of the buffer.
+func (r *StreamReader) room() []byte {
+	in := r.held()
+	if in.off > 0 && len(in.buf) == cap(in.buf) {
+		in.buf = in.buf[:copy(in.buf, in.buf[in.off:])]
+		in.off = 0
 	}
-	if len(r.buf) == cap(r.buf) {
-		grown := make([]byte, len(r.buf), max(firstBuffer, 2*cap(r.buf)))
-		copy(grown, r.buf)
-		r.buf = grown
+	if len(in.buf) == cap(in.buf) {
+		grown := make([]byte, len(in.buf), max(firstBuffer, 2*cap(in.buf)))
+		copy(grown, in.buf)
+		in.buf = grown
 	}
-}
-
-func (r *StreamReader) waitFed(t *task, level context.Context) error {
-	if r.waiting != nil {
-		return ErrConcurrentRead
-	}
-	f := &future{loop: r.loop}
-	r.waiting = f
-	err := t.wait(f, level)
-	// As in Python, a reader that has waited forgets whoever waits, also when
-	// that is another by now: one task at a time may read.
-	r.waiting = nil
-	return err
+	return in.buf[len(in.buf):cap(in.buf)]
 }
 
 // begin is the door of every read.
@@ -210,16 +264,17 @@ func (r *StreamReader) begin(ctx context.Context) (*task, context.Context, error
 	var t *task
 	var level context.Context
 	var err error
+	l := r.src.eventLoop()
 	if ctx == nil {
-		t, err = r.loop.runningTask()
+		t, err = l.runningTask()
 	} else {
 		t, level, err = enter(ctx)
 	}
-	if err == nil && t.loop != r.loop {
+	if err == nil && t.loop != l {
 		err = ErrWrongLoop
 	}
 	if err == nil {
-		err = r.err
+		err = r.Err()
 	}
 	return t, level, err
 }
@@ -240,14 +295,14 @@ func (r *StreamReader) read(ctx context.Context, p []byte) (int, error) {
 		return 0, err
 	}
 	if r.buffered() == 0 && !r.eof {
-		if r.src != nil {
-			n, err := r.src.read(t, level, p)
-			r.eof = err == io.EOF
+		n, err := r.src.read(t, level, p)
+		if err == io.EOF {
+			r.eof = true
+		}
+		if n > 0 || err != nil {
 			return n, err
 		}
-		if err := r.fill(t, level); err != nil {
-			return 0, err
-		}
+		// It is fed by hand.
 	}
 	if r.buffered() == 0 {
 		if r.eof {
@@ -312,17 +367,18 @@ func (r *StreamReader) find(t *task, level context.Context, separators [][]byte)
 			shortest = len(s)
 		}
 	}
+	limit := int(r.limit)
 	from := 0 // before it there is no separator, nor the beginning of one
 	for {
 		if have := r.buffered(); have-from >= shortest {
-			if start, end, ok := firstOf(r.buf[r.off:], from, separators); ok {
-				if start > r.limit {
+			if start, end, ok := firstOf(r.unread(), from, separators); ok {
+				if start > limit {
 					return 0, &LimitOverrunError{Consumed: start, found: true}
 				}
 				return end, nil
 			}
 			from = max(0, have+1-longest)
-			if from > r.limit {
+			if from > limit {
 				return 0, &LimitOverrunError{Consumed: from}
 			}
 		}
@@ -381,7 +437,7 @@ func (r *StreamReader) line(t *task, level context.Context) ([]byte, error) {
 		}
 		return e.Partial, nil
 	case *LimitOverrunError:
-		if rest := r.buf[r.off+e.Consumed:]; bytes.HasPrefix(rest, newline[0]) {
+		if rest := r.unread()[e.Consumed:]; bytes.HasPrefix(rest, newline[0]) {
 			r.take(e.Consumed + 1)
 		} else {
 			r.take(r.buffered())
@@ -429,8 +485,8 @@ func (r *StreamReader) ReadAll(ctx context.Context) ([]byte, error) {
 		if n == 0 { // another task took what had come; as in Python, that is taken for the end
 			return all, nil
 		}
-		if n == len(p) && len(p) < r.limit {
-			p = make([]byte, min(2*len(p), r.limit))
+		if n == len(p) && len(p) < int(r.limit) {
+			p = make([]byte, min(2*len(p), int(r.limit)))
 		}
 	}
 }

@@ -57,6 +57,9 @@ func startTLS(t *task, level context.Context, s *pullSocket, cfg *tls.Config, se
 	return layer, nil
 }
 
+// eventLoop implements streamSource.
+func (l *tlsLayer) eventLoop() *Loop { return l.inner.sock.loop }
+
 // read implements streamSource.
 func (l *tlsLayer) read(_ *task, level context.Context, p []byte) (int, error) {
 	if l.reading {
