@@ -23,12 +23,12 @@ type ownContext interface {
 	owner() (t *task, level context.Context)
 }
 
-// contextBase is what tasks and scopes have for their contexts.
+// contextBase is what tasks and scopes have for their contexts. All but std is
+// fixed; std is asked for from any goroutine.
 type contextBase struct {
 	outer context.Context // whence values come, and for a scope also its end
-
-	// std is asked for from any goroutine; outer is fixed.
-	std atomic.Pointer[stdContext]
+	std   atomic.Pointer[stdContext]
+	from  *contextBase // a task's own has been made from this one
 }
 
 type stdContext struct {
@@ -84,19 +84,44 @@ func (c *contextBase) value(key any) any {
 
 // taskContext is a task as the context that its function is given. It has the
 // values of outer, but neither its deadline nor its end: outer has neither.
+//
+// Most tasks have the values of others, and nobody asks for their Done. So they
+// share a base, until somebody does.
 type taskContext task
 
 func (c *taskContext) owner() (*task, context.Context) { return (*task)(c), nil }
 func (c *taskContext) Deadline() (time.Time, bool)     { return time.Time{}, false }
-func (c *taskContext) Done() <-chan struct{}           { return c.ctx.standard().Done() }
-func (c *taskContext) Err() error                      { return c.ctx.standard().Err() }
+func (c *taskContext) Done() <-chan struct{}           { return c.own().standard().Done() }
+func (c *taskContext) Err() error                      { return c.own().standard().Err() }
 func (c *taskContext) String() string                  { return "asyncio: context of " + (*task)(c).name() }
+
+// own gives a base that the task does not share.
+func (c *taskContext) own() *contextBase {
+	b := c.ctx.Load()
+	if b.from != nil {
+		return b
+	}
+	own := &contextBase{outer: b.outer, from: b}
+	if c.ctx.CompareAndSwap(b, own) {
+		return own
+	}
+	return c.ctx.Load() // another goroutine was faster
+}
+
+// shared gives the base that a task with the same values may share.
+func (c *taskContext) shared() *contextBase {
+	b := c.ctx.Load()
+	if b.from != nil {
+		return b.from
+	}
+	return b
+}
 
 func (c *taskContext) Value(key any) any {
 	if key == (scopeKey{}) {
 		return c
 	}
-	return c.ctx.value(key)
+	return c.ctx.Load().value(key)
 }
 
 // scopeContext is the context of a [Timeout] or a [TaskGroup].
@@ -129,29 +154,35 @@ type scopeKey struct{}
 
 var _, _ ownContext = (*taskContext)(nil), (*scopeContext)(nil)
 
-// valuesOf gives a context that has the values of ctx, and no end, for a new
-// task. It passes over the contexts of this package, so that a task that starts
-// its successor does not leave an ever longer chain of contexts behind it.
-func valuesOf(ctx context.Context) context.Context {
+// baseOf gives a base with the values of ctx, and no end, for a new task. It
+// passes over the contexts of this package, so that a task that starts its
+// successor does not leave an ever longer chain of contexts behind it.
+func baseOf(ctx context.Context) *contextBase {
 	for {
 		switch c := ctx.(type) {
 		case *taskContext:
-			return c.ctx.outer
+			return c.shared()
 		case *scopeContext:
 			ctx = c.outer
-		case endless:
-			return c.Context
+		case baseContext:
+			return c.base
 		default:
 			if ctx == context.Background() {
-				return ctx
+				return &noValues
 			}
-			return context.WithoutCancel(ctx)
+			return &contextBase{outer: context.WithoutCancel(ctx)}
 		}
 	}
 }
 
-// endless is what valuesOf has given, for a caller that needs it again.
-type endless struct{ context.Context }
+var noValues = contextBase{outer: context.Background()}
+
+// baseContext is a base as a context, for many tasks that are to have the same
+// values.
+type baseContext struct {
+	context.Context
+	base *contextBase
+}
 
 // ownerOf finds the task whose context ctx is, or was derived from; nil when
 // there is none. The second result is the context whose end an await has to

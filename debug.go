@@ -171,7 +171,7 @@ func (p *probe) resume(t *task) (ended bool) {
 	}
 	p.what.Store(n.name)
 	if p.tracing && n.trace != nil {
-		ctx := t.ctx.outer
+		ctx := t.ctx.Load().outer
 		defer trace.StartRegion(ctx, "asyncio step").End()
 	}
 	ended = t.loop.coros.Resume(t.co)
@@ -196,12 +196,14 @@ func (p *probe) made(t *task) {
 	if p.debug {
 		n.made = madeHere()
 	}
+	values := t.ctx.Load().outer
 	if p.labels || p.debug {
-		t.ctx.outer = pprof.WithLabels(t.ctx.outer, pprof.Labels("asyncio.task", name))
+		values = pprof.WithLabels(values, pprof.Labels("asyncio.task", name))
 	}
 	if p.tracing {
-		t.ctx.outer, n.trace = trace.NewTask(t.ctx.outer, name)
+		values, n.trace = trace.NewTask(values, name)
 	}
+	t.ctx.Store(&contextBase{outer: values})
 }
 
 // begin is called on a task's coroutine before its function.
@@ -217,7 +219,7 @@ func (p *probe) begin(t *task) {
 		}
 	}
 	if p.labels || p.debug {
-		pprof.SetGoroutineLabels(t.ctx.outer)
+		pprof.SetGoroutineLabels(t.ctx.Load().outer)
 	}
 }
 

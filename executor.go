@@ -66,7 +66,7 @@ func toThread[T any](t *task, level context.Context, fn func(context.Context) (T
 
 // inExecutor runs fn in e, with the values of a context, and waits for it.
 func inExecutor[T any](t *task, level, values context.Context, e Executor, fn func(context.Context) (T, error)) (T, error) {
-	f := runInExecutor(t.loop, valuesOf(values), e, fn)
+	f := runInExecutor(t.loop, baseOf(values).outer, e, fn)
 	if err := t.wait(&f.future, level); err != nil {
 		f.Cancel()
 		var zero T

@@ -520,6 +520,9 @@ func (l *Loop) endTasks() {
 		if l.probe != nil {
 			l.probe.leftAtClose(t)
 		}
+		if t.asleep() {
+			t.sleeping.task = nil
+		}
 		if t.waiter != nil {
 			t.waiter.remove(t)
 		}

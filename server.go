@@ -38,7 +38,7 @@ func StartServer(ctx context.Context, network, address string, handler func(ctx 
 		return nil, err
 	}
 	s := newServer(t.loop, opts)
-	streams := &streamServer{server: s, handler: handler, values: endless{valuesOf(ctx)}}
+	streams := &streamServer{server: s, handler: handler, values: baseContext{ctx, baseOf(ctx)}}
 	s.serve = streams.serve
 	return s.start(t, level, network, address)
 }

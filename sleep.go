@@ -33,13 +33,21 @@ func (t *task) sleep(d time.Duration, level context.Context) error {
 	if s == nil {
 		s = new(sleeper)
 		s.node.Value = s
-		s.done.loop = t.loop
 		t.sleeping = s
 	}
-	s.done.state, s.done.err = pending, nil
+	s.task = t
 	timers := &t.loop.timers
 	timers.Push(&s.node, int64(t.loop.after(d)))
-	err := t.wait(&s.done, level)
+	if t.mustCancel {
+		t.mustCancel = false
+		t.interruptWith(&CancelledError{Message: t.cancelMessage()})
+	}
+	var err error
+	if level == nil || level.Done() == nil {
+		err = t.suspend()
+	} else {
+		err = t.suspendUntil(level)
+	}
 	if err != nil && !timers.Remove(&s.node) {
 		// The timer is on its way through the ready queue. It must not meet
 		// the next sleep there.
@@ -48,15 +56,19 @@ func (t *task) sleep(d time.Duration, level context.Context) error {
 	return err
 }
 
-// sleeper is a timer and the future that it settles.
+// sleeper is the timer of a task that sleeps.
 type sleeper struct {
 	node heap.Node[runnable]
-	done future
+	task *task // nil when the sleep is over
 }
+
+// asleep says whether t waits for its sleeper.
+func (t *task) asleep() bool { return t.sleeping != nil && t.sleeping.task != nil }
 
 // run is called when the time is up.
 func (s *sleeper) run() {
-	if s.done.state == pending {
-		s.done.setResult()
+	if t := s.task; t != nil {
+		s.task = nil
+		t.loop.ready.Push(t)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/asyncio-go/asyncio/internal/coro"
 )
@@ -17,13 +18,13 @@ import (
 // A task that is not done is in one of three states:
 //
 //   - it waits for a future: waiter is that future, and the task is one of its
-//     callbacks;
+//     callbacks; or it is asleep, and its sleeper has its name;
 //   - its next step is scheduled: waiter is nil, and the task is in the ready
 //     queue, once;
 //   - it runs: waiter is nil, and loop.current is the task, or a task that it
 //     started eagerly is.
 //
-// It goes from the first to the second when the future is done or the wait is
+// It goes from the first to the second when the wait is over, or is
 // interrupted, and from the second to the third in run. Nothing else may
 // schedule it.
 //
@@ -33,9 +34,9 @@ import (
 // There may be very many tasks, so it is kept small: what few have is in
 // taskRare, and what fits into a gap of future is there.
 type task struct {
-	future             // its canceller is the shell; waits numbers the waits, for interrupts that come late
-	ctx    contextBase // taskContext has the methods
-	co     *coro.Coro  // nil: its function has not begun
+	future                             // its canceller is the shell; waits numbers the waits, for interrupts that come late
+	ctx    atomic.Pointer[contextBase] // taskContext has the methods
+	co     *coro.Coro                  // nil: its function has not begun
 	waiter *future
 
 	id         uint64
@@ -224,7 +225,7 @@ func (t *task) configure(opts []TaskOption) (eager bool) {
 func (t *task) init(l *Loop, ctx context.Context, shell taskShell) {
 	t.future.loop = l
 	t.future.canceller = shell
-	t.ctx.outer = valuesOf(ctx)
+	t.ctx.Store(baseOf(ctx))
 }
 
 // start puts the task among the loop's tasks and schedules its first step, or
@@ -487,10 +488,14 @@ func (t *task) interrupt(wait uint32, err error) {
 // interruptWith ends the wait that is under way with err, if what it waits for
 // is not done.
 func (t *task) interruptWith(err error) bool {
-	if t.waiter == nil || !t.waiter.remove(t) {
+	switch {
+	case t.asleep():
+		t.sleeping.task = nil
+	case t.waiter != nil && t.waiter.remove(t):
+		t.waiter = nil
+	default:
 		return false
 	}
-	t.waiter = nil
 	t.future.err = err
 	t.loop.ready.Push(t)
 	return true
@@ -501,7 +506,7 @@ func (t *task) cancelWith(message string) bool {
 	if !t.requestCancel(message) {
 		return false
 	}
-	t.ctx.cancel(&CancelledError{Message: message})
+	(*taskContext)(t).own().cancel(&CancelledError{Message: message})
 	return true
 }
 
@@ -515,6 +520,9 @@ func (t *task) requestCancel(message string) bool {
 		return t.interruptWith(&CancelledError{Message: message})
 	}
 	t.withRare().cancels++
+	if t.asleep() {
+		return t.interruptWith(&CancelledError{Message: message})
+	}
 	if t.waiter != nil {
 		t.asking = true
 		asked := t.waiter.cancel(message)
@@ -536,7 +544,7 @@ func (t *task) uncancel() int {
 	}
 	if t.rare.cancels--; n == 1 {
 		t.mustCancel = false
-		t.ctx.renew()
+		(*taskContext)(t).own().renew()
 	}
 	return t.rare.cancels
 }

@@ -70,8 +70,8 @@ func (l *Loop) WaitGraph() *WaitGraph {
 		}
 		seen[t] = true
 		w.Stack, w.Made = t.stack(), t.madeAt()
-		if s := t.sleeping; s != nil && t.waiter == &s.done {
-			if when, ok := l.timers.When(&s.node); ok {
+		if t.asleep() {
+			if when, ok := l.timers.When(&t.sleeping.node); ok {
 				w.Until = time.Duration(when)
 			}
 		}
@@ -99,7 +99,7 @@ func (t *task) stateName() string {
 		return "runs"
 	case t.co == nil:
 		return "not started"
-	case t.waiter != nil && t.waiter.state == pending:
+	case t.asleep(), t.waiter != nil && t.waiter.state == pending:
 		return "waits"
 	}
 	return "ready"
