@@ -33,13 +33,15 @@ func allocates(t *testing.T, want int, fn func() error) {
 	run()
 	var before, after runtime.MemStats
 	least := ^uint64(0)
-	for range 3 { // others may allocate meanwhile
+	for range 3 {
 		runtime.ReadMemStats(&before)
 		run()
 		runtime.ReadMemStats(&after)
 		least = min(least, after.Mallocs-before.Mallocs)
 	}
-	if least != uint64(want)*times {
+	// Others may allocate meanwhile, and so may the runtime, for a goroutine, say:
+	// that is a few, and not one of a hundred.
+	if each := uint64(want) * times; least < each || least >= each+times/100 {
 		t.Errorf("%d times made %d allocations, not %d each", times, least, want)
 	}
 }
