@@ -127,15 +127,3 @@ func awaitedBy(f *future) []*task {
 	look(f)
 	return found
 }
-
-// callbacks are those that wait for f.
-func (f *future) callbacks(yield func(runnable) bool) {
-	if f.first != nil && !yield(f.first) || f.more == nil {
-		return
-	}
-	for _, r := range *f.more {
-		if !yield(r) {
-			return
-		}
-	}
-}

@@ -57,12 +57,11 @@ type future struct {
 	loop      *Loop
 	err       error
 	state     futureState
-	retrieved bool        // somebody has seen err
-	taskFlags             // of a task: here, where there is room
-	waits     uint32      // likewise
-	first     runnable    // the first callback; most futures have no other
-	more      *[]runnable // those behind it
-	canceller canceller   // what Cancel does, where that is not simply to cancel
+	retrieved bool      // somebody has seen err
+	taskFlags           // of a task: here, where there is room
+	waits     uint32    // likewise
+	callback  runnable  // nil, the only callback, or a callbackList
+	canceller canceller // what Cancel does, where that is not simply to cancel
 }
 
 // taskFlags are of the future of a task.
@@ -78,47 +77,71 @@ func (f *future) base() *future { return f }
 
 // add makes the loop run r once f is done; soon, when it is.
 func (f *future) add(r runnable) {
-	switch {
-	case f.state != pending:
+	if f.state != pending {
 		f.loop.ready.Push(r)
-	case f.first == nil && f.more == nil:
-		f.first = r
-	case f.more == nil:
-		f.more = &[]runnable{r}
+		return
+	}
+	switch c := f.callback.(type) {
+	case nil:
+		f.callback = r
+	case *callbackList:
+		c.all = append(c.all, r)
 	default:
-		*f.more = append(*f.more, r)
+		f.callback = &callbackList{[]runnable{c, r}}
 	}
 }
 
 // remove takes r back, and says whether it was there.
 func (f *future) remove(r runnable) bool {
-	if f.first == r {
-		f.first = nil
+	if f.callback == r {
+		f.callback = nil
 		return true
 	}
-	if f.more == nil {
+	list, ok := f.callback.(*callbackList)
+	if !ok {
 		return false
 	}
-	i := slices.Index(*f.more, r)
+	i := slices.Index(list.all, r)
 	if i < 0 {
 		return false
 	}
-	*f.more = slices.Delete(*f.more, i, i+1)
+	list.all = slices.Delete(list.all, i, i+1)
 	return true
 }
 
+// callbacks gives those that run when f is done, in their order.
+func (f *future) callbacks(yield func(runnable) bool) {
+	switch c := f.callback.(type) {
+	case nil:
+	case *callbackList:
+		for _, r := range c.all {
+			if !yield(r) {
+				return
+			}
+		}
+	default:
+		yield(c)
+	}
+}
+
+// A callbackList is the callbacks of a future that has several: few have. It
+// stands where the only one does, and is not run itself.
+type callbackList struct{ all []runnable }
+
+func (*callbackList) run() { panic("asyncio: a list of callbacks was scheduled") }
+
 func (f *future) settle(state futureState, err error) {
 	f.state, f.err = state, err
-	if f.first != nil {
-		f.loop.ready.Push(f.first)
-		f.first = nil
-	}
-	if f.more != nil {
-		for _, r := range *f.more {
+	switch c := f.callback.(type) {
+	case nil:
+	case *callbackList:
+		for _, r := range c.all {
 			f.loop.ready.Push(r)
 		}
-		f.more = nil
+	default:
+		f.loop.ready.Push(c)
 	}
+	f.callback = nil
 	if state == finished && err != nil {
 		f.loop.unseen.add(f)
 	}

@@ -175,13 +175,7 @@ func (g *gathering) begin() error {
 
 // calls says whether one of the callbacks is of g.
 func (f *future) calls(g *gathering) bool {
-	if m, ok := f.first.(*gatherMember); ok && m.g == g {
-		return true
-	}
-	if f.more == nil {
-		return false
-	}
-	for _, r := range *f.more {
+	for r := range f.callbacks {
 		if m, ok := r.(*gatherMember); ok && m.g == g {
 			return true
 		}

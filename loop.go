@@ -41,16 +41,18 @@ const slowStep = 100 * time.Millisecond
 //
 // Most programs never make one: [Run] does.
 type Loop struct {
-	driver  driver.Driver
-	clock   driver.Clock // the driver's, or a virtual one
-	ready   ring.Queue[runnable]
-	timers  heap.Heap[runnable]
-	now     time.Duration // the clock when it was last read
-	current *task         // the task that runs
-	tasks   taskList
-	coros   coro.Pool
-	trimmed time.Duration // when it last gave coroutines back
-	watched *watchedWaits // nil but on the virtual clock
+	driver   driver.Driver
+	clock    driver.Clock // the driver's, or a virtual one
+	ready    ring.Queue[runnable]
+	timers   heap.Heap[runnable]
+	now      time.Duration // the clock when it was last read
+	current  *task         // the task that runs
+	tasks    taskList
+	coros    coro.Pool
+	trimmed  time.Duration // when it last gave coroutines back
+	sleepers spares[sleeper]
+	waiters  spares[waiter]
+	watched  *watchedWaits // nil but on the virtual clock
 
 	batch         int // what is left of the handles of this turn
 	turns         int // turns since the last poll

@@ -47,7 +47,7 @@ func (p *parkingLot) bind(l *Loop) error {
 }
 
 // park suspends t, which must be the running task, until it is woken, or
-// cancelled, or level ends. It allocates the first time that a task parks.
+// cancelled, or level ends.
 func (p *parkingLot) park(t *task, level context.Context) (woken bool, err error) {
 	if err := p.bind(t.loop); err != nil {
 		return false, err
@@ -56,17 +56,13 @@ func (p *parkingLot) park(t *task, level context.Context) (woken bool, err error
 	err = t.wait(&w.future, level)
 	woken = w.state == finished
 	p.remove(w)
+	t.loop.waiters.put(w)
 	return woken, err
 }
 
-// append puts t at the end of the lot. A task waits in one lot at a time, so
-// it has one waiter, which serves again and again.
+// append puts t at the end of the lot.
 func (p *parkingLot) append(t *task) *waiter {
-	w := t.parked
-	if w == nil {
-		w = new(waiter)
-		t.parked = w
-	}
+	w := t.loop.waiters.get()
 	*w = waiter{lot: p, prev: p.tail}
 	w.future.loop = t.loop
 	w.canceller = w
@@ -98,7 +94,7 @@ func (p *parkingLot) remove(w *waiter) {
 	} else {
 		w.next.prev = w.prev
 	}
-	w.prev, w.next = nil, nil
+	w.lot, w.canceller, w.prev, w.next = nil, nil, nil, nil
 	p.n--
 	if w.state != cancelled {
 		p.live--

@@ -26,16 +26,11 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	return t.sleep(d, level)
 }
 
-// sleep is Sleep in the running task, for a positive d. It allocates the first
-// time.
+// sleep is Sleep in the running task, for a positive d.
 func (t *task) sleep(d time.Duration, level context.Context) error {
-	s := t.sleeping
-	if s == nil {
-		s = new(sleeper)
-		s.node.Value = s
-		t.sleeping = s
-	}
-	s.task = t
+	s := t.loop.sleepers.get()
+	s.node.Value, s.task = s, t
+	t.sleeping = s
 	timers := &t.loop.timers
 	timers.Push(&s.node, int64(t.loop.after(d)))
 	if t.mustCancel {
@@ -48,10 +43,9 @@ func (t *task) sleep(d time.Duration, level context.Context) error {
 	} else {
 		err = t.suspendUntil(level)
 	}
-	if err != nil && !timers.Remove(&s.node) {
-		// The timer is on its way through the ready queue. It must not meet
-		// the next sleep there.
-		t.sleeping = nil
+	t.sleeping = nil
+	if err == nil || timers.Remove(&s.node) { // else it is on its way through the ready queue
+		t.loop.sleepers.put(s)
 	}
 	return err
 }

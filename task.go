@@ -41,8 +41,7 @@ type task struct {
 
 	id         uint64
 	rare       *taskRare
-	parked     *waiter  // its place in a parkingLot, once it has had one
-	sleeping   *sleeper // its timer, once it has slept
+	sleeping   *sleeper // its timer, while it sleeps
 	prev, next *task    // all tasks of the loop that are not done
 }
 
@@ -129,10 +128,9 @@ type AnyTask interface {
 // returns. Python: Task.
 //
 // A task costs its coroutine's stack while it lives (two kilobytes and up) and one
-// small allocation, the Task; [Go] needs one more, and so does a task the first
-// time that it sleeps, and the first time that it waits for a lock, a queue or
-// another primitive. To await it costs none. All methods are for the loop's
-// goroutine.
+// small allocation, the Task; [Go] needs one more. To await it costs none, nor does
+// it to sleep or to wait for a lock or a queue, unless very many do so at once.
+// All methods are for the loop's goroutine.
 type Task[T any] struct {
 	task
 	value T
