@@ -1,7 +1,6 @@
 package asyncio
 
 import (
-	"slices"
 	"time"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
@@ -92,6 +91,4 @@ func (a *acceptor) close() {
 		a.retry.Cancel()
 	}
 	_ = a.listener.Close() // there is nobody who could do something about it
-	l := a.server.loop
-	l.acceptors = slices.DeleteFunc(l.acceptors, func(b *acceptor) bool { return a == b })
 }

@@ -152,7 +152,7 @@ func startTransport(l *Loop, conn driver.Conn, factory func() Protocol, o *strea
 		tr.secure(o.tls, server, o)
 	}
 	if by != nil {
-		by.clients.add(&tr.client, by, tr)
+		tr.sock.join(&by.clients)
 	}
 	started = true
 	return tr, nil

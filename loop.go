@@ -73,8 +73,8 @@ type Loop struct {
 	workers       int
 	grace         time.Duration // how long Run waits for the default executor
 	unseen        unseenErrors
-	sockets       socketList
-	acceptors     []*acceptor
+	sockets       socketList // that no server serves
+	servers       []*Server
 	children      children
 	signals       map[os.Signal]*signalWatch
 	interrupts    *interrupts // of the Run that is under way; or nil
@@ -481,12 +481,8 @@ func (l *Loop) Close() error {
 	l.children.settle()
 	before := coro.MarkGoroutine()
 	l.endTasks()
-	for len(l.acceptors) > 0 {
-		l.acceptors[0].server.Close()
-	}
-	for l.sockets.head != nil {
-		l.sockets.head.abort(ErrLoopClosed)
-	}
+	l.closeServers()
+	l.sockets.abort(ErrLoopClosed)
 	for len(l.datagrams) > 0 {
 		l.datagrams[0].finish(ErrLoopClosed)
 	}

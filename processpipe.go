@@ -16,7 +16,7 @@ type inputPipe struct {
 
 func (l *Loop) newInputPipe(f *os.File) (*inputPipe, error) {
 	p := &inputPipe{}
-	p.sock.init(l)
+	p.sock.init(l, &p.sock)
 	p.writer.sock = &p.sock
 	return p, p.watch.attach(&p.sock.socket, f)
 }
@@ -41,7 +41,7 @@ var _ streamSource = (*outputPipe)(nil)
 
 func (l *Loop) newOutputPipe(f *os.File, limit int, onEnd func()) (*outputPipe, error) {
 	p := &outputPipe{onEnd: onEnd}
-	p.sock.init(l)
+	p.sock.init(l, &p.sock)
 	p.reader.init(p, limit)
 	conn, err := p.sock.attachFile(f)
 	if err != nil {

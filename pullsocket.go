@@ -18,13 +18,10 @@ const atOnce = 256 << 10
 // stays in the kernel. Streams stand on it.
 type pullSocket struct {
 	socket
+	moved   int32  // bytes read and written since it has let others run, up to atOnce
 	reading bool   // a task is in read
-	taken   int    // bytes read since a read has let others run
-	given   int    // bytes written since a write has
 	arrived future // what that task waits for, made new for each wait
 	rare    *pullRare
-
-	onClosed closeWatcher // told once when the descriptor is gone
 }
 
 // pullRare is what few sockets have, apart because there may be very many.
@@ -43,15 +40,10 @@ func (s *pullSocket) withRare() *pullRare {
 	return s.rare
 }
 
-// A closeWatcher is told that a socket's descriptor is gone.
-type closeWatcher interface{ socketClosed() }
-
 var (
 	_ socketOwner  = (*pullSocket)(nil)
 	_ streamSource = (*pullSocket)(nil)
 )
-
-func (s *pullSocket) init(l *Loop) { s.socket.init(l, s) }
 
 // eventLoop implements streamSource.
 func (s *pullSocket) eventLoop() *Loop { return s.loop }
@@ -91,9 +83,6 @@ func (s *pullSocket) gone(reason, closeErr error) {
 		r.drained.fire(reason)
 		r.ended.fire(closeErr)
 	}
-	if s.onClosed != nil {
-		s.onClosed.socketClosed()
-	}
 }
 
 // read reads what there is, at least one byte, and suspends t until there is.
@@ -113,11 +102,11 @@ func (s *pullSocket) read(t *task, level context.Context, p []byte) (int, error)
 		if err == nil {
 			var n int
 			if n, err = s.readNow(p); err != driver.ErrWouldBlock {
-				s.taken += n
+				s.count(n)
 				s.reading = false
 				return n, err
 			}
-			s.taken = 0
+			s.moved = 0
 			s.arrived = future{loop: s.loop}
 			err = t.wait(&s.arrived, level)
 		}
@@ -128,12 +117,15 @@ func (s *pullSocket) read(t *task, level context.Context, p []byte) (int, error)
 	}
 }
 
-// turn lets others have theirs when a read has found data too often.
+// count counts n bytes that were read or written.
+func (s *pullSocket) count(n int) { s.moved = int32(min(int(s.moved)+n, atOnce)) }
+
+// turn lets others have theirs when much was read or written without a wait.
 func (s *pullSocket) turn(t *task) error {
-	if s.taken < atOnce {
+	if s.moved < atOnce {
 		return nil
 	}
-	s.taken = 0
+	s.moved = 0
 	s.arrived = future{loop: s.loop} // nobody waits for it, but it may be settled
 	return t.yield()
 }

@@ -16,9 +16,10 @@ type Server struct {
 	loop      *Loop
 	options   streamOptions
 	serve     func(conn driver.Conn) error
+	handler   func(context.Context, *Stream) error // of streams; or nil
 	listeners []*acceptor
 	addrs     []net.Addr
-	clients   clientList
+	clients   socketList // the connections that it serves
 	serving   bool
 	forever   bool // a task is in ServeForever
 	closed    bool
@@ -38,8 +39,9 @@ func StartServer(ctx context.Context, network, address string, handler func(ctx 
 		return nil, err
 	}
 	s := newServer(t.loop, opts)
-	streams := &streamServer{server: s, handler: handler, values: baseContext{ctx, baseOf(ctx)}}
-	s.serve = streams.serve
+	s.handler = handler
+	values := baseContext{ctx, baseOf(ctx)}
+	s.serve = func(conn driver.Conn) error { return s.serveStream(conn, values) }
 	return s.start(t, level, network, address)
 }
 
@@ -66,10 +68,12 @@ func newServer(l *Loop, opts []ServerOption) *Server {
 		o.applyServer(&s.options)
 	}
 	s.serving = !s.options.notServing
+	s.clients.server = s
 	return s
 }
 
 func (s *Server) start(t *task, level context.Context, network, address string) (*Server, error) {
+	s.loop.servers = append(s.loop.servers, s)
 	if err := s.listen(t, level, network, address); err != nil {
 		s.Close()
 		return nil, &net.OpError{Op: "listen", Net: network, Addr: textAddr{network, address}, Err: err}
@@ -111,7 +115,6 @@ func (s *Server) add(a *acceptor, l driver.Listener, err error) error {
 	a.listener = l
 	s.listeners = append(s.listeners, a)
 	s.addrs = append(s.addrs, l.Addr())
-	s.loop.acceptors = append(s.loop.acceptors, a)
 	return nil
 }
 
@@ -201,18 +204,35 @@ func (s *Server) Close() {
 
 // settle tells who waits for the end, if it has come.
 func (s *Server) settle() {
-	if s.closed && s.clients.n == 0 {
+	if s.over() {
+		s.loop.servers = slices.DeleteFunc(s.loop.servers, func(other *Server) bool { return other == s })
 		s.gone.fire(nil)
 	}
 }
 
+// over says whether the server is closed and serves nobody any more.
+func (s *Server) over() bool { return s.closed && s.clients.n == 0 }
+
 // CloseClients closes the connections that are being served, after what was
 // written to them. Python: Server.close_clients.
-func (s *Server) CloseClients() { s.clients.each(clientConn.closeClient) }
+func (s *Server) CloseClients() {
+	s.clients.each(func(c *socket) { c.owner.(served).closeClient() })
+}
 
 // AbortClients closes the connections that are being served at once. Python:
 // Server.abort_clients.
-func (s *Server) AbortClients() { s.clients.each(clientConn.abortClient) }
+func (s *Server) AbortClients() { s.clients.abort(nil) }
+
+// closeServers closes the servers, and the connections that they serve.
+func (l *Loop) closeServers() {
+	all := slices.Clone(l.servers)
+	for _, s := range all {
+		s.Close()
+	}
+	for _, s := range all {
+		s.clients.abort(ErrLoopClosed)
+	}
+}
 
 // WaitClosed suspends the running task until the server was closed, all its
 // handlers have returned and their connections are closed, and all protocols
@@ -222,7 +242,7 @@ func (s *Server) WaitClosed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.closed && s.clients.n == 0 {
+	if s.over() {
 		return nil
 	}
 	return s.gone.wait(t, level)
@@ -235,7 +255,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.Close()
 	err := s.WaitClosed(ctx)
 	if err != nil {
-		s.clients.each(func(c clientConn) { c.cancelClient("the server shuts down") })
+		s.clients.each(func(c *socket) { c.owner.(served).cancelClient("the server shuts down") })
 		return fmt.Errorf("asyncio: shutdown of the server: %w", err)
 	}
 	return nil

@@ -31,6 +31,7 @@ type socket struct {
 	owner socketOwner
 	out   *outgoing // nil: all that was written was taken at once
 
+	among      *socketList
 	prev, next *socket
 
 	mayRead bool // a read may give something; false: the driver will say when
@@ -92,7 +93,7 @@ func (s *socket) attach(conn driver.Conn) error {
 	}
 	s.conn = conn
 	s.mayRead = true
-	s.loop.sockets.add(s)
+	s.join(&s.loop.sockets)
 	return nil
 }
 
@@ -408,34 +409,13 @@ func (s *socket) finish(reason error) {
 		s.output().failed = reason
 	}
 	s.closed, s.closing = true, true
-	s.loop.sockets.remove(s)
+	if s.among.server == nil { // else when nothing serves it any more
+		s.leave()
+	}
 	closeErr := s.conn.Close()
 	s.drop(s.failure())
 	s.paused = false
 	s.owner.gone(reason, closeErr)
-}
-
-// socketList is all open sockets of a loop, so that closing the loop closes them.
-type socketList struct{ head *socket }
-
-func (l *socketList) add(s *socket) {
-	s.next = l.head
-	if l.head != nil {
-		l.head.prev = s
-	}
-	l.head = s
-}
-
-func (l *socketList) remove(s *socket) {
-	if s.prev == nil {
-		l.head = s.next
-	} else {
-		s.prev.next = s.next
-	}
-	if s.next != nil {
-		s.next.prev = s.prev
-	}
-	s.prev, s.next = nil, nil
 }
 
 // onLoop says whether the calling goroutine is a loop's, as the methods must be

@@ -18,7 +18,6 @@ import (
 // read, and all callbacks are made from there.
 type transport struct {
 	sock     socket
-	client   client // its place among the connections of the server that has accepted it
 	protocol Protocol
 	tls      *tlsTransport // nil: plain
 	waiter   *future       // told when the connection is made, or failed; or nil
@@ -34,8 +33,8 @@ type transport struct {
 }
 
 var (
-	_ Transport   = (*transport)(nil)
-	_ socketOwner = (*transport)(nil)
+	_ Transport = (*transport)(nil)
+	_ served    = (*transport)(nil)
 )
 
 func newTransport(l *Loop, p Protocol) *transport {
@@ -177,7 +176,7 @@ func (t *transport) lost() {
 	}
 	before := t.order
 	t.order = callsLost
-	t.client.end()
+	t.sock.leave()
 	t.waitFailed()
 	if before == callsNone {
 		return // it was never told that there is one
@@ -416,13 +415,10 @@ func (t *transport) wait(task *task, level context.Context) error {
 	return err
 }
 
-// closeClient implements clientConn.
+// closeClient implements served.
 func (t *transport) closeClient() { t.Close() }
 
-// abortClient implements clientConn.
-func (t *transport) abortClient() { t.sock.abort(nil) }
-
-// cancelClient implements clientConn.
+// cancelClient implements served.
 func (t *transport) cancelClient(string) { t.sock.abort(nil) }
 
 // transportOf gives the transport of this package that tr is.

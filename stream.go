@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"syscall"
-
-	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
 // A Stream is a connection: a reader and a writer. It is an
@@ -22,34 +20,33 @@ var _ io.ReadWriteCloser = (*Stream)(nil)
 
 // connection is all of a stream in one piece of memory.
 type connection struct {
-	stream Stream
+	pullSocket
 	reader StreamReader
 	writer StreamWriter
-	sock   pullSocket
+	stream Stream
 }
 
 // newConnection makes a stream that is not attached to a descriptor yet.
 func newConnection(l *Loop, limit int) *connection {
 	c := &connection{}
-	c.sock.init(l)
-	c.reader.init(&c.sock, limit)
-	c.writer.sock = &c.sock
-	c.stream = Stream{&c.reader, &c.writer}
+	c.init(l, limit, &c.pullSocket)
 	return c
 }
 
-// attach gives the stream its descriptor.
-func (c *connection) attach(conn driver.Conn) error {
-	return c.sock.attach(conn)
+func (c *connection) init(l *Loop, limit int, owner socketOwner) {
+	c.pullSocket.init(l, owner)
+	c.reader.init(&c.pullSocket, limit)
+	c.writer.sock = &c.pullSocket
+	c.stream = Stream{&c.reader, &c.writer}
 }
 
 // secure puts TLS between the stream and its descriptor.
 func (c *connection) secure(t *task, level context.Context, cfg *tls.Config, server bool, o *streamOptions) error {
-	layer, err := startTLS(t, level, &c.sock, cfg, server, o.handshakeTimeout, nil)
+	layer, err := startTLS(t, level, &c.pullSocket, cfg, server, o.handshakeTimeout, nil)
 	if err != nil {
 		return err
 	}
-	c.sock.withRare().tls, c.reader.src = layer, layer
+	c.withRare().tls, c.reader.src = layer, layer
 	return nil
 }
 
@@ -96,7 +93,7 @@ func (o *streamOptions) open(t *task, level context.Context, network, address st
 	}
 	if o.tls != nil {
 		if err := c.secure(t, level, o.tls, false, o); err != nil {
-			c.sock.abort(err)
+			c.abort(err)
 			return nil, err
 		}
 	}

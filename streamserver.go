@@ -6,67 +6,64 @@ import (
 	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
-// A streamServer serves each connection with a handler.
-type streamServer struct {
-	server  *Server
-	handler func(context.Context, *Stream) error
-	values  context.Context
-}
-
-// A streamClient is a connection that is being served: until its handler has
-// returned and its descriptor is closed.
+// A streamClient is a connection that a handler serves: until that has returned
+// and the descriptor is closed.
 type streamClient struct {
-	client
-	of         *streamServer
-	connection *connection
-	task       *Task[struct{}]
-	left       int // of these two
+	connection
+	task *Task[struct{}] // the handler's
 }
 
-// serve runs the handler for a connection.
-func (s *streamServer) serve(conn driver.Conn) error {
-	l, o := s.server.loop, &s.server.options
-	c := &streamClient{of: s, connection: newConnection(l, o.limit), left: 2}
-	if err := c.connection.attach(conn); err != nil {
+var _ served = (*streamClient)(nil)
+
+// serveStream runs the handler for a connection.
+func (s *Server) serveStream(conn driver.Conn, values context.Context) error {
+	c := &streamClient{}
+	c.init(s.loop, s.options.limit, c)
+	if err := c.attach(conn); err != nil {
 		_ = conn.Close()
 		return err
 	}
-	s.server.clients.add(&c.client, s.server, c)
-	c.connection.sock.onClosed = c
-	c.task = newTask(l, s.values, c.handle, nil)
-	c.task.future.add(c)
+	c.join(&s.clients)
+	c.task = newTask(s.loop, values, c.handle, nil)
+	c.task.future.add((*handlerEnd)(c))
 	return nil
 }
 
 func (c *streamClient) handle(ctx context.Context) (struct{}, error) {
-	if o := &c.server.options; o.tls != nil && !c.handshake(ctx, o) {
+	s := c.among.server
+	if s.options.tls != nil && !c.handshake(ctx, &s.options) {
 		return struct{}{}, nil // the peer's trouble, as a reset would be
 	}
-	return struct{}{}, c.of.handler(ctx, &c.connection.stream)
+	return struct{}{}, s.handler(ctx, &c.stream)
 }
 
 func (c *streamClient) handshake(ctx context.Context, o *streamOptions) bool {
 	t, level, err := enter(ctx)
 	if err == nil {
-		err = c.connection.secure(t, level, o.tls, true, o)
+		err = c.secure(t, level, o.tls, true, o)
 	}
 	if err != nil {
-		c.connection.sock.abort(err)
+		c.abort(err)
 	}
 	return err == nil
 }
 
-// run is called when the handler has returned.
-func (c *streamClient) run() {
+// handlerEnd is what happens when the handler has returned.
+type handlerEnd streamClient
+
+func (e *handlerEnd) run() {
+	c := (*streamClient)(e)
 	err := c.task.Err()
 	if _, panicked := err.(*PanicError); panicked || err == ErrGoexit {
-		c.connection.sock.abort(nil)
+		c.abort(nil)
 	} else {
-		_ = c.connection.stream.Close()
+		_ = c.stream.Close()
 	}
-	c.part()
+	if c.closed {
+		c.leave()
+	}
 	if err != nil && !c.task.Cancelled() {
-		c.task.loop.handleException(ExceptionContext{
+		c.loop.handleException(ExceptionContext{
 			Message: "the handler of a connection failed",
 			Err:     err,
 			Task:    c.task,
@@ -74,24 +71,19 @@ func (c *streamClient) run() {
 	}
 }
 
-// socketClosed implements closeWatcher.
-func (c *streamClient) socketClosed() { c.part() }
-
-// part is called twice: for the handler and for the descriptor.
-func (c *streamClient) part() {
-	if c.left--; c.left == 0 {
-		c.end()
+// gone implements socketOwner.
+func (c *streamClient) gone(reason, closeErr error) {
+	c.connection.gone(reason, closeErr)
+	if c.task.Done() {
+		c.leave()
 	}
 }
 
-// closeClient implements clientConn.
-func (c *streamClient) closeClient() { _ = c.connection.stream.Close() }
+// closeClient implements served.
+func (c *streamClient) closeClient() { _ = c.stream.Close() }
 
-// abortClient implements clientConn.
-func (c *streamClient) abortClient() { c.connection.sock.abort(nil) }
-
-// cancelClient implements clientConn.
+// cancelClient implements served.
 func (c *streamClient) cancelClient(why string) {
 	c.task.Cancel(why)
-	c.abortClient()
+	c.abort(nil)
 }

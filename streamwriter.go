@@ -85,11 +85,11 @@ func (w *StreamWriter) WriteLines(bufs ...[]byte) (int, error) {
 // what was written last.
 func (w *StreamWriter) holdUp(ctx context.Context, n int) error {
 	s := w.sock
-	s.given += n
-	if !s.paused && s.given < atOnce || s.loop.current == nil {
+	s.count(n)
+	if !s.paused && s.moved < atOnce || s.loop.current == nil {
 		return nil
 	}
-	s.given = 0
+	s.moved = 0
 	t, level, err := w.begin(ctx)
 	if err != nil {
 		return err
