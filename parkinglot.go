@@ -52,8 +52,19 @@ func (p *parkingLot) park(t *task, level context.Context) (woken bool, err error
 	if err := p.bind(t.loop); err != nil {
 		return false, err
 	}
+	if t.loop.closing {
+		return false, t.refuse()
+	}
 	w := p.append(t)
-	err = t.wait(&w.future, level)
+	w.callback, t.waiter = t, &w.future // task.wait, written out: see coro.Pool.Suspend
+	if t.mustCancel && w.cancelWith(t.cancelMessage()) {
+		t.mustCancel = false
+	}
+	if level == nil || level.Done() == nil {
+		err = t.suspend()
+	} else {
+		err = t.suspendUntil(level)
+	}
 	woken = w.state == finished
 	p.remove(w)
 	t.loop.waiters.put(w)
