@@ -6,6 +6,8 @@
 // beside each other in one slice, so that a comparison touches no node.
 package heap
 
+const minimum = 16
+
 // A Node is an element's place in a heap. It is embedded in, or points to,
 // what it stands for; its zero value is in no heap.
 type Node[T any] struct {
@@ -40,6 +42,12 @@ func (h *Heap[T]) Len() int { return len(h.entries) }
 func (h *Heap[T]) Push(n *Node[T], when int64) {
 	if n.pos != 0 {
 		panic("heap: Push of a node that is queued")
+	}
+	if len(h.entries) == cap(h.entries) {
+		// append would grow by a quarter, and so allocate and copy five times
+		// what is held in the end: many timers made at once kept the garbage
+		// collector busy more than the heap.
+		h.resize(max(minimum, 2*len(h.entries)))
 	}
 	h.seq++
 	h.entries = append(h.entries, entry[T]{when, h.seq, n})
@@ -91,9 +99,13 @@ func (h *Heap[T]) Remove(n *Node[T]) bool {
 		}
 	}
 	if c := cap(h.entries); c > 1024 && last < c/8 { // after a burst, give memory back
-		h.entries = append(make([]entry[T], 0, c/2), h.entries...)
+		h.resize(c / 2)
 	}
 	return true
+}
+
+func (h *Heap[T]) resize(size int) {
+	h.entries = append(make([]entry[T], 0, size), h.entries...)
 }
 
 func (h *Heap[T]) up(i int) {
