@@ -76,11 +76,13 @@ func TestASleepAllocatesTheFirstTimeOnly(t *testing.T) {
 	})
 }
 
-func TestCallSoonAllocatesOnce(t *testing.T) {
+func TestThirtyTwoCallsSoonAllocateOnce(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		l, nop := loopOf(ctx), func() {}
 		allocates(t, 1, func() error {
-			l.CallSoon(nop)
+			for range 32 {
+				l.CallSoon(nop)
+			}
 			return asyncio.Sleep(ctx, 0)
 		})
 	})

@@ -116,6 +116,7 @@ func (p *probe) run(r runnable) {
 		r.run()
 		return
 	}
+	fn := callbackOf(r) // a handle does not keep it
 	began := time.Since(p.epoch)
 	p.what.Store(nil)
 	p.began.Store(int64(began))
@@ -126,32 +127,34 @@ func (p *probe) run(r runnable) {
 		p.inCallbacks += took
 		if took > p.slow {
 			p.slowOnes++
-			p.loop.logger().Warn("asyncio: a step held the loop", "what", describe(r), "took", took)
+			p.loop.logger().Warn("asyncio: a step held the loop", "what", describe(r, fn), "took", took)
 		}
 	}()
 	r.run()
 }
 
-// describe names a callback.
-func describe(r runnable) string {
+// callbackOf gives the function that r is to call, or nil.
+func callbackOf(r runnable) func() {
 	switch r := r.(type) {
-	case *task:
-		return r.name()
 	case *Handle:
-		return describeFunc(r.fn)
+		return r.fn
 	case *TimerHandle:
-		return describeFunc(r.fn)
+		return r.fn
 	case *doneCallback:
-		return describeFunc(r.fn)
+		return r.fn
 	}
-	return strings.TrimPrefix(fmt.Sprintf("%T", r), "*")
+	return nil
 }
 
-func describeFunc(fn func()) string {
-	if fn == nil {
-		return "a callback"
+// describe names r, which calls fn.
+func describe(r runnable, fn func()) string {
+	if t, ok := r.(*task); ok {
+		return t.name()
 	}
-	return functionName(reflect.ValueOf(fn).Pointer())
+	if fn != nil {
+		return functionName(reflect.ValueOf(fn).Pointer())
+	}
+	return strings.TrimPrefix(fmt.Sprintf("%T", r), "*")
 }
 
 // resume is the step of a task's coroutine.

@@ -77,7 +77,8 @@ func TestDebugModeReportsASlowStepWithItsStackWhileItIsSlow(t *testing.T) {
 			if strings.Count(text, "a step holds the loop") != 2 || strings.Count(text, "asyncio_test.holdTheLoop") != 2 {
 				t.Errorf("the log has not both stacks:\n%s", text)
 			}
-			if !strings.Contains(text, "a step held the loop") || !strings.Contains(text, "what=main took=") {
+			if !strings.Contains(text, "a step held the loop") || !strings.Contains(text, "what=main took=") ||
+				!strings.Contains(text, "what=asyncio_test.TestDebugModeReports") {
 				t.Errorf("the log does not say what held the loop, and how long:\n%s", text)
 			}
 		})

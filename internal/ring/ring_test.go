@@ -3,6 +3,7 @@ package ring_test
 import (
 	"runtime"
 	"testing"
+	"weak"
 
 	"github.com/asyncio-go/asyncio/internal/ring"
 	"pgregory.net/rapid"
@@ -60,6 +61,29 @@ func heap() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+func TestWhatIsPoppedIsLetGo(t *testing.T) {
+	const n = 4000 // some rings are put aside
+	var q ring.Queue[*[64]byte]
+	var pointers []weak.Pointer[[64]byte]
+	for range n {
+		p := new([64]byte)
+		pointers = append(pointers, weak.Make(p))
+		q.Push(p)
+	}
+	for popped := range n {
+		if popped%400 == 0 || popped == n-1 {
+			runtime.GC()
+			for i, p := range pointers {
+				if held := p.Value() != nil; held != (i >= popped) {
+					t.Fatalf("after %d pops, element %d is held: %v", popped, i, held)
+				}
+			}
+		}
+		q.Pop()
+	}
+	runtime.KeepAlive(&q)
 }
 
 func TestPopFromAnEmptyQueuePanics(t *testing.T) {
