@@ -18,19 +18,20 @@ import (
 // take makes the loop look sooner.
 
 func TestABusyLoopLooksForIOEverySixteenTurns(t *testing.T) {
-	busyLoop(t, 16, func(int) time.Duration { return 0 })
+	busyLoop(t, 16, 0, func(int) time.Duration { return 0 })
 }
 
 func TestABusyLoopLooksForIOEveryFiftyMicroseconds(t *testing.T) {
-	busyLoop(t, 50/10, func(int) time.Duration { return 10 * time.Microsecond })
+	busyLoop(t, 50/10, 0, func(int) time.Duration { return 10 * time.Microsecond })
 }
 
 func TestALoopWithSlowCallbacksLooksForIOInEachTurn(t *testing.T) {
-	busyLoop(t, 1, func(int) time.Duration { return 60 * time.Microsecond })
+	busyLoop(t, 1, 0, func(int) time.Duration { return 60 * time.Microsecond })
 }
 
-func TestALoopWhoseCallbacksBecomeSlowLooksForIOWithinSixteenTurns(t *testing.T) {
-	busyLoop(t, 16, func(since int) time.Duration {
+// The clock is read in every eighth turn.
+func TestALoopWhoseCallbacksBecomeSlowLooksForIOWithinEightTurns(t *testing.T) {
+	busyLoop(t, 8, 0, func(since int) time.Duration {
 		if since < 0 {
 			return 0
 		}
@@ -38,11 +39,16 @@ func TestALoopWhoseCallbacksBecomeSlowLooksForIOWithinSixteenTurns(t *testing.T)
 	})
 }
 
+// A turn in which thousands of callbacks run is long, however short they are.
+func TestALoopWithVeryManyCallbacksLooksForIOInEachTurn(t *testing.T) {
+	busyLoop(t, 2, 2000, func(int) time.Duration { return 0 })
+}
+
 // busyLoop makes a socket ready again and again, while callbacks take as long as
 // the function says, and looks how many turns go by until its protocol is told.
 // The function is given how many turns have gone by since the socket was ready,
-// or -1 while it is not.
-func busyLoop(t *testing.T, most int, takes func(since int) time.Duration) {
+// or -1 while it is not. From then on, so many more callbacks run in each turn.
+func busyLoop(t *testing.T, most, more int, takes func(since int) time.Duration) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		l := loopOf(ctx)
 		told, made := false, asyncio.NewFuture[struct{}](l)
@@ -79,6 +85,11 @@ func busyLoop(t *testing.T, most int, takes func(since int) time.Duration) {
 				}
 				spin(takes(since))
 				l.CallSoon(next)
+				if since >= 0 {
+					for range more {
+						l.CallSoon(func() {})
+					}
+				}
 			}
 			l.CallSoon(next)
 			done.Await(ctx)

@@ -230,6 +230,12 @@ func loopOf(ctx context.Context) (*Loop, error) {
 // goroutine (whose wait would resume the loop beside the coroutine), in a
 // callback, in a loop that is closing, or when the context has ended.
 func enter(ctx context.Context) (t *task, level context.Context, err error) {
+	if c, ok := ctx.(*taskContext); ok { // by far the most frequent case, without calls
+		l := c.loop
+		if l.current == (*task)(c) && !l.closing && l.probe == nil && coro.OnMarkedGoroutine() {
+			return l.current, nil, nil
+		}
+	}
 	owner, level := ownerOf(ctx)
 	if owner == nil {
 		return nil, nil, ErrNoRunningLoop

@@ -24,6 +24,9 @@ import (
 const (
 	maxTurnsUnpolled = 16
 	maxTimeUnpolled  = 50 * time.Microsecond
+
+	maxRunUnpolled     = 512 // or after so many callbacks and steps
+	turnsBetweenClocks = 8   // a power of two
 )
 
 // maxTimeUnyielded is how long a loop that never parks runs before it lets
@@ -57,6 +60,7 @@ type Loop struct {
 
 	batch         int // what is left of the handles of this turn
 	turns         int // turns since the last poll
+	ran           int // handles of these turns
 	turnsUnpolled int // after how many turns to poll again
 	polled        time.Duration
 	yielded       time.Duration // when the loop last parked or let others run
@@ -327,6 +331,7 @@ func (l *Loop) turn() error {
 		l.ready.Push(l.timers.Pop().Value)
 	}
 	l.batch = l.ready.Len()
+	l.ran += l.batch
 	for l.batch > 0 {
 		l.runBatch()
 	}
@@ -359,7 +364,7 @@ func (l *Loop) poll() error {
 			err = l.clock.Park(until, l.filled)
 		}
 		l.turnsUnpolled = 1
-	case l.turns >= l.turnsUnpolled:
+	case l.turns >= l.turnsUnpolled || l.ran > maxRunUnpolled:
 		err = l.driver.Poll()
 	default:
 		return nil
@@ -392,7 +397,7 @@ func (l *Loop) trim() time.Duration {
 func (l *Loop) adapt(now time.Duration, parked bool) {
 	took := now - l.polled
 	if took > maxTimeUnpolled {
-		l.turnsUnpolled = max(1, l.turnsUnpolled/4)
+		l.turnsUnpolled = 1
 	} else if took < maxTimeUnpolled/4 {
 		l.turnsUnpolled = min(maxTurnsUnpolled, 2*l.turnsUnpolled)
 	}
@@ -401,7 +406,7 @@ func (l *Loop) adapt(now time.Duration, parked bool) {
 		l.tracing = !l.tracing
 		l.newProbe().tracing = l.tracing
 	}
-	l.polled, l.turns = now, 0
+	l.polled, l.turns, l.ran = now, 0, 0
 
 	// A loop that always has something ready never blocks, nor does one whose
 	// parks always find an event. On one processor the goroutines it may wait
@@ -447,7 +452,11 @@ func (l *Loop) runBatch() {
 // nextBatch begins the next turn, where there is nothing to do in it but to run
 // what is ready. It saves the way out of runBatch and in again.
 func (l *Loop) nextBatch() bool {
-	if l.stopping || l.turns+1 >= l.turnsUnpolled || l.inbox.filled() || l.watched != nil {
+	if l.stopping || l.turns+1 >= l.turnsUnpolled || l.ran > maxRunUnpolled || l.inbox.filled() || l.watched != nil {
+		return false
+	}
+	if l.turns%turnsBetweenClocks == turnsBetweenClocks-1 && l.clock.Now()-l.polled > maxTimeUnpolled {
+		l.turnsUnpolled = 1 // callbacks are slower than they were
 		return false
 	}
 	if when, ok := l.timers.First(); ok && when <= int64(l.now) {
@@ -455,6 +464,7 @@ func (l *Loop) nextBatch() bool {
 	}
 	l.turns++
 	l.batch = l.ready.Len()
+	l.ran += l.batch
 	return l.batch > 0
 }
 
