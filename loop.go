@@ -407,6 +407,7 @@ func (l *Loop) adapt(now time.Duration, parked bool) {
 		l.newProbe().tracing = l.tracing
 	}
 	l.polled, l.turns, l.ran = now, 0, 0
+	l.timers.Trim()
 
 	// A loop that always has something ready never blocks, nor does one whose
 	// parks always find an event. On one processor the goroutines it may wait

@@ -65,12 +65,13 @@ type Pool struct {
 	// Next says who goes on when one has stopped that nobody resumed.
 	Next func() *Coro
 
-	running *Coro            // the coroutine that runs, or root
-	order   func(woke *Coro) // what whoever wakes up next has to do first
-	root    Coro             // stands for the goroutine that is no coroutine of this pool
-	idle    *Coro            // the one that was put back last; back leads to the one before
-	n       int              // how many are idle
-	least   int              // the fewest that were since the last Trim
+	running *Coro              // the coroutine that runs, or root
+	begin   iter.Seq[struct{}] // what each does first; one for all
+	order   func(woke *Coro)   // what whoever wakes up next has to do first
+	root    Coro               // stands for the goroutine that is no coroutine of this pool
+	idle    *Coro              // the one that was put back last; back leads to the one before
+	n       int                // how many are idle
+	least   int                // the fewest that were since the last Trim
 
 	dead   []*Coro // to be ended by Close
 	ender  *Coro   // who is ending a coroutine
@@ -296,10 +297,11 @@ func (p *Pool) Get(body Body) *Coro {
 	}
 	if p.running == nil {
 		p.running = &p.root
+		p.begin = func(yield func(struct{}) bool) { p.running.run(yield) }
 	}
 	c := &Coro{pool: p, body: body}
 	c.at = c
-	c.next, _ = iter.Pull(c.run)
+	c.next, _ = iter.Pull(p.begin)
 	return c
 }
 

@@ -98,10 +98,15 @@ func (h *Heap[T]) Remove(n *Node[T]) bool {
 			h.up(i)
 		}
 	}
-	if c := cap(h.entries); c > 1024 && last < c/8 { // after a burst, give memory back
-		h.resize(c / 2)
-	}
 	return true
+}
+
+// Trim gives memory back that a burst has left. It is not for Remove to do: that
+// would allocate when very many end at once, again and again.
+func (h *Heap[T]) Trim() {
+	if c := cap(h.entries); c > 1024 && len(h.entries) < c/8 {
+		h.resize(max(1024, 2*len(h.entries)))
+	}
 }
 
 func (h *Heap[T]) resize(size int) {

@@ -81,6 +81,7 @@ func TestHeapBehavesAsASortedList(t *testing.T) {
 			}
 			check()
 		}
+		h.Trim()
 		for _, n := range want {
 			if got := h.Pop(); got != n {
 				t.Fatalf("in the end Pop gave %+v, want %+v", got, n)
@@ -118,19 +119,40 @@ func TestGrowingAllocatesAtMostFourTimesWhatIsHeld(t *testing.T) {
 	}
 }
 
-func TestMemoryIsGivenBackAfterABurst(t *testing.T) {
+func TestTrimGivesMemoryBackAfterABurst(t *testing.T) {
 	nodes := make([]heap.Node[int], 100_000)
 	var h heap.Heap[int]
-	allocations := testing.AllocsPerRun(5, func() {
+	allocated := func(f func()) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		f()
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	push := func() {
 		for i := range nodes {
 			h.Push(&nodes[i], int64(i))
 		}
-		for i := range nodes {
-			h.Remove(&nodes[i])
+	}
+	push()
+	h.Trim()
+	const left = 2000
+	for i := range nodes[left:] {
+		h.Remove(&nodes[left+i])
+	}
+	if n := allocated(h.Trim); n == 0 || n > 200_000 {
+		t.Errorf("for %d nodes Trim allocated %d bytes", left, n)
+	}
+	if n := allocated(h.Trim); n != 0 {
+		t.Errorf("a second Trim allocated %d bytes", n)
+	}
+	for i := range nodes[:left] {
+		if h.Pop() != &nodes[i] {
+			t.Fatal("the order is lost")
 		}
-	})
-	if allocations < 5 { // it grows and shrinks each time
-		t.Errorf("a burst makes %v allocations", allocations)
+	}
+	if n := allocated(push); n < 1_000_000 {
+		t.Errorf("the next burst allocated %d bytes, so memory was held for it", n)
 	}
 }
 
