@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"syscall"
 
 	"github.com/asyncio-go/asyncio/internal/coro"
 	"github.com/asyncio-go/asyncio/internal/driver"
@@ -133,6 +134,12 @@ func (s *socket) readNow(p []byte) (int, error) {
 		s.mayRead = n == len(p) || s.hungUp
 	case driver.ErrWouldBlock:
 		s.mayRead = false
+	case io.EOF:
+		// The system tells of a reset once. When a write was told, this is
+		// no end: something may be missing.
+		if s.out != nil && errors.Is(s.out.failed, syscall.ECONNRESET) {
+			err = s.out.failed
+		}
 	}
 	return n, err
 }

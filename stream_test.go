@@ -597,3 +597,22 @@ func TestCloseWithSomethingUnreadSendsWhatWasWritten(t *testing.T) {
 		}
 	})
 }
+
+func TestAResetThatAWriteIsToldOfIsNoEndForReads(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		ln := must(net.Listen("tcp", "127.0.0.1:0"))
+		defer ln.Close()
+		s := dial(t, ctx, ln.Addr())
+		reset(must(ln.Accept()))
+		for range 1000 {
+			if _, err := s.Write([]byte("x")); err != nil {
+				break
+			}
+			asyncio.Sleep(ctx, 0)
+		}
+		if n, err := s.Read(make([]byte, 10)); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("Read gave %d, %v", n, err)
+		}
+		s.Abort()
+	})
+}
