@@ -66,7 +66,7 @@ type Pool struct {
 	Next func() *Coro
 
 	running *Coro              // the coroutine that runs, or root
-	begin   iter.Seq[struct{}] // what each does first; one for all
+	begin   iter.Seq[struct{}] // what each runs: one func for all
 	order   func(woke *Coro)   // what whoever wakes up next has to do first
 	root    Coro               // stands for the goroutine that is no coroutine of this pool
 	idle    *Coro              // the one that was put back last; back leads to the one before
@@ -245,19 +245,23 @@ func (c *Coro) leave(returned bool, v any) {
 	}
 }
 
-func (c *Coro) run(yield func(struct{}) bool) {
-	returned := false
-	defer func() { c.leave(returned, recover()) }()
-	MarkGoroutine()
-	c.yield = yield
-	for !c.unwinding {
-		c.body.Run()
-		if c.nested {
-			c.body = nil
+// bodies gives what each coroutine runs: one body after another.
+func (p *Pool) bodies() iter.Seq[struct{}] {
+	return func(yield func(struct{}) bool) {
+		c := p.running
+		returned := false
+		defer func() { c.leave(returned, recover()) }()
+		MarkGoroutine()
+		c.yield = yield
+		for !c.unwinding {
+			c.body.Run()
+			if c.nested {
+				c.body = nil
+			}
+			p.Suspend() // until there is a next body, or none
 		}
-		c.pool.Suspend() // until there is a next body, or none
+		returned = true
 	}
-	returned = true
 }
 
 // MarkGoroutine marks the calling goroutine as one that belongs to a loop, and
@@ -297,7 +301,7 @@ func (p *Pool) Get(body Body) *Coro {
 	}
 	if p.running == nil {
 		p.running = &p.root
-		p.begin = func(yield func(struct{}) bool) { p.running.run(yield) }
+		p.begin = p.bodies()
 	}
 	c := &Coro{pool: p, body: body}
 	c.at = c
