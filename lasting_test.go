@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package asyncio_test
 
 import (
