@@ -114,7 +114,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n, err := read(int(c.fd), p)
+	n, err := recv(int(c.fd), p)
 	if err != nil {
 		return 0, failure("read", err)
 	}
@@ -132,7 +132,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n, err := write(int(c.fd), p)
+	n, err := send(int(c.fd), p)
 	return n, failure("write", err)
 }
 

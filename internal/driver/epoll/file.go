@@ -38,11 +38,32 @@ func (d *Driver) OpenFile(f *os.File) (driver.Conn, error) {
 // Read implements [driver.Conn]. A terminal whose other end is closed has an
 // error for that.
 func (f *file) Read(p []byte) (int, error) {
-	n, err := f.conn.Read(p)
-	if f.terminal && errors.Is(err, unix.EIO) {
-		err = io.EOF
+	if f.fd < 0 {
+		return 0, net.ErrClosed
 	}
-	return n, err
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, err := read(int(f.fd), p)
+	switch {
+	case err == nil && n == 0, err == unix.EIO && f.terminal:
+		return 0, io.EOF
+	case err != nil:
+		return 0, failure("read", err)
+	}
+	return n, nil
+}
+
+// Write implements [driver.Conn].
+func (f *file) Write(p []byte) (int, error) {
+	if f.fd < 0 {
+		return 0, net.ErrClosed
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, err := write(int(f.fd), p)
+	return n, failure("write", err)
 }
 
 // CloseWrite implements [driver.Conn]. A pipe has one direction: to end it is to
