@@ -230,9 +230,8 @@ func loopOf(ctx context.Context) (*Loop, error) {
 // goroutine (whose wait would resume the loop beside the coroutine), in a
 // callback, in a loop that is closing, or when the context has ended.
 func enter(ctx context.Context) (t *task, level context.Context, err error) {
-	if c, ok := ctx.(*taskContext); ok { // by far the most frequent case, without calls
-		l := c.loop
-		if l.current == (*task)(c) && !l.closing && l.probe == nil && coro.OnMarkedGoroutine() {
+	if c, ok := ctx.(*taskContext); ok && coro.OnMarkedGoroutine() { // by far the most frequent case
+		if l := c.loop; l.probe == nil && l.current == (*task)(c) && !l.closing {
 			return l.current, nil, nil
 		}
 	}
