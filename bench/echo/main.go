@@ -1,8 +1,9 @@
 // Command echo is an echo server on the loop, to be measured beside others:
 //
-//	echo PORT streams|proto
+//	echo PORT streams|streams-fmt|proto
 //
-// It serves until it is killed.
+// The handlers of streams-fmt format what they write, as handlers often do. It
+// serves until it is killed.
 package main
 
 import (
@@ -18,6 +19,9 @@ func main() {
 		"streams": func(ctx context.Context, address string) (*asyncio.Server, error) {
 			return asyncio.StartServer(ctx, "tcp", address, streams)
 		},
+		"streams-fmt": func(ctx context.Context, address string) (*asyncio.Server, error) {
+			return asyncio.StartServer(ctx, "tcp", address, formatted)
+		},
 		"proto": func(ctx context.Context, address string) (*asyncio.Server, error) {
 			l, err := asyncio.GetRunningLoop(ctx)
 			if err != nil {
@@ -27,7 +31,7 @@ func main() {
 		},
 	}
 	if len(os.Args) != 3 || servers[os.Args[2]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: echo PORT streams|proto")
+		fmt.Fprintln(os.Stderr, "usage: echo PORT streams|streams-fmt|proto")
 		os.Exit(2)
 	}
 	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
@@ -55,6 +59,18 @@ func streams(_ context.Context, s *asyncio.Stream) error {
 			return nil
 		}
 		if _, err := s.Write(buffer[:n]); err != nil {
+			return nil
+		}
+	}
+}
+
+func formatted(_ context.Context, s *asyncio.Stream) error {
+	for {
+		n, err := s.Read(buffer[:])
+		if err != nil {
+			return nil
+		}
+		if _, err := fmt.Fprintf(s, "%s", buffer[:n]); err != nil {
 			return nil
 		}
 	}
