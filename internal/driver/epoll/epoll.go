@@ -63,7 +63,7 @@ const slotsOfPage = 256
 
 var _ driver.Driver = (*Driver)(nil)
 
-const eventsAtOnce = 128
+const eventsAtOnce = 256
 
 // New makes a driver.
 func New() (*Driver, error) {

@@ -3,6 +3,7 @@
 package epoll
 
 import (
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -10,11 +11,12 @@ import (
 
 // These calls never block, so they need not tell the scheduler that they might:
 // RawSyscall is some fifty nanoseconds cheaper. The unsafe pointers are system
-// call arguments.
+// call arguments. (That of package syscall is called, because x/sys comes to it by
+// assembly, which passes arguments on the stack.)
 
 func epollWait(epfd int, events []unix.EpollEvent) (int, error) {
 	for {
-		n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epfd),
+		n, _, e := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epfd),
 			uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), 0, 0, 0)
 		if e == 0 {
 			return int(n), nil
@@ -29,7 +31,7 @@ func epollWait(epfd int, events []unix.EpollEvent) (int, error) {
 
 func recv(fd int, p []byte) (int, error) {
 	for {
-		n, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd),
+		n, _, e := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd),
 			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
 		if e == 0 {
 			return int(n), nil
@@ -42,7 +44,7 @@ func recv(fd int, p []byte) (int, error) {
 
 func send(fd int, p []byte) (int, error) {
 	for {
-		n, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
+		n, _, e := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
 			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_NOSIGNAL, 0, 0)
 		if e == 0 {
 			return int(n), nil
@@ -55,7 +57,7 @@ func send(fd int, p []byte) (int, error) {
 
 func read(fd int, p []byte) (int, error) {
 	for {
-		n, _, e := unix.RawSyscall(unix.SYS_READ, uintptr(fd),
+		n, _, e := syscall.RawSyscall(unix.SYS_READ, uintptr(fd),
 			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
 		if e == 0 {
 			return int(n), nil
@@ -68,7 +70,7 @@ func read(fd int, p []byte) (int, error) {
 
 func write(fd int, p []byte) (int, error) {
 	for {
-		n, _, e := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd),
+		n, _, e := syscall.RawSyscall(unix.SYS_WRITE, uintptr(fd),
 			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
 		if e == 0 {
 			return int(n), nil
@@ -82,7 +84,7 @@ func write(fd int, p []byte) (int, error) {
 // accept accepts a connection, and puts its peer's address into from.
 func accept(fd int, from *rawPeer) (int, error) {
 	size := uint32(len(from))
-	n, _, e := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd),
+	n, _, e := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd),
 		uintptr(unsafe.Pointer(from)), uintptr(unsafe.Pointer(&size)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 	if e != 0 {
 		return -1, e
