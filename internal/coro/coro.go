@@ -39,10 +39,8 @@ type Body interface {
 // must not be resumed on one that is, nor the reverse: the runtime ends the
 // program then.
 type Coro struct {
-	pool *Pool
-	body Body  // nil when it has returned
+	body Body  // nil when it has returned, idle in the pool
 	at   *Coro // the place where this coroutine waits
-	back *Coro // who resumed it, if it is nested; of an idle one, the next
 
 	// The place.
 	next    func() (struct{}, bool)
@@ -67,9 +65,10 @@ type Pool struct {
 
 	running *Coro              // the coroutine that runs, or root
 	begin   iter.Seq[struct{}] // what each runs: one func for all
+	resumer *Coro              // who has resumed the running coroutine, if that is nested
 	order   func(woke *Coro)   // what whoever wakes up next has to do first
 	root    Coro               // stands for the goroutine that is no coroutine of this pool
-	idle    *Coro              // the one that was put back last; back leads to the one before
+	idle    *Coro              // the one that was put back last
 	n       int                // how many are idle
 	least   int                // the fewest that were since the last Trim
 
@@ -109,7 +108,9 @@ func (p *Pool) obey(woke *Coro) {
 // whether it returned. After that the coroutine must be given back with
 // [Pool.Put]. A panic or a [runtime.Goexit] of the body comes out here.
 func (p *Pool) Resume(c *Coro) (ended bool) {
-	c.back, c.nested = p.running, true
+	outer := p.resumer
+	defer func() { p.resumer = outer }()
+	c.nested, p.resumer = true, p.running
 	p.Switch(c)
 	return c.body == nil
 }
@@ -123,7 +124,7 @@ func (p *Pool) Resume(c *Coro) (ended bool) {
 // costs as much as half a switch, and after a switch it foresees none.
 func (p *Pool) Suspend() {
 	me := p.running
-	to := me.back
+	to := p.resumer
 	if me.nested {
 		if me.unwinding {
 			runtime.Goexit()
@@ -148,7 +149,7 @@ func (p *Pool) Suspend() {
 // it waits. It says false when the coroutine runs or has ended, and must not be
 // called before it first ran. fn must return.
 func (p *Pool) Visit(c *Coro, fn func()) bool {
-	if c == p.running || c.body == nil {
+	if _, idle := c.body.(idle); idle || c == p.running || c.body == nil {
 		return false
 	}
 	visitor := p.running
@@ -216,8 +217,7 @@ type unwound struct{}
 
 // leave is what the coroutine does last: when it was idle and has returned, when
 // its body was unwound or ended the goroutine, and when the body panicked with v.
-func (c *Coro) leave(returned bool, v any) {
-	p := c.pool
+func (p *Pool) leave(c *Coro, returned bool, v any) {
 	c.body = nil
 	if c.unwinding {
 		p.thrown = v
@@ -226,7 +226,7 @@ func (c *Coro) leave(returned bool, v any) {
 		c.dead = true
 		to := &p.root
 		if c.nested {
-			to = c.back
+			to = p.resumer
 		}
 		p.order = func(*Coro) {
 			if v != nil {
@@ -250,7 +250,7 @@ func (p *Pool) bodies() iter.Seq[struct{}] {
 	return func(yield func(struct{}) bool) {
 		c := p.running
 		returned := false
-		defer func() { c.leave(returned, recover()) }()
+		defer func() { p.leave(c, returned, recover()) }()
 		MarkGoroutine()
 		c.yield = yield
 		for !c.unwinding {
@@ -303,7 +303,7 @@ func (p *Pool) Get(body Body) *Coro {
 		p.running = &p.root
 		p.begin = p.bodies()
 	}
-	c := &Coro{pool: p, body: body}
+	c := &Coro{body: body}
 	c.at = c
 	c.next, _ = iter.Pull(p.begin)
 	return c
@@ -311,14 +311,20 @@ func (p *Pool) Get(body Body) *Coro {
 
 // Put takes back a coroutine whose body has returned, or is about to.
 func (p *Pool) Put(c *Coro) {
-	c.body = nil
-	c.back, p.idle = p.idle, c
+	c.body, p.idle = idle{p.idle}, c
 	p.n++
 }
 
+// idle is what an idle coroutine has for a body: the one that was put back
+// before it.
+type idle struct{ next *Coro }
+
+// Run implements Body.
+func (idle) Run() { panic("coro: a coroutine went on that is idle") }
+
 func (p *Pool) takeIdle() *Coro {
 	c := p.idle
-	p.idle = c.back
+	p.idle, c.body = c.body.(idle).next, nil
 	p.n--
 	p.least = min(p.least, p.n)
 	return c

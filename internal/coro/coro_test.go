@@ -256,6 +256,24 @@ func TestPanicOfBodyComesOutOfResume(t *testing.T) {
 	t.Error("Resume returned")
 }
 
+func TestACoroutineThatRecoversThePanicOfAnotherCanSuspend(t *testing.T) {
+	var p coro.Pool
+	defer p.Close()
+	wentOn := false
+	c := start(&p, func(*coro.Coro) {
+		func() {
+			defer func() { recover() }()
+			p.Resume(p.Get(body(func() { panic("ouch") })))
+		}()
+		p.Suspend()
+		wentOn = true
+	})
+	if p.Resume(c) || !p.Resume(c) || !wentOn {
+		t.Error("it did not suspend, or did not go on")
+	}
+	p.Put(c)
+}
+
 func TestGoexitOfBodyEndsTheResumingGoroutine(t *testing.T) {
 	var p coro.Pool
 	defer p.Close()
