@@ -1,9 +1,9 @@
 // Package coro has stackful coroutines: functions that can stop in the middle,
 // however deep in other people's code, and go on later.
 //
-// They are [iter.Pull] and nothing else. A switch costs some 30 nanoseconds,
+// They are [iter.Pull] and nothing else. A switch costs some forty nanoseconds,
 // because the runtime hands the thread over directly without asking the
-// scheduler; making a coroutine costs twenty times as much, so a [Pool] keeps
+// scheduler; making a coroutine costs fifteen times as much, so a [Pool] keeps
 // them for the next function.
 //
 // # Places
