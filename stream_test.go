@@ -616,3 +616,20 @@ func TestAResetThatAWriteIsToldOfIsNoEndForReads(t *testing.T) {
 		s.Abort()
 	})
 }
+
+func TestReadAllTakesNoMoreThanTheLimitAtOnce(t *testing.T) {
+	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
+		r := asyncio.NewStreamReader(loopOf(ctx), 8)
+		loopOf(ctx).CallSoon(func() {
+			r.FeedData([]byte("0123456789"))
+			r.SetError(errBoom)
+			r.FeedEOF()
+		})
+		if all, err := r.ReadAll(ctx); string(all) != "01234567" || err != errBoom {
+			t.Errorf("got %q, %v", all, err)
+		}
+		if r.AtEOF() {
+			t.Error("what came behind the limit is gone")
+		}
+	})
+}

@@ -472,7 +472,7 @@ func (r *StreamReader) Lines(ctx context.Context) iter.Seq2[[]byte, error] {
 // Python: read(-1).
 func (r *StreamReader) ReadAll(ctx context.Context) ([]byte, error) {
 	var all []byte
-	p := make([]byte, 512)
+	p := make([]byte, min(512, int(r.limit))) // as in Python, never more than the limit at once
 	for {
 		n, err := r.read(ctx, p)
 		all = append(all, p[:n]...)
