@@ -94,7 +94,7 @@ func (s *socket) attach(conn driver.Conn) error {
 	}
 	s.conn = conn
 	s.mayRead = true
-	s.join(&s.loop.sockets)
+	s.join(&connectionsOf(s.loop).unserved)
 	return nil
 }
 
@@ -416,7 +416,7 @@ func (s *socket) finish(reason error) {
 		s.output().failed = reason
 	}
 	s.closed, s.closing = true, true
-	if s.among.server == nil { // else when nothing serves it any more
+	if s.among.owner == nil { // else when nothing serves it any more
 		s.leave()
 	}
 	closeErr := s.conn.Close()

@@ -70,8 +70,7 @@ func newDatagramTransport(l *Loop) *datagramTransport {
 func (t *datagramTransport) attach(conn driver.PacketConn) {
 	t.conn = conn
 	t.mayRead = true
-	t.index = len(t.loop.datagrams)
-	t.loop.datagrams = append(t.loop.datagrams, t)
+	datagramsOf(t.loop).add(t)
 }
 
 // Ready notes what has happened.
@@ -225,10 +224,11 @@ func (t *datagramTransport) read() {
 // buffer gives the loop's buffer for reading.
 func (t *datagramTransport) buffer() []byte {
 	if t.isUnix() {
-		if t.loop.readUnixInto == nil {
-			t.loop.readUnixInto = make([]byte, unixDatagramSize)
+		d := datagramsOf(t.loop)
+		if d.readUnixInto == nil {
+			d.readUnixInto = make([]byte, unixDatagramSize)
 		}
-		return t.loop.readUnixInto
+		return d.readUnixInto
 	}
 	return t.loop.readBuffer()
 }
@@ -243,7 +243,7 @@ func (t *datagramTransport) isUnix() bool {
 }
 
 func (t *datagramTransport) check(ok bool, what string) {
-	if t.loop.debug {
+	if t.loop.Debug() {
 		t.order.check(ok, what)
 	}
 }
@@ -363,7 +363,7 @@ func (t *datagramTransport) finish(reason error) {
 	if t.retry != nil {
 		t.retry.Cancel()
 	}
-	t.loop.forgetDatagrams(t)
+	datagramsOf(t.loop).remove(t)
 	_ = t.conn.Close()  // there is nobody who could do something about it
 	if t.loop.closing { // there will be no further turn
 		t.scheduled = true
@@ -398,12 +398,3 @@ func (t *datagramTransport) RemoteAddr() net.Addr { return t.conn.RemoteAddr() }
 func (t *datagramTransport) SyscallConn() (syscall.RawConn, error) { return t.conn.SyscallConn() }
 
 func (t *datagramTransport) Loop() *Loop { return t.loop }
-
-// forgetDatagrams takes t from the endpoints that closing the loop closes.
-func (l *Loop) forgetDatagrams(t *datagramTransport) {
-	last := len(l.datagrams) - 1
-	l.datagrams[t.index] = l.datagrams[last]
-	l.datagrams[t.index].index = t.index
-	l.datagrams[last] = nil
-	l.datagrams = l.datagrams[:last]
-}

@@ -73,6 +73,18 @@ type taskFlags struct {
 // A canceller is a future with its own way to be cancelled: a task, a gather.
 type canceller interface{ cancelWith(message string) bool }
 
+// A plainCanceller does nothing but cancel the future, which is anybody's to set:
+// it stands there for what it knows of the future.
+type plainCanceller interface {
+	canceller
+	plain()
+}
+
+func isPlain(c canceller) bool {
+	_, ok := c.(plainCanceller)
+	return ok
+}
+
 func (f *future) base() *future { return f }
 
 // add makes the loop run r once f is done; soon, when it is.
@@ -123,6 +135,10 @@ func (f *future) callbacks(yield func(runnable) bool) {
 		yield(c)
 	}
 }
+
+// A dependent is a callback of a future that stands for another: what that is
+// waits for the one whose callback this is. It is nil when nobody does.
+type dependent interface{ dependent() *future }
 
 // A callbackList is the callbacks of a future that has several: few have. It
 // stands where the only one does, and is not run itself.
@@ -286,7 +302,7 @@ func (f *Future[T]) settable() error {
 			return err
 		}
 	}
-	if _, plain := f.canceller.(*origin); f.canceller != nil && !plain {
+	if f.canceller != nil && !isPlain(f.canceller) {
 		return fmt.Errorf("%w: the result of this future is not for others to set", ErrInvalidState)
 	}
 	if f.state != pending {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"sync/atomic"
 
@@ -51,7 +50,7 @@ type taskRare struct {
 	cancels   int    // how often Cancel was called, less Uncancel
 	cancelMsg string // of the cancellation that waits
 	refusals  int    // awaits since the loop began to close
-	probed    *probed
+	noted     any    // by the loop's probe
 }
 
 func (t *task) withRare() *taskRare {
@@ -230,8 +229,8 @@ func (t *task) init(l *Loop, ctx context.Context, shell taskShell) {
 // takes it when the task is to start eagerly.
 func (t *task) start(eager bool) {
 	l := t.loop
-	l.taskCount++
-	t.id = l.taskCount
+	l.tasks.made++
+	t.id = l.tasks.made
 	l.tasks.add(t)
 	if eager && l.running {
 		t.step()
@@ -310,13 +309,13 @@ func (t *task) step() {
 // of a stack: that would make it grow for good. So a new coroutine is for the
 // loop's own to make.
 func (l *Loop) successor() *coro.Coro {
-	for l.probe == nil && (l.batch > 0 || l.nextBatch()) {
+	for l.probe == nil && (l.pace.batch > 0 || l.nextBatch()) {
 		t, ok := l.ready.First().(*task)
 		if !ok || t.co == nil && l.coros.Idle() == 0 {
 			break
 		}
 		l.ready.Pop()
-		l.batch--
+		l.pace.batch--
 		if t.prepare() {
 			return t.co
 		}
@@ -430,49 +429,6 @@ func (t *task) suspendUntil(level context.Context) error {
 func (t *task) yield() error {
 	t.loop.ready.Push(t)
 	return t.suspend()
-}
-
-// interruptAfter makes the end of ctx interrupt the wait that is about to begin.
-//
-// The news comes from a goroutine of the context's, at a moment that nobody
-// can foresee. A loop that is to run the same way every time looks itself.
-func (t *task) interruptAfter(ctx context.Context) (stop func() bool) {
-	wait := t.waits + 1
-	if w := t.loop.watched; w != nil {
-		return w.add(watchedWait{t, wait, ctx})
-	}
-	return context.AfterFunc(ctx, func() {
-		// When the loop is closed the task has been ended already.
-		_, _ = t.loop.CallSoonThreadsafe(func() { t.interrupt(wait, ctx.Err()) })
-	})
-}
-
-// watchedWaits are the waits of a loop on the virtual clock that the end of a
-// context is to interrupt, the oldest first.
-type watchedWaits struct{ waits []watchedWait }
-
-type watchedWait struct {
-	task *task
-	wait uint32
-	ctx  context.Context
-}
-
-func (w *watchedWaits) add(x watchedWait) (remove func() bool) {
-	w.waits = append(w.waits, x)
-	return func() bool {
-		n := len(w.waits)
-		w.waits = slices.DeleteFunc(w.waits, func(y watchedWait) bool { return y.task == x.task })
-		return len(w.waits) < n
-	}
-}
-
-// look interrupts the waits whose context has ended.
-func (w *watchedWaits) look() {
-	for _, x := range w.waits {
-		if err := x.ctx.Err(); err != nil {
-			x.task.interrupt(x.wait, err)
-		}
-	}
 }
 
 // interrupt ends the wait of that number with err, if it is still under way
@@ -657,34 +613,4 @@ func AllTasks(ctx context.Context) []AnyTask {
 	return l.AllTasks()
 }
 
-// taskList is all tasks of a loop that are not done, the oldest first.
-type taskList struct {
-	head, tail *task
-	n          int
-}
-
-func (s *taskList) add(t *task) {
-	s.n++
-	t.prev = s.tail
-	if s.tail == nil {
-		s.head = t
-	} else {
-		s.tail.next = t
-	}
-	s.tail = t
-}
-
-func (s *taskList) remove(t *task) {
-	s.n--
-	if t.prev == nil {
-		s.head = t.next
-	} else {
-		t.prev.next = t.next
-	}
-	if t.next == nil {
-		s.tail = t.prev
-	} else {
-		t.next.prev = t.prev
-	}
-	t.prev, t.next = nil, nil
-}
+func (t *task) dependent() *future { return &t.future }

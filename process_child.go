@@ -56,6 +56,8 @@ type children struct {
 	keeper chan func()    // the thread that starts those who die with it
 }
 
+func (l *Loop) processPart() *children { return partOf[children](l, processesPart) }
+
 // begin notes a process that is being started.
 func (s *children) begin(p *starting) {
 	if s.unborn == nil {
@@ -101,10 +103,11 @@ func keepThread(fns <-chan func()) {
 // adopt takes a process on.
 func (l *Loop) adopt(proc *os.Process, detached bool, owner childOwner) *child {
 	c := &child{loop: l, proc: proc, detached: detached, owner: owner}
-	if l.children.alive == nil {
-		l.children.alive = make(map[*child]struct{})
+	s := l.processPart()
+	if s.alive == nil {
+		s.alive = make(map[*child]struct{})
 	}
-	l.children.alive[c] = struct{}{}
+	s.alive[c] = struct{}{}
 	if w, ok := l.driver.(driver.ProcessWatcher); ok {
 		watch, err := w.WatchProcess(proc, c)
 		if err == nil {
@@ -141,9 +144,7 @@ func (c *child) waitOutside() {
 	go func() {
 		c.outcome.state, c.outcome.err = proc.Wait()
 		close(reaped)
-		if l.inbox.put(&Handle{fn: func() { c.end(c.outcome.state, c.outcome.err) }}) {
-			l.driver.Wake()
-		}
+		l.post(&Handle{fn: func() { c.end(c.outcome.state, c.outcome.err) }})
 	}()
 }
 
@@ -163,7 +164,7 @@ func (c *child) end(state *os.ProcessState, err error) {
 	}
 	c.done = true
 	c.state = state
-	delete(c.loop.children.alive, c)
+	delete(c.loop.processPart().alive, c)
 	if err != nil {
 		c.loop.logger().Warn("asyncio: a process was reaped by somebody else; its return code is not known",
 			"pid", c.proc.Pid, "error", err)

@@ -58,7 +58,7 @@ func (l *Loop) start(t *task, level context.Context, cmd *command) (*started, er
 		return nil, err
 	}
 	s := &starting{}
-	c := &l.children
+	c := l.processPart()
 	c.begin(s)
 	c.launcher(attr)(func() {
 		defer c.under.Done()

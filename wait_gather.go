@@ -235,3 +235,5 @@ func (g *gathering) cancelWith(message string) bool {
 	}
 	return asked
 }
+
+func (m *gatherMember) dependent() *future { return m.g.out }

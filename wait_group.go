@@ -287,3 +287,5 @@ func messageOf(err error) string {
 	}
 	return ""
 }
+
+func (m *groupMember) dependent() *future { return &m.g.ctx.task.future }

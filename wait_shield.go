@@ -90,3 +90,5 @@ func (c *shieldInner) run() {
 	}
 	c.outer.setResult()
 }
+
+func (s *shieldInner) dependent() *future { return s.outer }

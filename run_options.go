@@ -15,12 +15,12 @@ type Option func(*config)
 type config struct {
 	newDriver  func() (driver.Driver, error) // nil: none was asked for
 	virtual    bool
-	labels     bool
 	debug      bool
+	labels     bool
+	regions    bool
 	logger     *slog.Logger
 	onError    ExceptionHandler
-	workers    int
-	grace      time.Duration
+	executor   defaultExecutor
 	interrupts interruptMode
 }
 
@@ -42,6 +42,11 @@ func WithDebug(on bool) Option { return func(c *config) { c.debug = on } }
 // brings along stay. It costs half a microsecond for each task.
 func WithTaskLabels() Option { return func(c *config) { c.labels = true } }
 
+// WithTraceRegions makes a loop show its tasks in the traces of [runtime/trace],
+// each with a region for each of its steps, and callbacks as regions. While a trace
+// is taken, or a flight recorder runs, a step costs several times as much then.
+func WithTraceRegions() Option { return func(c *config) { c.regions = true } }
+
 // WithLogger makes the loop log to l instead of [slog.Default].
 func WithLogger(l *slog.Logger) Option { return func(c *config) { c.logger = l } }
 
@@ -52,12 +57,35 @@ func WithExceptionHandler(h ExceptionHandler) Option { return func(c *config) { 
 // WithExecutorWorkers bounds the functions that the loop's default executor
 // runs at the same time. Without it that is four more than the number of
 // processors, and at most 32, as in Python.
-func WithExecutorWorkers(n int) Option { return func(c *config) { c.workers = n } }
+func WithExecutorWorkers(n int) Option { return func(c *config) { c.executor.workers = n } }
 
 // WithExecutorGrace bounds how long [Run] and [Runner.Close] wait for the jobs
 // of the default executor: five minutes without it, as in Python. Then the
 // contexts of the jobs end, and the error has a [*JobsLeftError].
-func WithExecutorGrace(d time.Duration) Option { return func(c *config) { c.grace = d } }
+func WithExecutorGrace(d time.Duration) Option { return func(c *config) { c.executor.grace = d } }
+
+// WithInterrupts says whether [Run] handles interrupts ([os.Interrupt], ^C at
+// the terminal) or leaves them alone. Python: what Runner does with SIGINT.
+//
+// The first interrupt cancels main, which may clean up; Run gives an
+// [*InterruptError] then, unless main goes on. The second ends the program at
+// once, with exit status 130; deferred functions do not run. When several loops
+// handle them, each main is cancelled. After main, interrupts do what they did
+// before. [Loop.AddSignalHandler] for os.Interrupt takes the place of all that.
+//
+// Python does so in the main thread, while nobody else handles the signal. By
+// default this does the same: in the main goroutine, when ctx has no end, so
+// that nobody else can have seen to it, and when interrupts are not ignored. In
+// a test, in a library's goroutine, and with a context of
+// [signal.NotifyContext], Run leaves interrupts alone.
+func WithInterrupts(on bool) Option {
+	return func(c *config) {
+		c.interrupts = interruptsOff
+		if on {
+			c.interrupts = interruptsOn
+		}
+	}
+}
 
 // WithVirtualClock gives the loop a clock of its own, which starts at zero,
 // stands still while anything can run, and leaps to the next timer when
