@@ -2,6 +2,7 @@ package asyncio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -221,6 +222,8 @@ func (s *Server) WaitClosed(ctx context.Context) error {
 	return s.gone.wait(t, level)
 }
 
+var errServerShutdown = errors.New("the server shuts down")
+
 // Shutdown stops accepting and waits until the connections have ended, of their
 // own accord. When ctx ends before, or the task is cancelled, it cancels the
 // handlers, aborts the connections and gives the error.
@@ -228,7 +231,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.Close()
 	err := s.WaitClosed(ctx)
 	if err != nil {
-		s.clients.each(func(c *socket) { c.owner.(served).cancelClient("the server shuts down") })
+		s.clients.each(func(c *socket) { c.owner.(served).cancelClient(errServerShutdown) })
 		return fmt.Errorf("asyncio: shutdown of the server: %w", err)
 	}
 	return nil

@@ -81,7 +81,7 @@ func TestServerShutdownEndsHandlersWhenItsContextEnds(t *testing.T) {
 			asyncio.Sleep(ctx, 0)
 		}
 		short, cancel := context.WithCancel(ctx)
-		must(asyncio.GetRunningLoop(ctx)).CallSoon(cancel)
+		must(asyncio.RunningLoop(ctx)).CallSoon(cancel)
 		if err := srv.Shutdown(short); !errors.Is(err, context.Canceled) {
 			t.Errorf("Shutdown gave %v", err)
 		}

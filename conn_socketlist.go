@@ -13,7 +13,7 @@ type socketList struct {
 type served interface {
 	socketOwner
 	closeClient()
-	cancelClient(why string) // also what serves it
+	cancelClient(why error) // also what serves it
 }
 
 // A listOwner is whose sockets a list has: a server.

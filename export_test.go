@@ -31,7 +31,7 @@ func (c *Clock) Park(until time.Duration, pending func() bool) error {
 
 // WithClock makes a loop go by c.
 func WithClock(c *Clock) Option {
-	return func(o *config) { o.newDriver = func() (driver.Driver, error) { return c, nil } }
+	return option(func(o *config) { o.newDriver = func() (driver.Driver, error) { return c, nil } })
 }
 
 // Deal is for tests: on Linux nothing else uses it.

@@ -287,8 +287,8 @@ type origin struct {
 	made []uintptr
 }
 
-func (o *origin) cancelWith(message string) bool { return o.f.cancelPlain(message) }
-func (o *origin) plain()                         {}
+func (o *origin) cancelWith(cause error) bool { return o.f.cancelPlain(cause) }
+func (o *origin) plain()                      {}
 
 // madeFuture notes where f was made.
 func (p *explainer) madeFuture(f *future) {

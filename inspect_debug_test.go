@@ -55,7 +55,7 @@ func TestDebugModeReportsASlowStepWithItsStackWhileItIsSlow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			log := newRecord()
 			err := asyncio.Run(t.Context(), func(ctx context.Context) error {
-				l := must(asyncio.GetRunningLoop(ctx))
+				l := must(asyncio.RunningLoop(ctx))
 				asyncio.Sleep(ctx, 0)
 				asyncio.CurrentTask(ctx).SetName("main")
 				holdTheLoop(log) // in a task
@@ -89,7 +89,7 @@ func TestDebugModeReportsASlowStepWithItsStackWhileItIsSlow(t *testing.T) {
 func TestSlowCallbackDuration(t *testing.T) {
 	log := newRecord()
 	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		if d := l.SlowCallbackDuration(); d != 100*time.Millisecond || l.Debug() {
 			t.Errorf("the limit is %v, debug mode %v", d, l.Debug())
 		}
@@ -111,7 +111,7 @@ func TestSlowCallbackDuration(t *testing.T) {
 
 func TestDebugModeNoticesCallsFromTheWrongGoroutine(t *testing.T) {
 	onDebug(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		f := asyncio.NewFuture[int](l)
 		calls := map[string]func() error{
 			"CallSoon":     func() error { l.CallSoon(func() {}); return nil },
@@ -210,9 +210,9 @@ func TestDebugModeSaysWhereTasksAndFuturesWereMade(t *testing.T) {
 
 func TestDebugModeChangesNothingElse(t *testing.T) {
 	onDebug(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		f := asyncio.NewFuture[int](l)
-		if !f.Cancel("why") || !f.Cancelled() {
+		if !f.CancelCause(errors.New("why")) || !f.Cancelled() {
 			t.Error("a future cannot be cancelled")
 		}
 		g := asyncio.NewFuture[int](l)

@@ -248,7 +248,7 @@ func enter(ctx context.Context) (t *task, level context.Context, err error) {
 	if level != nil && level.Err() != nil {
 		if t.mustCancel { // which has ended level too, and comes first
 			t.mustCancel = false
-			return nil, nil, &CancelledError{Message: t.cancelMessage()}
+			return nil, nil, &CancelledError{Cause: t.cancelCause()}
 		}
 		return nil, nil, level.Err()
 	}
@@ -284,9 +284,9 @@ func (l *Loop) runningTask() (*task, error) {
 	return t, nil
 }
 
-// GetRunningLoop gives the loop that ctx belongs to. It may be called in any
+// RunningLoop gives the loop that ctx belongs to. It may be called in any
 // goroutine. Python: get_running_loop.
-func GetRunningLoop(ctx context.Context) (*Loop, error) {
+func RunningLoop(ctx context.Context) (*Loop, error) {
 	t, _ := ownerOf(ctx)
 	if t == nil {
 		return nil, ErrNoRunningLoop

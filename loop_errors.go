@@ -61,16 +61,19 @@ var (
 // errors.Is(err, context.Canceled) holds for it. Code that handles an error
 // and goes on should return this one instead, or the task cannot be stopped.
 type CancelledError struct {
-	// Message is what Cancel was given, or empty.
-	Message string
+	// Cause is what CancelCause was given, or nil. Python: the msg of cancel.
+	Cause error
 }
 
 func (e *CancelledError) Error() string {
-	if e.Message == "" {
+	if e.Cause == nil {
 		return "asyncio: cancelled"
 	}
-	return "asyncio: cancelled: " + e.Message
+	return "asyncio: cancelled: " + e.Cause.Error()
 }
+
+// Unwrap returns the cause.
+func (e *CancelledError) Unwrap() error { return e.Cause }
 
 // Is makes a cancellation a [context.Canceled].
 func (e *CancelledError) Is(target error) bool { return target == context.Canceled }

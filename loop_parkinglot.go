@@ -57,7 +57,7 @@ func (p *parkingLot) park(t *task, level context.Context) (woken bool, err error
 	}
 	w := p.append(t)
 	w.callback, t.waiter = t, &w.future // task.wait, written out: see coro.Pool.Suspend
-	if t.mustCancel && w.cancelWith(t.cancelMessage()) {
+	if t.mustCancel && w.cancelWith(t.cancelCause()) {
 		t.mustCancel = false
 	}
 	if level == nil || level.Done() == nil {
@@ -113,8 +113,8 @@ func (p *parkingLot) remove(w *waiter) {
 }
 
 // cancelWith is what a cancellation of the waiting task comes to.
-func (w *waiter) cancelWith(message string) bool {
-	if !w.cancelPlain(message) {
+func (w *waiter) cancelWith(cause error) bool {
+	if !w.cancelPlain(cause) {
 		return false
 	}
 	w.lot.live--

@@ -35,7 +35,7 @@ func (t *task) sleep(d time.Duration, level context.Context) error {
 	timers.Push(&s.node, int64(t.loop.after(d)))
 	if t.mustCancel {
 		t.mustCancel = false
-		t.interruptWith(&CancelledError{Message: t.cancelMessage()})
+		t.interruptWith(&CancelledError{Cause: t.cancelCause()})
 	}
 	var err error
 	if level == nil || level.Done() == nil {

@@ -46,11 +46,11 @@ type task struct {
 
 // taskRare is what few tasks have.
 type taskRare struct {
-	name      string // the one that was given
-	cancels   int    // how often Cancel was called, less Uncancel
-	cancelMsg string // of the cancellation that waits
-	refusals  int    // awaits since the loop began to close
-	noted     any    // by the loop's probe
+	name        string // the one that was given
+	cancels     int    // how often Cancel was called, less Uncancel
+	cancelCause error  // of the cancellation that waits
+	refusals    int    // awaits since the loop began to close
+	noted       any    // by the loop's probe
 }
 
 func (t *task) withRare() *taskRare {
@@ -60,16 +60,16 @@ func (t *task) withRare() *taskRare {
 	return t.rare
 }
 
-// cancelMessage gives the message of the cancellation that waits.
-func (t *task) cancelMessage() string {
+// cancelCause returns the cause of the cancellation that waits.
+func (t *task) cancelCause() error {
 	if t.rare == nil {
-		return ""
+		return nil
 	}
-	return t.rare.cancelMsg
+	return t.rare.cancelCause
 }
 
-func (t *task) setCancelMessage(message string) {
-	t.withRare().cancelMsg = message
+func (t *task) setCancelCause(cause error) {
+	t.withRare().cancelCause = cause
 }
 
 // cancelling is Cancelling.
@@ -137,7 +137,11 @@ type Task[T any] struct {
 }
 
 // TaskOption is an option of [CreateTask], [Go], [Spawn] and [TaskGroup.Go].
-type TaskOption func(*taskOptions)
+type TaskOption interface{ applyTask(*taskOptions) }
+
+type taskOption func(*taskOptions)
+
+func (f taskOption) applyTask(o *taskOptions) { f(o) }
 
 type taskOptions struct {
 	name  string
@@ -147,14 +151,14 @@ type taskOptions struct {
 // WithName names the task, for messages. Without it a task is "Task-N".
 // Python: name=.
 func WithName(name string) TaskOption {
-	return func(o *taskOptions) { o.name = name }
+	return taskOption(func(o *taskOptions) { o.name = name })
 }
 
 // WithEagerStart runs the task at once until it first waits, inside the call
 // that creates it. One that never waits costs no turn of the loop. Python:
 // eager_start=True, eager_task_factory.
 func WithEagerStart() TaskOption {
-	return func(o *taskOptions) { o.eager = true }
+	return taskOption(func(o *taskOptions) { o.eager = true })
 }
 
 // CreateTask schedules fn to run as a task of the loop that ctx belongs to, and
@@ -211,7 +215,7 @@ func (t *task) configure(opts []TaskOption) (eager bool) {
 	}
 	var c taskOptions
 	for _, o := range opts {
-		o(&c)
+		o.applyTask(&c)
 	}
 	if c.name != "" {
 		t.withRare().name = c.name
@@ -263,7 +267,7 @@ func (t *task) prepare() bool {
 	if t.mustCancel {
 		t.mustCancel = false
 		if !IsCancelled(thrown) {
-			thrown = &CancelledError{Message: t.cancelMessage()}
+			thrown = &CancelledError{Cause: t.cancelCause()}
 		}
 	}
 	t.waiter = nil
@@ -376,7 +380,7 @@ func (t *task) finish() {
 		t.setError(err)
 	case t.mustCancel: // it was cancelled in its last step
 		t.mustCancel = false
-		t.cancelPlain(t.cancelMessage())
+		t.cancelPlain(t.cancelCause())
 	default:
 		t.setResult()
 	}
@@ -409,7 +413,7 @@ func (t *task) wait(f *future, level context.Context) error {
 	}
 	f.add(t)
 	t.waiter = f
-	if t.mustCancel && f.cancel(t.cancelMessage()) {
+	if t.mustCancel && f.cancel(t.cancelCause()) {
 		t.mustCancel = false
 	}
 	if level != nil && level.Done() != nil {
@@ -456,30 +460,30 @@ func (t *task) interruptWith(err error) bool {
 }
 
 // cancelWith is Cancel.
-func (t *task) cancelWith(message string) bool {
-	if !t.requestCancel(message) {
+func (t *task) cancelWith(cause error) bool {
+	if !t.requestCancel(cause) {
 		return false
 	}
-	(*taskContext)(t).own().cancel(&CancelledError{Message: message})
+	(*taskContext)(t).own().cancel(&CancelledError{Cause: cause})
 	return true
 }
 
 // requestCancel cancels the task without ending its context: scopes, which
 // take the request back, end their own.
-func (t *task) requestCancel(message string) bool {
+func (t *task) requestCancel(cause error) bool {
 	if t.state != pending {
 		return false
 	}
 	if t.asking { // round a cycle of awaits, back to where it began
-		return t.interruptWith(&CancelledError{Message: message})
+		return t.interruptWith(&CancelledError{Cause: cause})
 	}
 	t.withRare().cancels++
 	if t.asleep() {
-		return t.interruptWith(&CancelledError{Message: message})
+		return t.interruptWith(&CancelledError{Cause: cause})
 	}
 	if t.waiter != nil {
 		t.asking = true
-		asked := t.waiter.cancel(message)
+		asked := t.waiter.cancel(cause)
 		t.asking = false
 		if asked {
 			// waiter stays: it may be a task that ignores this, and can be asked again
@@ -487,7 +491,7 @@ func (t *task) requestCancel(message string) bool {
 		}
 	}
 	t.mustCancel = true
-	t.setCancelMessage(message)
+	t.setCancelCause(cause)
 	return true
 }
 
@@ -549,8 +553,12 @@ func (t *Task[T]) Err() error { return t.future.Err() }
 // Cancel makes the await at which the task stands, or its next one, return a
 // [*CancelledError], once. The task may clean up, and it may go on; then
 // Cancelled stays false. While a cancellation is requested, Done of the task's
-// context is closed. It says false when the task has ended. Python: Task.cancel.
-func (t *Task[T]) Cancel(message ...string) bool { return t.future.Cancel(message...) }
+// context is closed. It returns false when the task has ended. Python: Task.cancel.
+func (t *Task[T]) Cancel() bool { return t.future.CancelCause(nil) }
+
+// CancelCause is [Task.Cancel] with a cause, which the [*CancelledError] wraps and
+// [context.Cause] of the task's context finds. Python: Task.cancel(msg).
+func (t *Task[T]) CancelCause(cause error) bool { return t.future.CancelCause(cause) }
 
 // Cancelling counts the calls of Cancel, less those of Uncancel. Python:
 // Task.cancelling.

@@ -18,6 +18,28 @@ type processOption func(*processOptions)
 
 func (f processOption) applyProcess(o *processOptions) { f(o) }
 
+// A ReaderOption is an option of whatever is read as a stream: connections and
+// processes.
+type ReaderOption interface {
+	StreamOption
+	ProcessOption
+}
+
+type readerOption struct {
+	streamOption
+	processOption
+}
+
+// WithLimit sets how long a line, or what [StreamReader.ReadUntil] reads, may
+// be, in bytes, on connections and on the output of processes. Without it that
+// is 64 KiB. Python: limit=.
+func WithLimit(n int) ReaderOption {
+	return readerOption{
+		func(o *streamOptions) { o.limit = n },
+		func(o *processOptions) { o.limit = n },
+	}
+}
+
 // A Redirect says what a standard descriptor of a process is: [Inherit],
 // [Pipe], [DevNull], [ToStdout], or a file by [UseFile].
 type Redirect struct {

@@ -82,7 +82,7 @@ func TestWorkerProcessRunsFunctions(t *testing.T) {
 				t.Fatalf("got %d, %v", v, err)
 			}
 		}
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		one, two := processID.Start(l, p, struct{}{}), processID.Start(l, p, struct{}{})
 		ids, err := asyncio.Gather[int](ctx, one, two)
 		if err != nil || ids[0] == os.Getpid() {
@@ -117,7 +117,7 @@ func TestErrorAndPanicOfAWorkerFunction(t *testing.T) {
 func TestCrashOfAWorkerFailsItsCallOnly(t *testing.T) {
 	p := newProcessPool(t, 2)
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		for how, want := range map[string]string{"exit": "exit status 3; it wrote: last words", "kill": "signal: killed", "crash": "on another goroutine"} {
 			if runtime.GOOS == "windows" && how == "kill" {
 				continue
@@ -144,7 +144,7 @@ func TestCancelledCallKillsItsWorker(t *testing.T) {
 	p := newProcessPool(t, 1, asyncio.WithWorkerStderr(stderr))
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		before := must(processID.Call(ctx, p, struct{}{}))
-		f := misbehave.Start(must(asyncio.GetRunningLoop(ctx)), p, "hang")
+		f := misbehave.Start(must(asyncio.RunningLoop(ctx)), p, "hang")
 		<-stderr.said
 		f.Cancel()
 		after, err := processID.Call(ctx, p, struct{}{})
@@ -194,7 +194,7 @@ func TestShutdownOfAProcessPoolKillsWhatDoesNotEnd(t *testing.T) {
 	stderr := newRecord()
 	p := must(asyncio.NewProcessPoolExecutor(1, asyncio.WithWorkerStderr(stderr)))
 	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		hanging := misbehave.Start(l, p, "hang")
 		<-stderr.said
 		ended, cancel := context.WithCancel(context.Background())

@@ -72,7 +72,7 @@ func RunOn[T any](ctx context.Context, r *Runner, main func(context.Context) (T,
 	}
 	t := newTask(l, ctx, main, nil)
 	stop := context.AfterFunc(ctx, func() {
-		_, _ = l.CallSoonThreadsafe(func() { t.Cancel(context.Cause(ctx).Error()) })
+		_, _ = l.CallSoonThreadsafe(func() { t.CancelCause(context.Cause(ctx)) })
 	})
 	defer stop()
 	interrupts := l.handleInterrupts(ctx, &t.task)

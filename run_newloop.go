@@ -9,7 +9,7 @@ import (
 func NewLoop(opts ...Option) (*Loop, error) {
 	c := config{debug: os.Getenv("ASYNCIODEBUG") == "1"}
 	for _, o := range opts {
-		o(&c)
+		o.applyLoop(&c)
 	}
 	l := &Loop{log: c.logger, onError: c.onError}
 	l.init()

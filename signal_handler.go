@@ -11,7 +11,7 @@ import (
 
 // ErrNotCatchable is returned for a handler of a signal that no program can
 // handle. Python: RuntimeError.
-var ErrNotCatchable = errors.New("the signal cannot be caught")
+var ErrNotCatchable = errors.New("asyncio: the signal cannot be caught")
 
 // catchable returns why the signal cannot be handled, if it cannot.
 func catchable(sig os.Signal) error {

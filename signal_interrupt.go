@@ -108,7 +108,7 @@ func (i *interrupts) watch() {
 			os.Exit(interruptedCode)
 		}
 		// A loop that is closed has nothing left to be cancelled.
-		_, _ = i.loop.CallSoonThreadsafe(func() { i.told = i.main.cancel("") })
+		_, _ = i.loop.CallSoonThreadsafe(func() { i.told = i.main.cancel(nil) })
 	}
 }
 

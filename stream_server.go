@@ -98,7 +98,7 @@ func (c *streamClient) gone(reason, closeErr error) {
 func (c *streamClient) closeClient() { _ = c.stream.Close() }
 
 // cancelClient implements served.
-func (c *streamClient) cancelClient(why string) {
-	c.task.Cancel(why)
+func (c *streamClient) cancelClient(why error) {
+	c.task.CancelCause(why)
 	c.abort(nil)
 }

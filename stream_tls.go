@@ -21,12 +21,6 @@ type tlsLayer struct {
 	reading bool                // a task is in read
 }
 
-// These are CPython's.
-const (
-	defaultHandshakeTimeout = 60 * time.Second
-	defaultShutdownTimeout  = 30 * time.Second
-)
-
 // startTLS does a handshake over s, in the running task t. left is what was
 // read of it already.
 func startTLS(t *task, level context.Context, s *pullSocket, cfg *tls.Config, server bool, timeout time.Duration, left []byte) (*tlsLayer, error) {

@@ -408,7 +408,7 @@ func (t *transport) wait(task *task, level context.Context) error {
 func (t *transport) closeClient() { t.Close() }
 
 // cancelClient implements served.
-func (t *transport) cancelClient(string) { t.sock.abort(nil) }
+func (t *transport) cancelClient(error) { t.sock.abort(nil) }
 
 // transportOf gives the transport of this package that tr is.
 func transportOf(l *Loop, tr Transport) (*transport, error) {

@@ -103,7 +103,7 @@ func (w *Worker) CreateServer(ctx context.Context, network, address string, fact
 	if err != nil {
 		return nil, err
 	}
-	l, err := GetRunningLoop(ctx)
+	l, err := RunningLoop(ctx)
 	if err != nil {
 		_ = ln.Close()
 		return nil, err

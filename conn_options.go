@@ -21,26 +21,6 @@ type StreamOption interface {
 	ServerOption
 }
 
-// A SocketOption is an option of whatever opens a socket.
-type SocketOption interface {
-	StreamOption
-	DatagramOption
-}
-
-// A BindOption is an option of what receives at an address: a server, a
-// datagram endpoint.
-type BindOption interface {
-	ServerOption
-	DatagramOption
-}
-
-// A LookupOption is an option of what looks names up: a connection, a datagram
-// endpoint.
-type LookupOption interface {
-	ConnOption
-	DatagramOption
-}
-
 // A Resolver looks a host name up. The network is "ip", "ip4" or "ip6".
 type Resolver func(ctx context.Context, network, host string) ([]netip.Addr, error)
 
@@ -63,9 +43,14 @@ type streamOptions struct {
 	notServing bool
 }
 
+// These are CPython's.
+const (
+	defaultHandshakeTimeout = 60 * time.Second
+	defaultShutdownTimeout  = 30 * time.Second
+)
+
 func defaultStreamOptions() streamOptions {
 	return streamOptions{
-		limit:            defaultLimit,
 		handshakeTimeout: defaultHandshakeTimeout,
 		shutdownTimeout:  defaultShutdownTimeout,
 		connectTimeout:   NoTimeout,
@@ -85,24 +70,6 @@ type streamOption func(*streamOptions)
 
 func (f streamOption) applyConn(o *streamOptions)   { f(o) }
 func (f streamOption) applyServer(o *streamOptions) { f(o) }
-
-// A LimitOption is what [WithLimit] gives.
-type LimitOption int
-
-func (n LimitOption) applyConn(o *streamOptions)     { o.limit = int(n) }
-func (n LimitOption) applyServer(o *streamOptions)   { o.limit = int(n) }
-func (n LimitOption) applyProcess(o *processOptions) { o.limit = int(n) }
-
-// A socketOption is one of streams and of datagrams.
-type socketOption struct {
-	streamOption
-	datagramOption
-}
-
-// WithLimit sets how long a line, or what [StreamReader.ReadUntil] reads, may
-// be, in bytes, on connections and on the output of processes. Without it that
-// is 64 KiB. Python: limit=.
-func WithLimit(n int) LimitOption { return LimitOption(n) }
 
 // WithTLS makes the connection one over TLS, or the server serve TLS. A client
 // whose cfg has no ServerName gets that of the address. Python: ssl=,
@@ -147,15 +114,6 @@ func WithoutServing() ServerOption {
 	return serverOption(func(o *streamOptions) { o.notServing = true })
 }
 
-// WithControl makes f run on each new descriptor before it is connected or
-// bound, as [net.Dialer.Control] does.
-func WithControl(f func(network, address string, c syscall.RawConn) error) SocketOption {
-	return socketOption{
-		func(o *streamOptions) { o.control = f },
-		func(o *datagramOptions) { o.control = f },
-	}
-}
-
 // WithConnectTimeout bounds all of [OpenConnection]: looking the name up,
 // connecting and the TLS handshake. Without it only the last is bounded.
 func WithConnectTimeout(d time.Duration) ConnOption {
@@ -175,27 +133,8 @@ func WithHappyEyeballsDelay(d time.Duration) ConnOption {
 	return connOption(func(o *streamOptions) { o.eyeballsDelay = d })
 }
 
-// WithResolver makes r look host names up, in the loop's executor, instead of
-// [net.DefaultResolver].
-func WithResolver(r Resolver) LookupOption {
-	return socketOption{
-		func(o *streamOptions) { o.resolver = r },
-		func(o *datagramOptions) { o.resolver = r },
-	}
-}
-
 // WithBacklog sets how many connections wait to be accepted. Without it that is
 // the system's most. Python: backlog=.
 func WithBacklog(n int) ServerOption {
 	return serverOption(func(o *streamOptions) { o.backlog = n })
-}
-
-// WithReusePort lets several servers listen on one port, or several datagram
-// endpoints receive at it; the system deals the connections or the datagrams
-// out. Python: reuse_port=.
-func WithReusePort() BindOption {
-	return socketOption{
-		func(o *streamOptions) { o.reusePort = true },
-		func(o *datagramOptions) { o.reusePort = true },
-	}
 }
