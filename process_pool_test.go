@@ -105,7 +105,7 @@ func TestErrorAndPanicOfAWorkerFunction(t *testing.T) {
 		}
 		_, err = misbehave.Call(ctx, p, "panic")
 		var panicked *asyncio.PanicError
-		if !errors.As(err, &panicked) || panicked.Value != "it panicked" || !strings.Contains(string(panicked.Stack), "processpool_test.go") {
+		if !errors.As(err, &panicked) || panicked.Value != "it panicked" || !strings.Contains(string(panicked.Stack), "process_pool_test.go") {
 			t.Errorf("got %v", err)
 		}
 		if after := must(processID.Call(ctx, p, struct{}{})); after != before {
