@@ -118,42 +118,6 @@ func (s *Server) add(a *acceptor, l driver.Listener, err error) error {
 	return nil
 }
 
-// listenAddrs gives the addresses to listen on, and whether one that is all of
-// IPv6 is not to take IPv4.
-func (o *streamOptions) listenAddrs(t *task, level context.Context, network, address string) ([]net.Addr, bool, error) {
-	host, service, err := net.SplitHostPort(address)
-	if network == "unix" || err != nil || host != "" {
-		addrs, err := o.resolve(t, level, network, address)
-		return addrs, true, err
-	}
-	port, err := o.lookupPort(t, level, network, service)
-	if err != nil {
-		return nil, false, err
-	}
-	switch network {
-	case "tcp":
-		if systemHasIPv6() {
-			return []net.Addr{&net.TCPAddr{IP: net.IPv6unspecified, Port: port}}, false, nil
-		}
-		return []net.Addr{&net.TCPAddr{IP: net.IPv4zero, Port: port}}, false, nil
-	case "tcp4":
-		return []net.Addr{&net.TCPAddr{IP: net.IPv4zero, Port: port}}, false, nil
-	case "tcp6":
-		return []net.Addr{&net.TCPAddr{IP: net.IPv6unspecified, Port: port}}, true, nil
-	}
-	return nil, false, net.UnknownNetworkError(network)
-}
-
-// systemHasIPv6 says whether a socket can be bound to an IPv6 address.
-func systemHasIPv6() bool {
-	l, err := net.Listen("tcp6", "[::1]:0")
-	if err != nil {
-		return false
-	}
-	_ = l.Close()
-	return true
-}
-
 // Addr gives the address of the server's first listener: its port is the one
 // that the system chose, where it was to choose. Python:
 // sockets[0].getsockname().
