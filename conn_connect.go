@@ -9,15 +9,20 @@ import (
 )
 
 // connecting is the frame of what connects: it applies the options, runs open
-// within the time limit, and names what has failed.
-func connecting(ctx context.Context, network, address string, opts []ConnOption, open func(t *task, level context.Context, o *streamOptions) error) error {
-	t, level, err := enter(ctx)
-	if err != nil {
-		return err
-	}
+// within the time limit, and names what has failed. The task must be one of l,
+// unless that is nil.
+func connecting(ctx context.Context, l *Loop, network, address string, opts []ConnOption, open func(t *task, level context.Context, o *streamOptions) error) error {
 	o := defaultStreamOptions()
 	for _, opt := range opts {
 		opt.applyConn(&o)
+	}
+	t, level, err := enter(ctx)
+	if err == nil && l != nil && t.loop != l {
+		err = ErrWrongLoop
+	}
+	if err != nil {
+		o.letGo()
+		return err
 	}
 	outer := level
 	if outer == nil {

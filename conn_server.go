@@ -34,11 +34,13 @@ type Server struct {
 // those of [net.Listen]: an empty host is all addresses of the machine, port 0
 // one that is free. Python: start_server, start_unix_server.
 func StartServer(ctx context.Context, network, address string, handler func(ctx context.Context, s *Stream) error, opts ...ServerOption) (*Server, error) {
+	o := newServerOptions(opts)
 	t, level, err := enter(ctx)
 	if err != nil {
+		o.letGo()
 		return nil, err
 	}
-	s := newServer(t.loop, opts)
+	s := newServer(t.loop, o)
 	s.handler = handler
 	values := baseContext{ctx, baseOf(ctx)}
 	s.serve = func(conn driver.Conn) error { return s.serveStream(conn, values) }
@@ -50,11 +52,13 @@ func StartServer(ctx context.Context, network, address string, handler func(ctx 
 // One whose handshake fails is closed and no news, as if the peer had not come.
 // It is for a task of the loop. Python: loop.create_server, create_unix_server.
 func (l *Loop) CreateServer(ctx context.Context, network, address string, factory func() Protocol, opts ...ServerOption) (*Server, error) {
+	o := newServerOptions(opts)
 	t, level, err := l.enter(ctx)
 	if err != nil {
+		o.letGo()
 		return nil, err
 	}
-	s := newServer(l, opts)
+	s := newServer(l, o)
 	s.serve = func(conn driver.Conn) error {
 		_, err := startTransport(l, conn, factory, &s.options, true, s)
 		return err
@@ -62,11 +66,8 @@ func (l *Loop) CreateServer(ctx context.Context, network, address string, factor
 	return s.start(t, level, network, address)
 }
 
-func newServer(l *Loop, opts []ServerOption) *Server {
-	s := &Server{loop: l, options: defaultStreamOptions()}
-	for _, o := range opts {
-		o.applyServer(&s.options)
-	}
+func newServer(l *Loop, o streamOptions) *Server {
+	s := &Server{loop: l, options: o}
 	s.serving = !s.options.notServing
 	s.clients.server = s
 	return s

@@ -70,7 +70,7 @@ func (s *Stream) SyscallConn() (syscall.RawConn, error) {
 // the first connection wins. Python: open_connection, open_unix_connection.
 func OpenConnection(ctx context.Context, network, address string, opts ...ConnOption) (*Stream, error) {
 	var c *connection
-	err := connecting(ctx, network, address, opts, func(t *task, level context.Context, o *streamOptions) (err error) {
+	err := connecting(ctx, nil, network, address, opts, func(t *task, level context.Context, o *streamOptions) (err error) {
 		c, err = o.open(t, level, network, address)
 		return err
 	})

@@ -73,6 +73,24 @@ func defaultStreamOptions() streamOptions {
 	}
 }
 
+func newServerOptions(opts []ServerOption) streamOptions {
+	o := defaultStreamOptions()
+	for _, opt := range opts {
+		opt.applyServer(&o)
+	}
+	return o
+}
+
+// letGo closes what was given to the loop, when that does not come to take it.
+func (o *streamOptions) letGo() {
+	if o.conn != nil {
+		_ = o.conn.Close()
+	}
+	if o.listener != nil {
+		_ = o.listener.Close()
+	}
+}
+
 type connOption func(*streamOptions)
 
 func (f connOption) applyConn(o *streamOptions) { f(o) }

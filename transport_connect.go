@@ -16,11 +16,8 @@ import (
 // is aborted. It is for a task of the loop. Python: loop.create_connection,
 // create_unix_connection.
 func (l *Loop) CreateConnection(ctx context.Context, network, address string, factory func() Protocol, opts ...ConnOption) (Transport, Protocol, error) {
-	if _, _, err := l.enter(ctx); err != nil {
-		return nil, nil, err
-	}
 	var tr *transport
-	err := connecting(ctx, network, address, opts, func(t *task, level context.Context, o *streamOptions) error {
+	err := connecting(ctx, l, network, address, opts, func(t *task, level context.Context, o *streamOptions) error {
 		conn, err := o.connect(t, level, network, address)
 		if err != nil {
 			return err

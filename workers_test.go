@@ -134,6 +134,30 @@ func TestWorkersThatEndWellGiveNoError(t *testing.T) {
 	}
 }
 
+func TestAWorkerWithAnEndedContextLeavesNoListener(t *testing.T) {
+	for _, create := range []bool{false, true} {
+		address := filepath.Join(t.TempDir(), "s")
+		err := asyncio.Workers(t.Context(), 1, func(ctx context.Context, w *asyncio.Worker) (err error) {
+			if create {
+				_, err = w.CreateServer(ended(ctx), "unix", address, newEcho)
+			} else {
+				_, err = w.StartServer(ended(ctx), "unix", address, echo)
+			}
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("it returned %v", err)
+			}
+			if nc, err := net.Dial("unix", address); err == nil {
+				nc.Close()
+				t.Error("somebody listens")
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestWorkersAllLearnThatTheyCannotListen(t *testing.T) {
 	ln := must(net.Listen("tcp", "127.0.0.1:0"))
 	defer ln.Close()
