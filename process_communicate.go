@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+
+	"github.com/asyncio-go/asyncio/internal/spawn"
 )
 
 // Communicate writes input to the process and closes its standard input, reads
@@ -53,7 +55,7 @@ func (p *Process) feed(ctx context.Context, input []byte) error {
 			err = closeErr
 		}
 	}
-	if brokenPipe(err) || errors.Is(err, net.ErrClosed) {
+	if spawn.BrokenPipe(err) || errors.Is(err, net.ErrClosed) {
 		return nil
 	}
 	return err

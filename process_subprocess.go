@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"github.com/asyncio-go/asyncio/internal/spawn"
 )
 
 // A Process is a child process, with its pipes as streams. Python:
@@ -49,7 +51,7 @@ type Process struct {
 // A process costs a descriptor for each pipe and, on Linux, one for itself; on
 // other systems a thread that waits for it.
 func CreateSubprocessExec(ctx context.Context, name string, args []string, opts ...ProcessOption) (*Process, error) {
-	return createProcess(ctx, command{name: name, args: args}, opts)
+	return createProcess(ctx, spawn.Command{Name: name, Args: args}, opts)
 }
 
 // CreateSubprocessShell starts a line for the shell: /bin/sh, and cmd.exe on
@@ -57,53 +59,35 @@ func CreateSubprocessExec(ctx context.Context, name string, args []string, opts 
 // the words of strangers, use [CreateSubprocessExec]. Python:
 // create_subprocess_shell.
 func CreateSubprocessShell(ctx context.Context, line string, opts ...ProcessOption) (*Process, error) {
-	return createProcess(ctx, command{name: line, shell: true}, opts)
+	return createProcess(ctx, spawn.Command{Name: line, Shell: true}, opts)
 }
 
-func createProcess(ctx context.Context, cmd command, opts []ProcessOption) (*Process, error) {
+func createProcess(ctx context.Context, cmd spawn.Command, opts []ProcessOption) (*Process, error) {
 	t, level, err := enter(ctx)
 	if err != nil {
 		return nil, err
 	}
 	p := &Process{}
-	err = cmd.run(t, level, opts, func(s *started) error { return p.connect(t.loop, s, cmd.processOptions) })
+	err = t.startProcess(level, cmd, opts, func(s *spawn.Process, o *processOptions) error { return p.connect(t.loop, s, o) })
 	if err != nil {
 		return nil, fmt.Errorf("asyncio: create subprocess: %w", err)
 	}
 	return p, nil
 }
 
-// run starts the command and hands the process over. When it is not taken, it
-// is ended.
-func (c *command) run(t *task, level context.Context, opts []ProcessOption, take func(*started) error) error {
-	var err error
-	if c.processOptions, err = newProcessOptions(opts); err != nil {
-		return err
-	}
-	s, err := t.loop.start(t, level, c)
-	if err != nil {
-		return err
-	}
-	if err := take(s); err != nil {
-		t.loop.discard(s)
-		return err
-	}
-	return nil
-}
-
 // connect takes the process on. After an error it is not, and the pipes that
 // were opened are closed.
-func (p *Process) connect(l *Loop, s *started, o *processOptions) (err error) {
+func (p *Process) connect(l *Loop, s *spawn.Process, o *processOptions) (err error) {
 	defer func() {
 		if err != nil {
 			p.closePipes()
 		}
 	}()
-	for i, f := range s.pipes {
+	for i, f := range s.Pipes {
 		if f == nil {
 			continue
 		}
-		s.pipes[i] = nil // the driver's now
+		s.Pipes[i] = nil // the driver's now
 		if i == 0 {
 			if p.in, err = l.newInputPipe(f); err != nil {
 				return err
@@ -119,7 +103,7 @@ func (p *Process) connect(l *Loop, s *started, o *processOptions) (err error) {
 		p.open++
 		if i == 1 {
 			p.Stdout = &out.reader
-			if o.terminal.is {
+			if o.command.Terminal != nil {
 				p.terminal = true
 				out.sock.oneWay = true
 				p.Stdin = &StreamWriter{sock: &out.sock}
@@ -128,7 +112,7 @@ func (p *Process) connect(l *Loop, s *started, o *processOptions) (err error) {
 			p.Stderr = &out.reader
 		}
 	}
-	p.child = l.adopt(s.proc, o.detached, p)
+	p.child = l.adopt(s.Process, o.detached, p)
 	return nil
 }
 
@@ -224,7 +208,7 @@ func (p *Process) SetTerminalSize(columns, rows int) error {
 	}
 	raw, err := p.outs[0].sock.conn.SyscallConn()
 	if err == nil {
-		err = setTerminalSize(raw, columns, rows)
+		err = spawn.SetTerminalSize(raw, spawn.Size{Columns: columns, Rows: rows})
 	}
 	if err != nil {
 		return fmt.Errorf("asyncio: size of a terminal: %w", err)
