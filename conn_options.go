@@ -43,18 +43,30 @@ type streamOptions struct {
 	notServing bool
 }
 
-// These are CPython's.
-const (
-	defaultHandshakeTimeout = 60 * time.Second
-	defaultShutdownTimeout  = 30 * time.Second
-)
-
 func defaultStreamOptions() streamOptions {
 	return streamOptions{
 		handshakeTimeout: defaultHandshakeTimeout,
 		shutdownTimeout:  defaultShutdownTimeout,
 		connectTimeout:   NoTimeout,
 		eyeballsDelay:    250 * time.Millisecond, // RFC 8305's recommendation
+	}
+}
+
+func newServerOptions(opts []ServerOption) streamOptions {
+	o := defaultStreamOptions()
+	for _, opt := range opts {
+		opt.applyServer(&o)
+	}
+	return o
+}
+
+// letGo closes what was given to the loop, when that does not come to take it.
+func (o *streamOptions) letGo() {
+	if o.conn != nil {
+		_ = o.conn.Close()
+	}
+	if o.listener != nil {
+		_ = o.listener.Close()
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
+	"github.com/asyncio-go/asyncio/internal/writequeue"
 )
 
 // A fileSend is a file that the kernel sends on a socket. It comes after what
@@ -20,7 +21,7 @@ type fileSend struct {
 	offset int64
 	left   int64 // how much is still to be sent, at most
 	sent   int64
-	behind writeQueue // what was written meanwhile
+	behind writequeue.Queue // what was written meanwhile
 	done   future
 }
 
@@ -54,11 +55,11 @@ func (s *socket) sendFile() error {
 				err = errCopy
 			}
 			s.endFile(err)
-			return s.out.queue.flush(s.conn)
+			return s.out.queue.Flush(s.conn)
 		}
 	}
 	s.endFile(nil)
-	return s.out.queue.flush(s.conn)
+	return s.out.queue.Flush(s.conn)
 }
 
 // fileTrouble says whether an error of sending a file is about the file and not
@@ -76,7 +77,7 @@ func fileTrouble(err error) bool {
 func (s *socket) endFile(err error) {
 	f := s.out.sending
 	s.out.sending = nil
-	s.out.queue.append(&f.behind)
+	s.out.queue.Append(&f.behind)
 	if f.done.state != pending {
 		return
 	}

@@ -26,11 +26,8 @@ type Server struct {
 	gone      waitList // who waits for the end
 }
 
-func newServer(l *Loop, opts []ServerOption) *Server {
-	s := &Server{loop: l, options: defaultStreamOptions()}
-	for _, o := range opts {
-		o.applyServer(&s.options)
-	}
+func newServer(l *Loop, o streamOptions) *Server {
+	s := &Server{loop: l, options: o}
 	s.serving = !s.options.notServing
 	s.clients.owner = s
 	return s
@@ -81,42 +78,6 @@ func (s *Server) add(a *acceptor, l driver.Listener, err error) error {
 	s.listeners = append(s.listeners, a)
 	s.addrs = append(s.addrs, l.Addr())
 	return nil
-}
-
-// listenAddrs gives the addresses to listen on, and whether one that is all of
-// IPv6 is not to take IPv4.
-func (o *streamOptions) listenAddrs(t *task, level context.Context, network, address string) ([]net.Addr, bool, error) {
-	host, service, err := net.SplitHostPort(address)
-	if network == "unix" || err != nil || host != "" {
-		addrs, err := o.resolve(t, level, network, address)
-		return addrs, true, err
-	}
-	port, err := o.lookupPort(t, level, network, service)
-	if err != nil {
-		return nil, false, err
-	}
-	switch network {
-	case "tcp":
-		if systemHasIPv6() {
-			return []net.Addr{&net.TCPAddr{IP: net.IPv6unspecified, Port: port}}, false, nil
-		}
-		return []net.Addr{&net.TCPAddr{IP: net.IPv4zero, Port: port}}, false, nil
-	case "tcp4":
-		return []net.Addr{&net.TCPAddr{IP: net.IPv4zero, Port: port}}, false, nil
-	case "tcp6":
-		return []net.Addr{&net.TCPAddr{IP: net.IPv6unspecified, Port: port}}, true, nil
-	}
-	return nil, false, net.UnknownNetworkError(network)
-}
-
-// systemHasIPv6 says whether a socket can be bound to an IPv6 address.
-func systemHasIPv6() bool {
-	l, err := net.Listen("tcp6", "[::1]:0")
-	if err != nil {
-		return false
-	}
-	_ = l.Close()
-	return true
 }
 
 // Addr gives the address of the server's first listener: its port is the one

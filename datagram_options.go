@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
+	"github.com/asyncio-go/asyncio/internal/sockopt"
 )
 
 // A DatagramOption is an option of [Loop.CreateDatagramEndpoint].
@@ -149,7 +150,7 @@ func (g multicastGroup) join(conn driver.PacketConn) error {
 	if err != nil {
 		return err
 	}
-	if cerr := raw.Control(func(fd uintptr) { err = joinGroup(fd, g.group, g.ifi) }); cerr != nil {
+	if cerr := raw.Control(func(fd uintptr) { err = sockopt.JoinGroup(fd, g.group, g.ifi) }); cerr != nil {
 		return cerr
 	}
 	if err != nil {

@@ -1,7 +1,6 @@
 package asyncio
 
 import (
-	"net"
 	"time"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
@@ -33,9 +32,6 @@ func (c *Clock) Park(until time.Duration, pending func() bool) error {
 func WithClock(c *Clock) Option {
 	return option(func(o *config) { o.newDriver = func() (driver.Driver, error) { return c, nil } })
 }
-
-// Deal is for tests: on Linux nothing else uses it.
-func Deal(ln net.Listener, n int) []net.Listener { return deal(ln, n) }
 
 // NewStreamOn makes a stream on a connection that is no descriptor.
 func NewStreamOn(l *Loop, conn driver.Conn) (*Stream, error) {

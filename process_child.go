@@ -7,10 +7,10 @@ import (
 	"os"
 	"runtime"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
+	"github.com/asyncio-go/asyncio/internal/spawn"
 )
 
 // A child is a process that the loop has started, as both forms of the API use
@@ -79,8 +79,8 @@ const closeGrace = 5 * time.Second
 
 // launcher gives what runs the function that starts a process: a goroutine, or
 // for one that dies with its thread, a goroutine that keeps its thread.
-func (s *children) launcher(attr *syscall.SysProcAttr) func(func()) {
-	if !diesWithParent(attr) {
+func (s *children) launcher(starter *spawn.Starter) func(func()) {
+	if !starter.DiesWithThread() {
 		return func(start func()) { go start() }
 	}
 	if s.keeper == nil {
@@ -186,7 +186,7 @@ func (c *child) returnCode() (code int, ended bool) {
 	case c.state == nil:
 		return unknownCode, true
 	}
-	return exitCode(c.state), true
+	return spawn.ExitCode(c.state), true
 }
 
 // settle waits until none is being started any more, but not for ever.
@@ -239,9 +239,7 @@ func (s *children) close(l *Loop) {
 		s.under.Wait()
 		for p := range s.unborn {
 			if p.err == nil {
-				closeAll(p.pipes[:])
-				_ = p.proc.Kill()
-				_, _ = p.proc.Wait()
+				p.proc.Discard()
 			}
 		}
 		for _, c := range killed {
@@ -274,7 +272,7 @@ func (c *child) kill() bool {
 }
 
 func (c *child) signal(sig os.Signal) error { return c.signalled(c.proc.Signal(sig)) }
-func (c *child) terminate() error           { return c.signalled(terminate(c.proc)) }
+func (c *child) terminate() error           { return c.signalled(spawn.Terminate(c.proc)) }
 
 func (c *child) signalled(err error) error {
 	if err != nil {

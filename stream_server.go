@@ -14,11 +14,13 @@ import (
 // those of [net.Listen]: an empty host is all addresses of the machine, port 0
 // one that is free. Python: start_server, start_unix_server.
 func StartServer(ctx context.Context, network, address string, handler func(ctx context.Context, s *Stream) error, opts ...ServerOption) (*Server, error) {
+	o := newServerOptions(opts)
 	t, level, err := enter(ctx)
 	if err != nil {
+		o.letGo()
 		return nil, err
 	}
-	s := newServer(t.loop, opts)
+	s := newServer(t.loop, o)
 	values := baseContext{ctx, baseOf(ctx)}
 	s.serve = func(conn driver.Conn) error { return serveStream(s, conn, values, handler) }
 	return s.start(t, level, network, address)

@@ -11,11 +11,13 @@ import (
 // One whose handshake fails is closed and no news, as if the peer had not come.
 // It is for a task of the loop. Python: loop.create_server, create_unix_server.
 func (l *Loop) CreateServer(ctx context.Context, network, address string, factory func() Protocol, opts ...ServerOption) (*Server, error) {
+	o := newServerOptions(opts)
 	t, level, err := l.enter(ctx)
 	if err != nil {
+		o.letGo()
 		return nil, err
 	}
-	s := newServer(l, opts)
+	s := newServer(l, o)
 	s.serve = func(conn driver.Conn) error {
 		_, err := startTransport(l, conn, factory, &s.options, true, s)
 		return err

@@ -1,6 +1,6 @@
 //go:build unix && !linux && !freebsd
 
-package asyncio
+package spawn
 
 import (
 	"errors"
@@ -13,4 +13,4 @@ func setDeathSignal(*syscall.SysProcAttr, syscall.Signal) error {
 	return fmt.Errorf("WithPdeathsig on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 }
 
-func diesWithParent(*syscall.SysProcAttr) bool { return false }
+func diesWithThread(*syscall.SysProcAttr) bool { return false }

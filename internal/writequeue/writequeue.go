@@ -1,11 +1,13 @@
-package asyncio
+// Package writequeue holds what was written to a descriptor and the system has
+// not taken yet: one queue for sockets, pipes and TLS alike. It knows nothing of
+// loops; when to flush, and what a full queue means, is its owner's affair.
+package writequeue
 
 import "github.com/asyncio-go/asyncio/internal/driver"
 
-// A writeQueue is what was written and the system has not taken yet. It does
-// the accounting for sockets, pipes and TLS alike: what a transport's limits
-// are compared with is its size.
-type writeQueue struct {
+// A Queue is what was written and the system has not taken yet, in order. The
+// zero value is empty. It belongs to one goroutine.
+type Queue struct {
 	chunks [][]byte // the first one from off; all are the queue's own memory
 	off    int
 	size   int
@@ -16,8 +18,11 @@ const (
 	flushAtOnce = 64       // chunks given to one writev
 )
 
-// push copies p to the end.
-func (q *writeQueue) push(p []byte) {
+// Size returns the number of bytes in the queue.
+func (q *Queue) Size() int { return q.size }
+
+// Push copies p to the end.
+func (q *Queue) Push(p []byte) {
 	q.size += len(p)
 	if n := len(q.chunks); n > 0 {
 		last := q.chunks[n-1]
@@ -30,9 +35,9 @@ func (q *writeQueue) push(p []byte) {
 	}
 }
 
-// flush writes what c takes. It gives nil when the queue is empty after that,
-// driver.ErrWouldBlock when c is full, or why writing failed.
-func (q *writeQueue) flush(c driver.Conn) error {
+// Flush writes what c takes. It returns nil when the queue is empty after that,
+// [driver.ErrWouldBlock] when c is full, or why writing failed.
+func (q *Queue) Flush(c driver.Conn) error {
 	for q.size > 0 {
 		n, err := q.writeSome(c)
 		q.drop(n)
@@ -43,7 +48,7 @@ func (q *writeQueue) flush(c driver.Conn) error {
 	return nil
 }
 
-func (q *writeQueue) writeSome(c driver.Conn) (int, error) {
+func (q *Queue) writeSome(c driver.Conn) (int, error) {
 	if len(q.chunks) == 1 {
 		return c.Write(q.chunks[0][q.off:])
 	}
@@ -54,7 +59,7 @@ func (q *writeQueue) writeSome(c driver.Conn) (int, error) {
 }
 
 // drop forgets the first n bytes, which were written.
-func (q *writeQueue) drop(n int) {
+func (q *Queue) drop(n int) {
 	q.size -= n
 	for n > 0 {
 		left := len(q.chunks[0]) - q.off
@@ -72,12 +77,15 @@ func (q *writeQueue) drop(n int) {
 	}
 }
 
-// append moves what is in p to the end.
-func (q *writeQueue) append(p *writeQueue) {
+// Append moves what is in p to the end.
+func (q *Queue) Append(p *Queue) {
+	if p.off > 0 {
+		p.chunks[0] = p.chunks[0][p.off:]
+	}
 	q.chunks = append(q.chunks, p.chunks...)
 	q.size += p.size
-	p.clear()
+	p.Clear()
 }
 
-// clear forgets all.
-func (q *writeQueue) clear() { *q = writeQueue{} }
+// Clear forgets all.
+func (q *Queue) Clear() { *q = Queue{} }

@@ -1,4 +1,4 @@
-package asyncio
+package sharedport
 
 import (
 	"context"
@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listenForWorkers listens n times on the same address: the kernel deals the
+// listen listens n times on the same address: the kernel deals the
 // connections out.
-func listenForWorkers(network, address string, n int) ([]net.Listener, error) {
+func listen(network, address string, n int) ([]net.Listener, error) {
 	if network == "unix" {
-		return listenUnixForWorkers(address, n)
+		return listenUnix(address, n)
 	}
 	config := net.ListenConfig{KeepAlive: -1, Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
@@ -30,7 +30,7 @@ func listenForWorkers(network, address string, n int) ([]net.Listener, error) {
 	for range n {
 		ln, err := config.Listen(context.Background(), network, address)
 		if err != nil {
-			closeListeners(all)
+			closeAll(all)
 			return nil, err
 		}
 		address = ln.Addr().String() // of port 0, the one that was chosen
@@ -39,9 +39,8 @@ func listenForWorkers(network, address string, n int) ([]net.Listener, error) {
 	return all, nil
 }
 
-// listenUnixForWorkers gives n descriptors of one socket. Its node goes with
-// the first worker's.
-func listenUnixForWorkers(address string, n int) ([]net.Listener, error) {
+// listenUnix returns n descriptors of one socket. Its node goes with the first.
+func listenUnix(address string, n int) ([]net.Listener, error) {
 	ln, err := net.Listen("unix", address)
 	if err != nil {
 		return nil, err
@@ -55,8 +54,8 @@ func listenUnixForWorkers(address string, n int) ([]net.Listener, error) {
 			_ = f.Close()
 		}
 		if err != nil {
-			closeListeners(all)
-			return nil, fmt.Errorf("listen on %s for several workers: %w", address, err)
+			closeAll(all)
+			return nil, fmt.Errorf("listen on %s for several: %w", address, err)
 		}
 		all = append(all, again)
 	}
