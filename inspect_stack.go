@@ -55,17 +55,22 @@ func (t *task) stack() []runtime.Frame {
 	if t == t.loop.current {
 		return trimStack(callers())
 	}
-	var frames []runtime.Frame
-	if !t.loop.coros.Visit(t.co, func() { frames = callers() }) {
+	// The array is not the visitor's own: on the stack of the coroutine it would
+	// make that grow, and stacks do not shrink while they are in use.
+	pcs, n := make([]uintptr, rawFrames), 0
+	if !t.loop.coros.Visit(t.co, func() { n = runtime.Callers(1, pcs) }) {
 		return nil
 	}
-	return trimStack(frames)
+	return trimStack(framesOf(pcs[:n]))
 }
 
-// callers gives the calling goroutine's stack.
+// rawFrames is the most that is looked at, with what trimStack takes away.
+const rawFrames = 2 * maxFrames
+
+// callers returns the calling goroutine's stack.
 func callers() []runtime.Frame {
-	var pcs [2 * maxFrames]uintptr // with what trimStack takes away
-	return framesOf(pcs[:runtime.Callers(2, pcs[:])])
+	pcs := make([]uintptr, rawFrames)
+	return framesOf(pcs[:runtime.Callers(2, pcs)])
 }
 
 func framesOf(pcs []uintptr) []runtime.Frame {

@@ -192,3 +192,12 @@ func joinClose(err, closeErr error) error {
 	}
 	return errors.Join(err, closeErr)
 }
+
+// endedError is the error of a function that was cancelled because a context ended.
+type endedError struct {
+	op               string
+	cancelled, cause error
+}
+
+func (e *endedError) Error() string   { return "asyncio: " + e.op + ": " + e.cause.Error() }
+func (e *endedError) Unwrap() []error { return []error{e.cause, e.cancelled} }

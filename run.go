@@ -88,16 +88,10 @@ func RunOn[T any](ctx context.Context, r *Runner, main func(context.Context) (T,
 	interrupts.stop()
 	err = interrupts.outcome(err)
 	if t.Cancelled() && ctx.Err() != nil {
-		err = &endedError{cancelled: err, cause: context.Cause(ctx)}
+		err = &endedError{op: "run", cancelled: err, cause: context.Cause(ctx)}
 	}
 	return t.value, err
 }
-
-// endedError is what a main returns that was cancelled because a context ended.
-type endedError struct{ cancelled, cause error }
-
-func (e *endedError) Error() string   { return "asyncio: run: " + e.cause.Error() }
-func (e *endedError) Unwrap() []error { return []error{e.cause, e.cancelled} }
 
 // Close ends the tasks that are left, shuts the default executor down and
 // closes the loop. Python: Runner.close.
@@ -175,6 +169,6 @@ func (l *Loop) reportStuck() {
 		names = append(names, t.name())
 		_ = t.shell().PrintStack(&stacks)
 	}
-	l.logger().Error("asyncio: tasks ignore being cancelled; they are ended now",
-		"count", l.tasks.n, "tasks", strings.Join(names, ", "), "stacks", stacks.String())
+	l.logger().Error("asyncio: tasks ignore being cancelled; they are ended now\n"+stacks.String(),
+		"count", l.tasks.n, "tasks", strings.Join(names, ", "))
 }

@@ -35,7 +35,8 @@ type config struct {
 // In debug mode a callback or a step of a task that holds the loop for more
 // than 100 milliseconds ([Loop.SetSlowCallbackDuration]) is logged: while it
 // does, with its stack, and when it has ended. Calls from wrong goroutines,
-// awaits on the wrong loop among them, are errors or panic. Reports of errors
+// awaits on the wrong loop among them, are errors or panic; those of locks and queues
+// once a task has waited there. Reports of errors
 // that nobody looked at say where the future or task was made; tasks that are
 // pending, or never began, when the loop is closed are logged. Tasks have
 // labels, see [WithTaskLabels]. It costs some microseconds for each task.
@@ -82,8 +83,8 @@ func WithExceptionHandler(h ExceptionHandler) Option {
 func WithExecutorWorkers(n int) Option { return option(func(c *config) { c.executor.workers = n }) }
 
 // WithExecutorGrace bounds how long [Run] and [Runner.Close] wait for the jobs
-// of the default executor: five minutes without it, as in Python. Then the
-// contexts of the jobs end, and the error has a [*JobsLeftError].
+// of the default executor: five seconds without it; in Python it is five minutes.
+// Then the contexts of the jobs end, and the error has a [*JobsLeftError].
 func WithExecutorGrace(d time.Duration) Option {
 	return option(func(c *config) { c.executor.grace = d })
 }

@@ -65,9 +65,7 @@ func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 	s.watches[sig] = w
 	signal.Notify(w.signals, sig)
 	go w.forward()
-	if sig == os.Interrupt {
-		s.interrupts.pause() // after Notify: at no time does nobody handle it
-	}
+	s.interrupts.pause(sig) // after Notify: at no time does nobody handle it
 	return nil
 }
 
@@ -80,8 +78,8 @@ func (l *Loop) RemoveSignalHandler(sig os.Signal) bool {
 	if w == nil {
 		return false
 	}
-	if sig == os.Interrupt {
-		s.interrupts.resume()
+	if s.interrupts.handles(sig) {
+		s.interrupts.resume(sig)
 	}
 	delete(s.watches, sig)
 	w.stop()

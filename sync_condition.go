@@ -135,6 +135,7 @@ func (c *Condition) NotifyAll() {
 }
 
 func (c *Condition) mustBeLocked(op string) {
+	c.lot.mustBeHere()
 	if lock := c.Lock(); !lock.locked {
 		if err := misuse(&lock.lot, op, ErrNotAcquired); err != nil {
 			panic(err)

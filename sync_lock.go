@@ -60,6 +60,7 @@ func (l *Lock) Release() {
 }
 
 func (l *Lock) release() error {
+	l.lot.mustBeHere()
 	if !l.locked {
 		return misuse(&l.lot, "Lock.Release", ErrNotAcquired)
 	}
@@ -95,7 +96,7 @@ func during(body, release func() error) (err error) {
 			return
 		}
 		if err != nil {
-			e = fmt.Errorf("%w (after %v)", e, err)
+			e = fmt.Errorf("%w (after %w)", e, err)
 		}
 		err = e
 	}()

@@ -113,6 +113,7 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 // PutNowait puts v into the queue, or gives [ErrQueueFull] or
 // [ErrQueueShutdown]. Python: Queue.put_nowait.
 func (q *Queue[T]) PutNowait(v T) error {
+	q.getters.mustBeHere()
 	switch {
 	case q.shut:
 		return ErrQueueShutdown
@@ -154,6 +155,7 @@ func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 // GetNowait takes an item out of the queue, or gives [ErrQueueEmpty] or
 // [ErrQueueShutdown]. Python: Queue.get_nowait.
 func (q *Queue[T]) GetNowait() (T, error) {
+	q.putters.mustBeHere()
 	if q.Empty() {
 		var zero T
 		if q.shut {
@@ -183,9 +185,10 @@ func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 }
 
 // TaskDone says that an item which was taken out has been worked on. It panics
-// with a [*MisuseError] of [ErrTaskDoneTooOften] when that was said of all
-// already. Python: Queue.task_done.
+// with a [*MisuseError] of [ErrTaskDoneTooOften] when it was called for each item
+// before. Python: Queue.task_done.
 func (q *Queue[T]) TaskDone() {
+	q.finished.mustBeHere()
 	if q.unfinished <= 0 {
 		panic(&MisuseError{Op: "Queue.TaskDone", Err: ErrTaskDoneTooOften})
 	}
@@ -214,6 +217,7 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 // queue is empty. If immediate, what is in the queue is dropped and counts as
 // done. All that wait are woken. Python: Queue.shutdown.
 func (q *Queue[T]) Shutdown(immediate bool) {
+	q.getters.mustBeHere()
 	q.shut = true
 	if immediate {
 		for !q.Empty() {

@@ -78,6 +78,7 @@ func (s *Semaphore) Release() {
 }
 
 func (s *Semaphore) release() error {
+	s.lot.mustBeHere()
 	if s.bounded && s.value >= s.bound {
 		return misuse(&s.lot, "BoundedSemaphore.Release", ErrReleasedTooOften)
 	}

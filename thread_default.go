@@ -8,8 +8,9 @@ import (
 )
 
 // executorGrace is how long a runner waits for the default executor's jobs when
-// nothing else was said.
-const executorGrace = 5 * time.Minute
+// nothing else was said. In Python it is five minutes; a Go program ends when main
+// does.
+const executorGrace = 5 * time.Second
 
 // defaultExecutor is a loop's default executor: one that was given to it, or one
 // that is made when it is first needed.

@@ -11,6 +11,15 @@ type Outcome[T any] struct {
 	Err   error // nil when it did not
 }
 
+// outcomeOf returns what Result has returned; a task may have both, a value and an
+// error.
+func outcomeOf[T any](v T, err error) Outcome[T] {
+	if err != nil {
+		return Outcome[T]{Err: err}
+	}
+	return Outcome[T]{Value: v}
+}
+
 // Gather awaits all and gives their results in the order given. It returns as
 // soon as one fails or is cancelled, with that error; the others go on. If the
 // running task is cancelled, so are all that have not ended, and Gather returns
@@ -39,7 +48,7 @@ func GatherSettled[T any, A Awaiter[T]](ctx context.Context, aws ...A) ([]Outcom
 	}
 	out := make([]Outcome[T], len(aws))
 	for i, aw := range aws {
-		out[i].Value, out[i].Err = aw.Result()
+		out[i] = outcomeOf(aw.Result())
 	}
 	return out, nil
 }
@@ -84,7 +93,7 @@ func GatherSettledFuture(loop *Loop, aws ...Awaitable) *Future[[]Outcome[any]] {
 	return gatherFuture(loop, aws, true, func() []Outcome[any] {
 		out := make([]Outcome[any], len(aws))
 		for i, aw := range aws {
-			out[i].Value, out[i].Err = resultOf(aw)
+			out[i] = outcomeOf(resultOf(aw))
 		}
 		return out
 	})
