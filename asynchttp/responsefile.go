@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"syscall"
 )
 
 // sniffLength is how much of a body [http.DetectContentType] looks at.
@@ -21,13 +22,16 @@ func (r *response) ReadFrom(src io.Reader) (int64, error) {
 		r.WriteHeader(http.StatusOK)
 	}
 	sent := int64(0)
-	if part, ok := filePart(src); ok && part.n > bodyBuffer && !r.isHead() && !r.bodyless {
-		n, err := r.writeFile(part)
-		part.advance(n)
-		if err != nil {
-			return n, err
+	if !r.isHead() && !r.bodyless {
+		if part, ok := filePart(src); ok {
+			defer part.close()
+			n, err := r.writeFile(part)
+			part.advance(n)
+			if err != nil {
+				return n, err
+			}
+			sent = n
 		}
-		sent = n
 	}
 	// What is left of a file is nothing, unless it has grown.
 	n, err := r.copyFrom(src)
@@ -60,18 +64,25 @@ func (r *response) copyFrom(src io.Reader) (int64, error) {
 // A fileRange is a part of a file that is to be sent.
 type fileRange struct {
 	file      *os.File
+	seeker    io.Seeker // moves the file's position
 	offset, n int64
 	limit     *io.LimitedReader // through which the file would have been read, or nil
+	dup       bool              // file is another one of the same, to be closed
 }
 
-// filePart looks whether src is a file, or a part of one. It is the rest of it
-// from the file's position on.
+// filePart looks whether src is a file, or a part of one, of more than few
+// bytes. It is the rest of it from the file's position on.
 func filePart(src io.Reader) (part fileRange, ok bool) {
 	limit, _ := src.(*io.LimitedReader)
 	if limit != nil {
 		src = limit.R
 	}
-	f, ok := src.(*os.File)
+	f, ok := src.(interface { // an *os.File, or what its WriteTo makes of it
+		Stat() (os.FileInfo, error)
+		Name() string
+		io.Seeker
+		syscall.Conn
+	})
 	if !ok {
 		return fileRange{}, false
 	}
@@ -87,12 +98,28 @@ func filePart(src io.Reader) (part fileRange, ok bool) {
 	if limit != nil {
 		n = min(n, limit.N)
 	}
-	return fileRange{f, offset, n, limit}, true
+	if n <= bodyBuffer {
+		return fileRange{}, false
+	}
+	file, own := f.(*os.File)
+	if !own {
+		if file = dupFile(f, f.Name()); file == nil {
+			return fileRange{}, false
+		}
+	}
+	return fileRange{file, f, offset, n, limit, !own}, true
+}
+
+// close lets go of what filePart has made.
+func (p *fileRange) close() {
+	if p.dup {
+		_ = p.file.Close() // nothing was written to it
+	}
 }
 
 // advance makes it as if n bytes had been read.
 func (p *fileRange) advance(n int64) {
-	_, _ = p.file.Seek(p.offset+n, io.SeekStart) // it was asked for its position before
+	_, _ = p.seeker.Seek(p.offset+n, io.SeekStart) // it was asked for its position before
 	if p.limit != nil {
 		p.limit.N -= n
 	}
