@@ -13,16 +13,15 @@ const sniffLength = 512
 // ReadFrom implements [io.ReaderFrom], for [io.Copy] and for what net/http has
 // to serve files. The rest of a file goes from the kernel to the connection, or
 // is read in the executor where the kernel cannot do that; anything else is
-// read and written here.
+// read and written here. The header stays open until src has given something:
+// where that is the request's body, the client may still have to be told to send
+// it.
 func (r *response) ReadFrom(src io.Reader) (int64, error) {
 	if err := r.mayWrite("write response"); err != nil {
 		return 0, err
 	}
-	if r.status == 0 {
-		r.WriteHeader(http.StatusOK)
-	}
 	sent := int64(0)
-	if !r.isHead() && !r.bodyless {
+	if !r.isHead() && (r.status == 0 || !r.bodyless) {
 		if part, ok := filePart(src); ok {
 			defer part.close()
 			n, err := r.writeFile(part)
@@ -127,6 +126,9 @@ func (p *fileRange) advance(n int64) {
 
 // writeFile sends a part of a file after what is held back.
 func (r *response) writeFile(p fileRange) (int64, error) {
+	if r.status == 0 {
+		r.WriteHeader(http.StatusOK)
+	}
 	if err := r.count(p.n); err != nil {
 		return 0, err
 	}

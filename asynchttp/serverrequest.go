@@ -69,8 +69,9 @@ func (c *serverConn) parseRequest() (*http.Request, error) {
 		return nil, err
 	}
 	req, err := http.ReadRequest(c.br)
-	if errors.Is(c.readErr, ErrHeaderTooLarge) { // what net/http says of the line that was cut off is of no use
-		err = ErrHeaderTooLarge
+	var late *TimeoutError
+	if err != nil && (errors.Is(c.readErr, ErrHeaderTooLarge) || errors.As(c.readErr, &late)) {
+		err = c.readErr // what net/http says of the line that was cut off is of no use
 	}
 	return req, err
 }
@@ -100,8 +101,7 @@ func (h *rawHeader) mustClose(req *http.Request) bool {
 // refuse answers a request that could not be read, when there is somebody to
 // answer.
 func (c *serverConn) refuse(err error) {
-	cut := c.ioErr == io.EOF && errors.Is(err, io.ErrUnexpectedEOF) // the client may still listen
-	if c.cause != nil || c.ioErr != nil && !cut {
+	if c.cause != nil || c.ioErr != nil && c.ioErr != io.EOF { // who has ended its half may still listen
 		return
 	}
 	c.freeReads()
