@@ -24,6 +24,8 @@ func (c *connContext) Value(key any) any {
 		return c.conn.srv.shadow
 	case http.LocalAddrContextKey:
 		return c.conn.s.LocalAddr()
+	case ownTrace{}:
+		return &c.conn.srv.watch.trace
 	}
 	return c.Context.Value(key)
 }

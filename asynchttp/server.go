@@ -87,6 +87,7 @@ type Server struct {
 	shadow     *http.Server // what handlers find under http.ServerContextKey
 	tls        *tls.Config  // with what this package adds to it
 	base       context.Context
+	watch      *transportWatch
 	conns      list.List // of *serverConn, in the order in which they came
 	turnedAway int       // connections above MaxConns that are being told so
 	ending     bool
@@ -121,7 +122,7 @@ func (s *Server) Start(ctx context.Context, network, address string, opts ...asy
 		return nil, err
 	}
 	s.loop, s.listener = l.Loop(), l
-	s.shadow = s.netHTTP()
+	s.shadow, s.watch = s.netHTTP(), newTransportWatch(s)
 	if s.BaseContext != nil {
 		if s.base = s.BaseContext(addrListener{l.Addr()}); s.base == nil {
 			l.Close()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 )
 
 // netHTTP returns the server as handlers find it under [http.ServerContextKey]:
@@ -35,7 +36,7 @@ func (s *Server) connBase(c *serverConn) (ctx context.Context, stop func()) {
 		}
 		ctx = valuesFrom{ctx, s.base}
 	}
-	ctx = &connContext{ctx, c}
+	ctx = httptrace.WithClientTrace(&connContext{ctx, c}, &s.watch.trace)
 	if s.ConnContext != nil {
 		if ctx = s.ConnContext(ctx, c.net); ctx == nil {
 			panic("asynchttp: ConnContext returned a nil context")

@@ -148,7 +148,7 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	defer leave()
-	trace := httptrace.ContextClientTrace(ctx)
+	trace := traceOf(ctx)
 	for fresh := false; ; fresh = true {
 		var end context.Context // to be heeded by what does not take a context
 		if own {
