@@ -130,6 +130,11 @@ func (c *serverConn) requestWaits() bool {
 	if c.br != nil && c.br.Buffered() > 0 {
 		return true
 	}
+	return c.socketWaits()
+}
+
+// socketWaits is requestWaits for what is not even in the buffer.
+func (c *serverConn) socketWaits() bool {
 	if c.srv.tls != nil && c.hungUp {
 		return false // the last that comes over TLS is the word that it is the end
 	}
@@ -418,12 +423,13 @@ func (r *response1) runHandler() (ok bool) {
 			Task:    c.task,
 		})
 	}()
-	if r.req.Method == http.MethodOptions && r.req.RequestURI == "*" {
-		r.Header().Set("Content-Length", "0")
-	} else if expect := r.req.Header.Get("Expect"); expect != "" && !hasToken([]string{expect}, "100-continue") {
+	switch expect := r.req.Header.Get("Expect"); {
+	case expect != "" && !hasToken([]string{expect}, "100-continue"):
 		r.Header().Set("Connection", "close")
 		r.WriteHeader(http.StatusExpectationFailed)
-	} else {
+	case r.req.Method == http.MethodOptions && r.req.RequestURI == "*":
+		r.Header().Set("Content-Length", "0")
+	default:
 		c.srv.handler().ServeHTTP(r, r.req)
 	}
 	return true
