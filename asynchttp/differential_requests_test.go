@@ -48,7 +48,7 @@ func chosenRequests() []string {
 		put("Transfer-Encoding: chunked\r\nContent-Length: 3\r\n", "0\r\n\r\n"), put("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), "PUT /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "PUT /echo HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
 		"PUT /part HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nxyz\r\n\r\n", "PUT /unread HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nBad\r\n\r\n", "PUT /unread HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nab",
 		// Expectations.
-		"OPTIONS * HTTP/1.1\r\nHost: x\r\nExpect: rain\r\n\r\n",
+		"OPTIONS * HTTP/1.1\r\nHost: x\r\nExpect: rain\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
 		put("Expect: 100-continue\r\nContent-Length: 3\r\n", "abc"), put("Expect: 100-Continue\r\nTransfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n"), put("Expect: 100-continue\r\nContent-Length: 0\r\n", ""), put("Expect: rain\r\nContent-Length: 3\r\n", "abc"), "PUT /echo HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc", "PUT /unread HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
 	}
 	// What handlers do.

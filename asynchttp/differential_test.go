@@ -401,4 +401,11 @@ var wantedDifferences = []wantedDifference{
 			return !strings.Contains(request, "/echo ") && slices.Equal(cutOff(ours, len(theirs)), theirs)
 		},
 	},
+	{
+		name: "the body of OPTIONS *",
+		why:  "net/http reads some of it for nobody, and closes after more; here it is a body like any other that nobody reads",
+		is: func(request string, theirs, ours []answer) bool {
+			return strings.HasPrefix(request, "OPTIONS * ") && (hasField(request, "Content-Length") || hasField(request, "Transfer-Encoding")) && ours[0].status == 200
+		},
+	},
 }

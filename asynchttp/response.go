@@ -173,11 +173,7 @@ func (r *response) noteField(name string, values []string) {
 		r.has.transfer = len(values) > 0 && values[0] != ""
 		r.has.identity = len(values) == 1 && values[0] == "identity"
 	case "Content-Length":
-		if len(values) > 0 {
-			if n, err := strconv.ParseInt(textproto.TrimString(values[0]), 10, 64); err == nil && n >= 0 {
-				r.length = n
-			}
-		}
+		r.length = announced(values)
 	case "Trailer":
 		for _, v := range values {
 			for name := range strings.SplitSeq(v, ",") {
@@ -185,6 +181,19 @@ func (r *response) noteField(name string, values []string) {
 			}
 		}
 	}
+}
+
+// announced returns the length that a Content-Length field says; -1 when it says
+// none.
+func announced(values []string) int64 {
+	if len(values) == 0 {
+		return -1
+	}
+	n, err := strconv.ParseInt(textproto.TrimString(values[0]), 10, 64)
+	if err != nil || n < 0 {
+		return -1
+	}
+	return n
 }
 
 // declareTrailer takes note that a field comes after the body.

@@ -211,10 +211,16 @@ func (t *Transport) enter(ctx context.Context) (wait context.Context, own bool, 
 	if !foreign {
 		return ctx, own, func() {}, nil
 	}
-	// Both contexts end the wait; the values are those of the request's.
-	merged, cancel := context.WithCancelCause(task.Context())
-	stop := context.AfterFunc(ctx, func() { cancel(ctx.Err()) })
-	return valuesFrom{merged, ctx}, own, func() { stop(); cancel(nil) }, nil
+	wait, leave = joined(task.Context(), ctx)
+	return wait, own, leave, nil
+}
+
+// joined returns a context of the task's that ends with the request's, too, and
+// has its values.
+func joined(task, request context.Context) (ctx context.Context, leave func()) {
+	merged, cancel := context.WithCancelCause(task)
+	stop := context.AfterFunc(request, func() { cancel(request.Err()) })
+	return valuesFrom{merged, request}, func() { stop(); cancel(nil) }
 }
 
 // begin gets a connection for the request.
@@ -244,14 +250,21 @@ func (t *Transport) begin(ctx, end context.Context, req *http.Request, trace *ht
 		trace.GotConn(info)
 	}
 	x := &exchange{c: c}
-	x.out = outgoing{req: req, trace: trace}
-	x.out.close = t.DisableKeepAlives || req.Close
-	x.out.gzip = !t.DisableCompression && req.Header["Accept-Encoding"] == nil && req.Header["Range"] == nil && req.Method != http.MethodHead
+	x.out = t.outgoing(req, trace)
 	if proxy != nil && k.addr == "" {
 		x.out.absolute = true
 		x.out.proxyAuth = proxyAuth(proxy)
 	}
 	return x, nil
+}
+
+// outgoing returns what is sent for a request to its host.
+func (t *Transport) outgoing(req *http.Request, trace *httptrace.ClientTrace) outgoing {
+	return outgoing{
+		req: req, trace: trace,
+		close: t.DisableKeepAlives || req.Close,
+		gzip:  !t.DisableCompression && req.Header["Accept-Encoding"] == nil && req.Header["Range"] == nil && req.Method != http.MethodHead,
+	}
 }
 
 // route says which connections can carry a request.
