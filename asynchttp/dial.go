@@ -15,7 +15,7 @@ import (
 )
 
 // connect makes a connection to a host, over its proxy when it has one. It
-// does not give the host's place in the pool back when it fails.
+// leaves the host's place in the pool to the caller when it fails.
 func (t *Transport) connect(ctx, end context.Context, h *host, proxy *url.URL, trace *httptrace.ClientTrace) (*conn, error) {
 	addr := h.key.addr
 	if proxy != nil {
@@ -194,7 +194,7 @@ func lookup(ctx context.Context, host string, trace *httptrace.ClientTrace) ([]n
 	return ips, err
 }
 
-// address gives the host and port of a URL, with the scheme's port where it
+// address returns the host and port of a URL, with the scheme's port where it
 // names none.
 func address(u *url.URL) string {
 	host, port := u.Hostname(), u.Port()

@@ -283,7 +283,9 @@ func TestTheServerAnswersAsNetHTTPDoes(t *testing.T) {
 		}
 		return nil
 	}
-	run(t, func(ctx context.Context) error {
+	limit, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	err = asyncio.Run(limit, func(ctx context.Context) error {
 		srv := &asynchttp.Server{Handler: http.HandlerFunc(mirror)}
 		if _, err := srv.Start(ctx, "unix", ourSocket); err != nil {
 			return err
@@ -311,6 +313,9 @@ func TestTheServerAnswersAsNetHTTPDoes(t *testing.T) {
 		})
 		return errors.Join(err, srv.Shutdown(ctx))
 	})
+	if err != nil {
+		t.Error(err)
+	}
 	t.Logf("%d requests were chosen and %d generated; %d differ unwanted", chosen, len(requests)-chosen, unwanted)
 	for _, d := range wantedDifferences {
 		t.Logf("%5d times: %s: %s", d.seen, d.name, d.why)

@@ -223,7 +223,7 @@ func (x *exchange) heed(ctx context.Context, resp *http.Response) error {
 	return trace.Got1xxResponse(resp.StatusCode, textproto.MIMEHeader(resp.Header))
 }
 
-// responseError says what an error in reading a header means.
+// responseError returns what an error in reading a header means to the user.
 func (x *exchange) responseError(err error) error {
 	c := x.c
 	switch {

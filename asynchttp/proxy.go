@@ -40,7 +40,8 @@ func (c *conn) throughProxy(ctx context.Context, proxy *url.URL, trace *httptrac
 	return &ProxyError{Proxy: proxy.Redacted(), Target: target, Err: err}
 }
 
-// proxyAuth gives the value of Proxy-Authorization, or nothing.
+// proxyAuth returns the value of Proxy-Authorization; empty where the proxy's URL
+// has no user.
 func proxyAuth(proxy *url.URL) string {
 	if proxy.User == nil {
 		return ""

@@ -48,7 +48,8 @@ func (o *outgoing) length() int64 {
 	}
 }
 
-// checkRequest says what is wrong with a request before it costs a connection.
+// checkRequest returns what is wrong with a request, before it costs a
+// connection.
 func checkRequest(r *http.Request) error {
 	switch {
 	case r.URL == nil:
@@ -87,7 +88,7 @@ func hasControl(s string) bool {
 	return false
 }
 
-// validToken says whether s is a token of RFC 9110, as methods are.
+// validToken reports whether s is a token of RFC 9110, as methods are.
 func validToken(s string) bool {
 	for i := range len(s) {
 		if !httpguts.IsTokenRune(rune(s[i])) {
@@ -160,7 +161,7 @@ func (o *outgoing) userAgent() string {
 	return v[0]
 }
 
-// appendFraming says how the server knows the end of the body.
+// appendFraming writes the fields by which the server knows the end of the body.
 func (o *outgoing) appendFraming(w *wire, method string) error {
 	switch n := o.length(); {
 	case n < 0:
@@ -281,12 +282,12 @@ func (b *bodySource) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// wantsClose says whether the request asks that the connection is not kept.
+// wantsClose reports whether the request asks that the connection be closed.
 func wantsClose(r *http.Request) bool {
 	return r.Close || hasToken(r.Header["Connection"], "close")
 }
 
-// hostHeader gives the value of the Host header.
+// hostHeader returns the value of the Host header.
 func hostHeader(r *http.Request) (string, error) {
 	host := r.Host
 	if host == "" {

@@ -31,7 +31,7 @@ type requestBody struct {
 	begun       bool // it was read from
 	reading     bool
 	closed      atomic.Bool
-	err         error // what every further Read gives; io.EOF at the end
+	err         error // what every further Read returns; io.EOF at the end
 }
 
 // take takes the place of the body of req. parsed is that request as net/http

@@ -53,7 +53,7 @@ type serverConn struct {
 	hungUp    bool        // the client has ended its half
 	cause     error       // why it was ended by somebody else
 	ioErr     error
-	readErr   error // what every further Read gives
+	readErr   error // what every further Read returns
 	reads     alarm
 	writes    alarm
 }
@@ -146,7 +146,7 @@ func (c *serverConn) socketWaits() bool {
 	return data
 }
 
-// setState tells ConnState.
+// setState calls ConnState.
 func (c *serverConn) setState(state http.ConnState) {
 	if hook := c.srv.ConnState; hook != nil {
 		hook(c.net, state)
@@ -387,7 +387,7 @@ func (c *serverConn) awaitRequest() bool {
 	return true
 }
 
-// hijack gives the connection away.
+// hijack hands the connection over to the handler.
 func (c *serverConn) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c.hijacked = true
 	c.freeReads()

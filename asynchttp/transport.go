@@ -29,7 +29,7 @@ const (
 // connections for the next request, speaks through proxies, and unpacks gzip,
 // as [http.Transport] does; its fields have the names they have there. The
 // zero value is ready for use, and its limits are those of a careful client:
-// what zero means is said at each field.
+// the comment at each field says what zero means.
 //
 // RoundTrip, and reading and closing of response bodies, suspend the running
 // task: they must be called in a coroutine. A Transport belongs to the loop
@@ -39,7 +39,7 @@ const (
 // A request that is cancelled, or whose context ends, closes its connection;
 // its error is the cancellation, or wraps the context's.
 type Transport struct {
-	// Proxy gives the proxy for a request; nil, or a nil URL, means none. Its
+	// Proxy returns the proxy for a request; nil, or a nil URL, means none. Its
 	// scheme is http, https, socks5 or socks5h; user and password in the URL
 	// are sent to the proxy. [http.ProxyFromEnvironment] fits.
 	Proxy func(*http.Request) (*url.URL, error)
@@ -119,7 +119,7 @@ type Transport struct {
 	copies    copyBuffers
 }
 
-// RoundTrip sends a request and gives the response as soon as its header is
+// RoundTrip sends a request and returns the response as soon as its header is
 // there. The body must be read to its end or closed, or the connection is lost
 // to others. It implements [http.RoundTripper].
 //
@@ -175,8 +175,8 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// enter makes sure that the request may wait here, and gives the context with
-// which it waits. own says that the request's context has an end of its own,
+// enter makes sure that the request may wait here, and returns the context with
+// which it waits. own is set when the request's context has an end of its own,
 // which the streams do not know of.
 func (t *Transport) enter(ctx context.Context) (wait context.Context, own bool, leave func(), err error) {
 	loop, err := asyncio.GetRunningLoop(ctx)
@@ -267,7 +267,7 @@ func (t *Transport) outgoing(req *http.Request, trace *httptrace.ClientTrace) ou
 	}
 }
 
-// route says which connections can carry a request.
+// route returns which connections can carry a request.
 func (t *Transport) route(req *http.Request) (key, *url.URL, error) {
 	scheme := req.URL.Scheme
 	if t.Proxy != nil {
@@ -291,7 +291,7 @@ func (t *Transport) route(req *http.Request) (key, *url.URL, error) {
 	return key{"", scheme, address(req.URL)}, nil, nil
 }
 
-// replayable says whether sending a request twice is harmless, and possible.
+// replayable reports whether sending a request twice is harmless, and possible.
 func replayable(r *http.Request) bool {
 	if r.Body != nil && r.Body != http.NoBody && r.GetBody == nil {
 		return false
@@ -306,7 +306,7 @@ func replayable(r *http.Request) bool {
 	return a || b
 }
 
-// rewind gives a request with its body from the beginning.
+// rewind returns a request with its body from the beginning.
 func rewind(r *http.Request) (*http.Request, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return r, nil
