@@ -163,7 +163,7 @@ func testDeadlinesOfAHijackedConnection(t *testing.T) {
 		}
 		asyncio.Go(r.Context(), func(ctx context.Context) error {
 			defer conn.Close()
-			if err := asyncio.Sleep(ctx, 60*time.Millisecond); err != nil {
+			if err := asyncio.Sleep(ctx, 150*time.Millisecond); err != nil {
 				return err
 			}
 			line, err := rw.ReadString('\n')
@@ -176,7 +176,7 @@ func testDeadlinesOfAHijackedConnection(t *testing.T) {
 			return nil
 		})
 	})
-	srv.ReadTimeout, srv.WriteTimeout, srv.IdleTimeout = 20*time.Millisecond, 20*time.Millisecond, 20*time.Millisecond
+	srv.ReadTimeout, srv.WriteTimeout, srv.IdleTimeout = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
 	withServer(t, srv, func(addr string) error {
 		for _, text := range []string{
 			"GET / HTTP/1.1\r\nHost: x\r\n\r\nhello\n",

@@ -93,7 +93,10 @@ func TestConnStateIsTold(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		return c.Close()
+		defer c.Close()
+		c.(*net.TCPConn).CloseWrite()
+		_, err = io.ReadAll(c)
+		return err
 	})
 	var got []string
 	for _, s := range states {

@@ -309,7 +309,7 @@ func testWhatComesTooLateIsAnsweredWith408(t *testing.T) {
 			w.WriteHeader(http.StatusTeapot)
 		}
 	})
-	srv.ReadTimeout = 20 * time.Millisecond
+	srv.ReadTimeout = 60 * time.Millisecond
 	withServer(t, srv, func(addr string) error {
 		for text, want := range map[string]string{
 			"":                 "",
