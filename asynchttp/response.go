@@ -62,9 +62,8 @@ type carrier interface {
 	freeze(status int, h http.Header, omit map[string]bool)
 
 	// open completes the header, which goes out with the next send. The
-	// contentType is that of the body, where the handler has named none. When
-	// whole is set, nothing follows but what the next send has.
-	open(contentType string, whole bool)
+	// contentType is that of the body, where the handler has named none.
+	open(contentType string)
 
 	// send sends a part of the body, which may be empty; after the last one,
 	// the trailers.
@@ -247,7 +246,7 @@ func (r *response) completeHeader(first []byte, whole bool) {
 	if !r.has.contentType && !r.has.encoding && !r.has.transfer && !r.bodyless && len(first) > 0 {
 		contentType = http.DetectContentType(first)
 	}
-	r.out.open(contentType, whole)
+	r.out.open(contentType)
 }
 
 // mayWrite returns the error of a call that writes.

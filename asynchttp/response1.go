@@ -95,7 +95,7 @@ func (r *response1) freeze(status int, h http.Header, omit map[string]bool) {
 }
 
 // open implements carrier.
-func (r *response1) open(contentType string, whole bool) {
+func (r *response1) open(contentType string) {
 	w := r.frozen
 	r.frozen, r.opened = nil, w
 	if !r.has.date {

@@ -91,6 +91,7 @@ type Server struct {
 	conns      list.List // of *serverConn, in the order in which they came
 	turnedAway int       // connections above MaxConns that are being told so
 	ending     bool
+	closed     bool
 	ended      []*asyncio.Future[struct{}] // who waits for the end
 	onShutdown []func()
 	wires      wires
@@ -222,6 +223,7 @@ func (s *Server) Close() error {
 		s.ending = true
 		return nil
 	}
+	s.closed = true
 	s.stop()
 	for e := s.conns.Front(); e != nil; e = e.Next() {
 		c := e.Value.(*serverConn)

@@ -60,6 +60,9 @@ type serverConn struct {
 
 // serve is the task of a connection.
 func (s *Server) serve(ctx context.Context, stream *asyncio.Stream) error {
+	if s.closed {
+		return nil
+	}
 	c := &serverConn{srv: s, s: stream, net: stream.Conn(), first: true, own: ctx, task: asyncio.CurrentTask(ctx)}
 	c.reads = alarm{loop: s.loop, ring: c.readsLate}
 	c.writes = alarm{loop: s.loop, ring: func() { c.fail(&TimeoutError{"end of the response"}) }}
