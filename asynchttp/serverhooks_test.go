@@ -395,3 +395,87 @@ func TestAnUpgradedConnectionIsClosedFromAnyGoroutine(t *testing.T) {
 		return err
 	})
 }
+
+// Over TLS a word would cost a handshake.
+func TestConnectionsAboveTheBoundAreClosedOverTLS(t *testing.T) {
+	peer := httptest.NewTLSServer(nil)
+	defer peer.Close()
+	srv := handle(func(w http.ResponseWriter, r *http.Request) {})
+	srv.TLSConfig = &tls.Config{Certificates: peer.TLS.Certificates}
+	srv.MaxConns = 1
+	withServer(t, srv, func(addr string) error {
+		c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		got, err := talk(addr, "")
+		if got != "" {
+			t.Errorf("got %q", got)
+		}
+		return err
+	})
+}
+
+// When very many connections come, not each can be told.
+func TestFewConnectionsAreToldThatTheyAreTooMany(t *testing.T) {
+	srv := handle(func(w http.ResponseWriter, r *http.Request) {})
+	srv.MaxConns = 1
+	withServer(t, srv, func(addr string) error {
+		var conns []net.Conn
+		for range 3 {
+			c, err := net.Dial("tcp", addr)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			c.SetDeadline(time.Now().Add(10 * time.Second))
+			conns = append(conns, c)
+		}
+		// The first has the place, the second is told, and while that is under
+		// way the third is not.
+		told, closed := 0, 0
+		for _, c := range conns[1:] {
+			switch got, err := io.ReadAll(c); {
+			case err != nil:
+				return err
+			case strings.HasPrefix(string(got), "HTTP/1.1 503 "):
+				told++
+			case len(got) == 0:
+				closed++
+			}
+		}
+		if told != 1 || closed != 1 {
+			t.Errorf("%d were told, %d closed", told, closed)
+		}
+		return nil
+	})
+}
+
+func TestNoRequestIsServedAfterClose(t *testing.T) {
+	srv := handle(func(w http.ResponseWriter, r *http.Request) { t.Error("a handler was called") })
+	run(t, func(ctx context.Context) error {
+		addr, err := srv.Start(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		// The server has not accepted this one yet.
+		c, err := net.Dial("tcp", addr.String())
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		if err := srv.Close(); err != nil {
+			return err
+		}
+		_, err = asyncio.ToThread(ctx, func(context.Context) (string, error) {
+			b, _ := io.ReadAll(c) // a reset, or the end
+			if len(b) > 0 {
+				t.Errorf("got %q", b)
+			}
+			return "", nil
+		})
+		return err
+	})
+}
