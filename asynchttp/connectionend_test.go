@@ -298,3 +298,94 @@ func TestAPanicAfterAPartOfTheResponseCutsItOff(t *testing.T) {
 		return nil
 	})
 }
+
+func TestTheEndOfTheContextLeavesAnUpgradedConnectionAlone(t *testing.T) {
+	url := rawServer(t, func(c net.Conn) {
+		if skipHead(c) == nil {
+			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+			p := make([]byte, 4)
+			io.ReadFull(c, p)
+			c.Write(p)
+		}
+	})
+	withClient(t, &asynchttp.Transport{}, func(ctx context.Context, c *http.Client) error {
+		short, cancel := context.WithCancel(ctx)
+		defer cancel()
+		req, err := http.NewRequestWithContext(short, "GET", url, nil)
+		if err != nil {
+			return err
+		}
+		resp, err := c.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		cancel()
+		for range 5 { // whoever heeds the end would do so now
+			if _, err := asyncio.ToThread(ctx, func(context.Context) (int, error) { return 0, nil }); err != nil {
+				return err
+			}
+		}
+		if _, err := io.WriteString(resp.Body.(io.Writer), "ping"); err != nil {
+			return err
+		}
+		got, err := io.ReadAll(resp.Body)
+		if string(got) != "ping" {
+			t.Errorf("got %q", got)
+		}
+		return err
+	})
+}
+
+// A body that waits is not waited for when its request has failed.
+func TestTheBodyOfAFailedRequestIsInterrupted(t *testing.T) {
+	url := rawServer(t, func(c net.Conn) {
+		if skipHead(c) == nil {
+			io.WriteString(c, "what?\r\n\r\n")
+			io.Copy(io.Discard, struct{ io.Reader }{c})
+		}
+	})
+	withClient(t, &asynchttp.Transport{}, func(ctx context.Context, c *http.Client) error {
+		var readErr error
+		var read asyncio.Event
+		body := readFunc(func([]byte) (int, error) {
+			loop, err := asyncio.GetRunningLoop(ctx)
+			if err != nil {
+				return 0, err
+			}
+			readErr = asyncio.Sleep(loop.CurrentTask().Context(), time.Hour)
+			read.Set()
+			return 0, readErr
+		})
+		var malformed *asynchttp.MalformedResponseError
+		if _, _, err := fetch(ctx, c, "PUT", url, body); !errors.As(err, &malformed) {
+			t.Errorf("got %v", err)
+		}
+		if err := read.Wait(ctx); err != nil {
+			return err
+		}
+		if !asyncio.IsCancelled(readErr) {
+			t.Errorf("the body's wait: %v", readErr)
+		}
+		return nil
+	})
+}
+
+func TestTheLimitOfAHeaderEndsWithTheHeader(t *testing.T) {
+	url, _ := connCount(t, func(n int) string { return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d", n) })
+	tr := &asynchttp.Transport{ResponseHeaderTimeout: 50 * time.Millisecond}
+	withClient(t, tr, func(ctx context.Context, c *http.Client) error {
+		for range 2 {
+			if got, err := get(ctx, c, url); got != "1" {
+				t.Errorf("got %q, %v", got, err)
+			}
+			if err := asyncio.Sleep(ctx, 80*time.Millisecond); err != nil {
+				return err
+			}
+		}
+		if _, idle, _ := tr.Counts(); idle != 1 {
+			t.Errorf("%d connections are idle", idle)
+		}
+		return nil
+	})
+}

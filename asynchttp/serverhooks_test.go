@@ -479,3 +479,47 @@ func TestNoRequestIsServedAfterClose(t *testing.T) {
 		return err
 	})
 }
+
+func TestTheLimitOfTheHeaderComesBeforeThatOfTheRequest(t *testing.T) {
+	srv := handle(func(w http.ResponseWriter, r *http.Request) {})
+	srv.ReadHeaderTimeout, srv.ReadTimeout, srv.IdleTimeout = 30*time.Millisecond, time.Hour, time.Hour
+	withServer(t, srv, func(addr string) error {
+		for text, want := range map[string]string{"": "", "GET / HT": "HTTP/1.1 408 "} {
+			if got, err := talk(addr, text); err != nil || !strings.HasPrefix(got, want) {
+				t.Errorf("%q: got %q, %v", text, got, err)
+			}
+		}
+		return nil
+	})
+}
+
+func TestAServerIsStartedOnce(t *testing.T) {
+	srv := handle(func(w http.ResponseWriter, r *http.Request) {})
+	run(t, func(ctx context.Context) error {
+		if srv.Addr() != nil {
+			t.Error("it has an address before the start")
+		}
+		if _, err := srv.Start(ctx, "tcp", "127.0.0.1:0"); err != nil {
+			return err
+		}
+		if _, err := srv.Start(ctx, "tcp", "127.0.0.1:0"); !errors.Is(err, asyncio.ErrInvalidState) {
+			t.Errorf("the second start: %v", err)
+		}
+		if err := srv.Serve(ctx, "tcp", "127.0.0.1:0"); !errors.Is(err, asyncio.ErrInvalidState) {
+			t.Errorf("the third start: %v", err)
+		}
+		return srv.Shutdown(ctx)
+	})
+	for name, end := range map[string]func(s *asynchttp.Server) error{
+		"Shutdown": func(s *asynchttp.Server) error { return s.Shutdown(context.Background()) },
+		"Close":    (*asynchttp.Server).Close,
+	} {
+		srv := handle(func(w http.ResponseWriter, r *http.Request) {})
+		if err := end(srv); err != nil {
+			t.Errorf("%s before the start: %v", name, err)
+		}
+		if _, err := srv.Start(context.Background(), "tcp", "127.0.0.1:0"); err != http.ErrServerClosed {
+			t.Errorf("start after %s: %v", name, err)
+		}
+	}
+}
