@@ -130,7 +130,7 @@ type endlessBody struct {
 }
 
 func (b *endlessBody) Read(p []byte) (int, error) {
-	loop, err := asyncio.GetRunningLoop(b.ctx)
+	loop, err := asyncio.RunningLoop(b.ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -349,7 +349,7 @@ func TestTheBodyOfAFailedRequestIsInterrupted(t *testing.T) {
 		var readErr error
 		var read asyncio.Event
 		body := readFunc(func([]byte) (int, error) {
-			loop, err := asyncio.GetRunningLoop(ctx)
+			loop, err := asyncio.RunningLoop(ctx)
 			if err != nil {
 				return 0, err
 			}

@@ -226,7 +226,7 @@ func ExampleTransport() {
 		tr := &asynchttp.Transport{MaxConnsPerHost: 10}
 		defer tr.Close()
 		client := &http.Client{Transport: tr}
-		err = asyncio.Timeout(ctx, 10*time.Millisecond, func(ctx context.Context, _ *asyncio.Scope) error {
+		err = asyncio.Timeout(ctx, 10*time.Millisecond, func(ctx context.Context) error {
 			_, err := page(ctx, client, "http://"+addr.String())
 			return err
 		})

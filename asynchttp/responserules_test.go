@@ -64,7 +64,7 @@ func TestASecondWriteHeaderIsReported(t *testing.T) {
 		w.WriteHeader(http.StatusTeapot)
 		w.WriteHeader(http.StatusOK)
 	}), func(ctx context.Context, c *http.Client, url string) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}

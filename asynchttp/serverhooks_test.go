@@ -144,7 +144,7 @@ func TestShutdownCallsWhoHasRegistered(t *testing.T) {
 	srv := handle(func(w http.ResponseWriter, r *http.Request) {})
 	var waited error = errors.New("was not called")
 	run(t, func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}
@@ -306,7 +306,7 @@ func TestAHandlerThatBlocksTheLoopWithNetHTTPsTransportIsReported(t *testing.T) 
 			}
 			onLoop(t, x.handler, func(ctx context.Context, c *http.Client, url string) error {
 				defer tr.Close()
-				loop, err := asyncio.GetRunningLoop(ctx)
+				loop, err := asyncio.RunningLoop(ctx)
 				if err != nil {
 					return err
 				}

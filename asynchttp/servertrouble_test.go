@@ -411,7 +411,7 @@ func TestHeadAndNotModifiedKeepTheHeader(t *testing.T) {
 func TestMethodsOfAResponseOnAnotherGoroutine(t *testing.T) {
 	var reports []asyncio.ExceptionContext
 	srv := handle(func(w http.ResponseWriter, r *http.Request) {
-		loop, err := asyncio.GetRunningLoop(r.Context())
+		loop, err := asyncio.RunningLoop(r.Context())
 		if err != nil {
 			t.Error(err)
 		}
