@@ -167,7 +167,7 @@ func (e *GroupError) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the errors.
+// Unwrap returns the errors.
 func (e *GroupError) Unwrap() []error { return e.Errors }
 
 // A PanicError is the error of a task, or of a job in an executor, that
@@ -179,7 +179,7 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("asyncio: panic: %v", e.Value) }
 
-// Unwrap gives the value, where that is an error.
+// Unwrap returns the value, where that is an error.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err

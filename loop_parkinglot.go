@@ -130,7 +130,7 @@ func (w *waiter) cancelWith(cause error) bool {
 }
 
 // wake wakes the task that has waited the longest and was neither woken nor
-// cancelled yet. It says false when there is none.
+// cancelled yet. It returns false when there is none.
 func (p *parkingLot) wake() bool {
 	for p.next != nil {
 		w := p.next

@@ -9,7 +9,7 @@ import (
 )
 
 // Run makes a loop, runs main on it as a task, on the calling goroutine, and
-// closes the loop. It gives what main returned. Python: run.
+// closes the loop. It returns what main returned. Python: run.
 //
 // When main has returned, the tasks that are left are cancelled and awaited,
 // then the default executor is shut down. A task that does not end is
@@ -17,7 +17,7 @@ import (
 //
 // When ctx ends, main is cancelled, once, as by [Task.Cancel]; if it returns
 // the cancellation, the error of Run wraps the cause of ctx's end too. Inside a
-// coroutine Run gives [ErrLoopRunning].
+// coroutine Run returns [ErrLoopRunning].
 //
 // In the main goroutine, and when ctx has no end, Run handles interrupts (^C):
 // the first cancels main and makes the error an [*InterruptError], the second
@@ -50,7 +50,7 @@ func NewRunner(opts ...Option) (*Runner, error) {
 	return &Runner{l}, nil
 }
 
-// Loop gives the runner's loop. Python: Runner.get_loop.
+// Loop returns the runner's loop. Python: Runner.get_loop.
 func (r *Runner) Loop() *Loop { return r.loop }
 
 // Run runs main as a task until it has returned. See [Run] for what the end of

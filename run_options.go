@@ -89,10 +89,10 @@ func WithExecutorGrace(d time.Duration) Option {
 	return option(func(c *config) { c.executor.grace = d })
 }
 
-// WithInterrupts says whether [Run] handles interrupts ([os.Interrupt], ^C at
+// WithInterrupts reports whether [Run] handles interrupts ([os.Interrupt], ^C at
 // the terminal) or leaves them alone. Python: what Runner does with SIGINT.
 //
-// The first interrupt cancels main, which may clean up; Run gives an
+// The first interrupt cancels main, which may clean up; Run returns an
 // [*InterruptError] then, unless main goes on. The second ends the program at
 // once, with exit status 130; deferred functions do not run. When several loops
 // handle them, each main is cancelled. After main, interrupts do what they did

@@ -43,7 +43,7 @@ func (e *InterruptError) Error() string {
 // Is makes it [ErrInterrupted].
 func (e *InterruptError) Is(target error) bool { return target == ErrInterrupted }
 
-// Unwrap gives what main returned.
+// Unwrap returns what main returned.
 func (e *InterruptError) Unwrap() []error {
 	if e.cancelled == nil {
 		return nil
@@ -58,7 +58,7 @@ func (*InterruptError) conclusive() {}
 // ExitCode returns the exit status that a shell expects then: 130 for an interrupt.
 func (e *InterruptError) ExitCode() int { return signalCode(e.Signal) }
 
-// interruptMode says whether Run handles interrupts.
+// interruptMode reports whether Run handles interrupts.
 type interruptMode uint8
 
 const (
@@ -68,7 +68,7 @@ const (
 	interruptsOfMain // and SIGTERM, for Main
 )
 
-// handles says whether a Run with ctx handles interrupts.
+// handles reports whether a Run with ctx handles interrupts.
 func (m interruptMode) handles(ctx context.Context) bool {
 	switch m {
 	case interruptsOn, interruptsOfMain:
@@ -79,7 +79,7 @@ func (m interruptMode) handles(ctx context.Context) bool {
 	return ctx.Done() == nil && !signal.Ignored(os.Interrupt) && onMainGoroutine()
 }
 
-// onMainGoroutine says whether main.main runs on the calling goroutine. There
+// onMainGoroutine reports whether main.main runs on the calling goroutine. There
 // is nothing to ask but the head of the stack's print: "goroutine 1 [running]:".
 // Were that ever to change, Run would leave interrupts alone.
 func onMainGoroutine() bool {
@@ -168,7 +168,7 @@ func (i *interrupts) stop() {
 	}
 }
 
-// outcome gives the error of Run: err, which is main's, or that it was
+// outcome returns the error of Run: err, which is main's, or that it was
 // interrupted. An interrupt that came too late to cancel main is not lost.
 func (i *interrupts) outcome(err error) error {
 	switch {

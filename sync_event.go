@@ -14,7 +14,7 @@ type Event struct {
 // NewEvent makes an event, which is not set. Python: Event().
 func NewEvent() *Event { return new(Event) }
 
-// IsSet says whether the event is set. Python: Event.is_set.
+// IsSet reports whether the event is set. Python: Event.is_set.
 func (e *Event) IsSet() bool { return e.set }
 
 // Set sets the event and wakes all that wait for it. Python: Event.set.

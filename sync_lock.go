@@ -19,7 +19,7 @@ type Lock struct {
 // NewLock makes a lock, which is open. Python: Lock().
 func NewLock() *Lock { return new(Lock) }
 
-// Locked says whether somebody holds the lock. Python: Lock.locked.
+// Locked reports whether somebody holds the lock. Python: Lock.locked.
 func (l *Lock) Locked() bool { return l.locked }
 
 // Acquire takes the lock, and suspends the running task until it can. When it
@@ -77,7 +77,7 @@ func (l *Lock) wakeFirst() {
 	}
 }
 
-// With runs body while the running task holds the lock, and gives what body
+// With runs body while the running task holds the lock, and returns what body
 // returns. If body has released the lock and not taken it again, that is a
 // [*MisuseError]. Python: async with lock.
 func (l *Lock) With(ctx context.Context, body func(context.Context) error) error {

@@ -23,7 +23,7 @@ type defaultExecutor struct {
 func (l *Loop) executorPart() *defaultExecutor { return partOf[defaultExecutor](l, executorPart) }
 
 // SetDefaultExecutor makes e what [ToThread] and [RunInExecutor] use when they
-// are given none, and gives the one there was, or nil, which is the caller's to
+// are given none, and returns the one there was, or nil, which is the caller's to
 // shut down. From now on e is the loop's: [Run] and [Runner.Close] wait for its
 // jobs and shut it down, [Loop.Close] does without waiting. Python:
 // loop.set_default_executor.

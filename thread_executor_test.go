@@ -72,7 +72,7 @@ func TestGoexitInAJobIsItsError(t *testing.T) {
 	})
 }
 
-// blocked gives an executor whose only goroutine is held until release.
+// blocked returns an executor whose only goroutine is held until release.
 func blocked(l *asyncio.Loop, opts ...asyncio.ThreadPoolOption) (e *asyncio.ThreadPoolExecutor, job *asyncio.Future[int], release func()) {
 	e = asyncio.NewThreadPoolExecutor(1, opts...)
 	gate, running := make(chan struct{}), make(chan struct{})

@@ -10,7 +10,7 @@ import (
 // RunCoroutineThreadsafe runs fn as a task of the loop, from any goroutine but
 // the loop's own, and waits for its result. When ctx ends, the task is
 // cancelled, and awaited all the same: it may have something to clean up. It
-// gives [ErrLoopClosed] when the loop is closed before the task has ended, and
+// returns [ErrLoopClosed] when the loop is closed before the task has ended, and
 // [ErrLoopRunning] on a loop's goroutine, which would wait for itself. Python:
 // run_coroutine_threadsafe(...).result().
 func RunCoroutineThreadsafe[T any](ctx context.Context, l *Loop, fn func(context.Context) (T, error)) (T, error) {

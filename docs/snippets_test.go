@@ -110,7 +110,7 @@ func program(s snippet) (text string, err error) {
 	return b.String(), nil
 }
 
-// declared gives the names that statements declare in their own block.
+// declared returns the names that statements declare in their own block.
 func declared(list []ast.Stmt) (names []string) {
 	take := func(e ast.Expr) {
 		if id, ok := e.(*ast.Ident); ok && id.Name != "_" && !slices.Contains(names, id.Name) {
@@ -138,7 +138,7 @@ func declared(list []ast.Stmt) (names []string) {
 	return names
 }
 
-// imports gives the packages whose names a file uses and does not declare.
+// imports returns the packages whose names a file uses and does not declare.
 func imports(f *ast.File) []string {
 	found := map[string]bool{}
 	unresolved := map[*ast.Ident]bool{}
@@ -208,7 +208,7 @@ func given(t *testing.T, packageName, program string) string {
 	return head.String() + b.String()
 }
 
-// declares gives the names of a declaration; of a method, its type's.
+// declares returns the names of a declaration; of a method, its type's.
 func declares(d ast.Decl) (names []string) {
 	switch d := d.(type) {
 	case *ast.FuncDecl:

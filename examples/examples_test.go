@@ -43,7 +43,7 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// example runs one of the examples in a directory of its own, and gives what
+// example runs one of the examples in a directory of its own, and returns what
 // it printed, line by line.
 func example(t *testing.T, name string, args ...string) (lines []string, dir string) {
 	t.Helper()
@@ -151,7 +151,7 @@ func TestHeadersOfHostsThatAreGiven(t *testing.T) {
 	}
 }
 
-// closedAddress gives an address at which nobody listens.
+// closedAddress returns an address at which nobody listens.
 func closedAddress(t *testing.T) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -60,7 +60,7 @@ func (p *post) receive() (data []byte, from net.Addr, err error) {
 	}
 }
 
-// want waits for the datagram data, and gives its sender.
+// want waits for the datagram data, and returns its sender.
 func (p *post) want(data []byte) net.Addr {
 	p.r.Helper()
 	got, from, err := p.receive()
