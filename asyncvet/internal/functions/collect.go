@@ -18,9 +18,13 @@ func (p *Package) collect() {
 		var around []*Func
 		ast.Inspect(file, func(n ast.Node) bool {
 			if n == nil {
-				switch path[len(path)-1].(type) {
+				switch left := path[len(path)-1].(type) {
 				case *ast.FuncDecl, *ast.FuncLit:
 					around = around[:len(around)-1]
+				case *ast.GenDecl:
+					if len(path) == 2 && left.Tok == token.VAR {
+						around = around[:len(around)-1]
+					}
 				}
 				path = path[:len(path)-1]
 				return false
@@ -34,9 +38,20 @@ func (p *Package) collect() {
 				f := &Func{Type: n.Type, Body: n.Body}
 				if f.Object, _ = p.info.Defs[n.Name].(*types.Func); f.Object != nil {
 					p.byObject[f.Object] = f
+					if n.Recv != nil {
+						p.methods[n.Name.Name] = append(p.methods[n.Name.Name], f)
+					}
 				}
 				p.add(f)
 				around = append(around, f)
+			case *ast.GenDecl:
+				if len(around) == 0 && n.Tok == token.VAR {
+					f := &Func{Type: &ast.FuncType{Params: new(ast.FieldList)}, Body: &ast.BlockStmt{
+						Lbrace: n.Pos(), List: []ast.Stmt{&ast.DeclStmt{Decl: n}}, Rbrace: n.End(),
+					}}
+					p.add(f)
+					around = append(around, f)
+				}
 			case *ast.FuncLit:
 				f := &Func{Type: n.Type, Body: n.Body, Lit: n}
 				if len(around) > 0 {
@@ -316,11 +331,37 @@ func (p *Package) call(e *ast.CallExpr) *Call {
 	if c.Callee != nil {
 		c.Name = Named(c.Callee)
 		c.known, c.inTable = names.Lookup(c.Callee)
+		c.impls = p.implementations(c.Callee)
 		return c
 	}
 	c.lits, c.unsure = p.funcsOf(e.Fun)
 	c.param = p.variableOf(e.Fun)
 	return c
+}
+
+// implementations returns this package's methods that a call of an interface's
+// method may be of. Only an interface that is not exported is asked for: of any
+// other, other packages may have implementations that behave in other ways.
+func (p *Package) implementations(fn *types.Func) (found []*Func) {
+	recv := fn.Signature().Recv()
+	if recv == nil || fn.Pkg() != p.Pass.Pkg {
+		return nil
+	}
+	named, ok := types.Unalias(recv.Type()).(*types.Named)
+	if !ok || named.Obj().Exported() || named.TypeParams() != nil {
+		return nil
+	}
+	iface, ok := named.Underlying().(*types.Interface)
+	if !ok {
+		return nil
+	}
+	for _, f := range p.methods[fn.Name()] {
+		t := f.Object.Signature().Recv().Type()
+		if types.Implements(t, iface) || types.Implements(types.NewPointer(t), iface) {
+			found = append(found, f)
+		}
+	}
+	return found
 }
 
 // give notes the arguments of a call of functions of this package.

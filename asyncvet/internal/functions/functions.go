@@ -4,8 +4,9 @@
 //
 // It looks at syntax and types only. A call is followed where the callee is
 // written down: a function, a method of a type, a literal, a variable that holds
-// one. A call through an interface or a stored function of unknown origin is not
-// followed. Call graphs that follow those find paths that no program takes, and
+// one. A call through an interface that only this package knows is followed to the
+// methods there; one through any other interface, or of a stored function of
+// unknown origin, is not. Call graphs that follow those find paths that no program takes, and
 // most of what they reported was wrong.
 //
 // Over packages the findings travel as facts: [Waits], [Blocks] and [Roles].
@@ -39,6 +40,7 @@ type Package struct {
 	info      *types.Info
 	byObject  map[*types.Func]*Func
 	byLit     map[*ast.FuncLit]*Func
+	methods   map[string][]*Func // by their names, without their types'
 	parents   map[ast.Node]ast.Node
 	variables []*types.Var              // those that are assigned, in the order of the text
 	assigned  map[*types.Var][]ast.Expr // what a variable or field is set to; nil for an unknown value
@@ -52,10 +54,11 @@ type Package struct {
 	changed   bool // in this round of solve
 }
 
-// A Func is a declared function or a literal.
+// A Func is a declared function, a literal, or a declaration of variables, whose
+// values are found when the program begins.
 type Func struct {
-	Object *types.Func  // nil for a literal
-	Lit    *ast.FuncLit // nil for a declared one
+	Object *types.Func  // nil for a literal and for variables
+	Lit    *ast.FuncLit // nil for anything else
 	Type   *ast.FuncType
 	Body   *ast.BlockStmt
 	Outer  *Func // what a literal is in
@@ -102,6 +105,7 @@ type Call struct {
 	lits    []*Func    // what is called when it is no declared function
 	unsure  bool       // and there may be more than lits
 	param   *types.Var // the variable that is called
+	impls   []*Func    // the methods that a call through an interface of this package may be of
 }
 
 // An Op is a statement that waits for another goroutine: a channel's operation.
@@ -117,6 +121,7 @@ func run(pass *analysis.Pass) (any, error) {
 		info:     pass.TypesInfo,
 		byObject: make(map[*types.Func]*Func),
 		byLit:    make(map[*ast.FuncLit]*Func),
+		methods:  make(map[string][]*Func),
 		parents:  make(map[ast.Node]ast.Node),
 		assigned: make(map[*types.Var][]ast.Expr),
 		given:    make(map[*types.Var][]ast.Expr),

@@ -37,15 +37,11 @@ func (p *Package) Waits(c *Call) *Reason {
 	} else if c.Callee != nil && !c.inTable && p.Pass.ImportObjectFact(c.Callee, &fact) {
 		return &Reason{Via: chain(c.Name, fact.Via), Pos: c.Expr.Pos(), Held: fact.Held}
 	}
-	if !c.unsure {
-		for i, f := range c.lits {
-			if f.Waits == nil || f.bothWorlds {
-				break
-			}
-			if i == len(c.lits)-1 {
-				return &Reason{Via: f.Waits.Via, Pos: c.Expr.Pos(), Held: f.Waits.Held}
-			}
-		}
+	if why := p.allWait(c.lits); why != nil && !c.unsure {
+		return &Reason{Via: why.Via, Pos: c.Expr.Pos(), Held: why.Held}
+	}
+	if why := p.allWait(c.impls); why != nil {
+		return &Reason{Via: chain(c.Name, why.Via), Pos: c.Expr.Pos(), Held: why.Held}
 	}
 	for _, f := range p.calledArguments(c) {
 		if f.Waits != nil && !f.bothWorlds {
@@ -53,6 +49,19 @@ func (p *Package) Waits(c *Call) *Reason {
 		}
 	}
 	return nil
+}
+
+// allWait returns why the first of the functions waits, if all do.
+func (p *Package) allWait(funcs []*Func) *Reason {
+	for _, f := range funcs {
+		if f.Waits == nil || f.bothWorlds {
+			return nil
+		}
+	}
+	if len(funcs) == 0 {
+		return nil
+	}
+	return funcs[0].Waits
 }
 
 // calledArguments returns the functions that a call is given and calls.
@@ -153,6 +162,13 @@ func (p *Package) Blocks(c *Call) map[names.Kind]*Reason {
 	}
 	if len(c.lits) == 1 && !c.unsure {
 		follow(c.lits[0])
+	}
+	for _, f := range c.impls {
+		for kind, why := range f.Blocks {
+			if !f.OnLoop && !f.bothWorlds {
+				add(kind, chain(c.Name, chain(names.Of(f.Object), why.Via)))
+			}
+		}
 	}
 	for _, f := range p.calledArguments(c) {
 		if f.Lit != nil || !f.Thread {

@@ -200,7 +200,8 @@ func (f *Func) place() {
 	if f.Thread {
 		return
 	}
-	f.OnLoop = f.Role&(names.Task|names.Callback) != 0 || f.Waits != nil && !f.bothWorlds || called && f.Outer.OnLoop
+	f.OnLoop = f.Role&(names.Task|names.Callback) != 0 || called && f.Outer.OnLoop ||
+		!f.bothWorlds && (f.Waits != nil || f.startsTasks())
 	f.Callback = f.Role&names.Task == 0 && (f.Role&names.Callback != 0 || called && f.Outer.Callback)
 	if f.UsedBy == "" || f.Role == names.Called && called {
 		f.UsedBy = f.usedByOuter()
@@ -212,4 +213,12 @@ func (f *Func) usedByOuter() string {
 		return f.Outer.UsedBy
 	}
 	return f.UsedBy
+}
+
+// startsTasks reports whether a function calls what panics elsewhere than on a
+// loop's goroutine.
+func (f *Func) startsTasks() bool {
+	return slices.ContainsFunc(f.Calls, func(c *Call) bool {
+		return c.known.Starts && !c.Go && !f.ForBothWorlds(c.Expr.Pos())
+	})
 }

@@ -55,6 +55,7 @@ var asyncio = map[string]map[string]Func{
 		"RunInExecutor":                {Runs: Thread},
 		"WrapFuture":                   {Runs: Thread},
 		"RegisterWorker":               {Runs: Thread},
+		"WithResolver":                 {Runs: Thread},
 		"Loop.CallSoonThreadsafe":      {Runs: Callback},
 
 		// Tasks.

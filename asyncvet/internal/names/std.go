@@ -14,12 +14,10 @@ var blocking = map[string]map[Kind][]string{
 	"golang.org/x/sync/semaphore": {Sync: {"Weighted.Acquire"}},
 	"os/exec":                     {Process: {"Cmd.Run", "Cmd.Output", "Cmd.CombinedOutput", "Cmd.Wait"}},
 	"net": {Network: {
-		"Dial", "DialTimeout", "DialTCP", "DialUDP", "DialUnix", "DialIP", "Dialer.Dial", "Dialer.DialContext",
-		"Dialer.DialTCP", "Dialer.DialUDP", "Dialer.DialUnix", "Dialer.DialIP",
+		"Dial", "DialTimeout", "DialTCP", "Dialer.Dial", "Dialer.DialContext", "Dialer.DialTCP",
 		"LookupHost", "LookupIP", "LookupAddr", "LookupCNAME", "LookupMX", "LookupNS", "LookupSRV", "LookupTXT",
 		"Resolver.LookupHost", "Resolver.LookupIP", "Resolver.LookupIPAddr", "Resolver.LookupNetIP", "Resolver.LookupAddr",
 		"Resolver.LookupCNAME", "Resolver.LookupMX", "Resolver.LookupNS", "Resolver.LookupSRV", "Resolver.LookupTXT",
-		"ResolveTCPAddr", "ResolveUDPAddr", "ResolveIPAddr",
 		"Listener.Accept", "TCPListener.Accept", "TCPListener.AcceptTCP", "UnixListener.Accept", "UnixListener.AcceptUnix",
 		"UDPConn.Read", "UDPConn.ReadFrom", "UDPConn.ReadFromUDP", "UDPConn.ReadFromUDPAddrPort", "UDPConn.ReadMsgUDP",
 	}},
