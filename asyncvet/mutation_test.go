@@ -27,7 +27,7 @@ func TestSleepsInTheProjectAreFound(t *testing.T) {
 	if *allMutations {
 		patterns = append(patterns, "../asynchttp", "../conformance", "..")
 	}
-	project := loadProject(t, *allMutations, patterns...)
+	project := loadProject(t, "", *allMutations, patterns...)
 	total, found, elsewhere := 0, 0, 0
 	for _, pkg := range project.all {
 		mutations := project.mutations(t, pkg)

@@ -20,12 +20,13 @@ type project struct {
 	time *types.Package
 }
 
-func loadProject(t *testing.T, tests bool, patterns ...string) *project {
+func loadProject(t *testing.T, dir string, tests bool, patterns ...string) *project {
 	t.Helper()
 	p := &project{fset: token.NewFileSet()}
 	loaded, err := packages.Load(&packages.Config{
 		Mode: packages.NeedName | packages.NeedFiles | packages.NeedCompiledGoFiles | packages.NeedImports | packages.NeedTypes |
 			packages.NeedTypesSizes | packages.NeedSyntax | packages.NeedTypesInfo | packages.NeedModule,
+		Dir:   dir,
 		Fset:  p.fset,
 		Tests: tests,
 	}, patterns...)

@@ -18,13 +18,15 @@ import (
 // themselves.
 func choose(args []string) (rules []*analysis.Analyzer, rest []string, err error) {
 	var on, off []string
+	packages := false
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
-		if arg == "help" || isFlag(arg, "flags", "V", "h", "help") {
+		if isFlag(arg, "flags", "V") {
 			return asyncvet.All(), args, nil // these are about every rule
 		}
 		if arg == "--" || !strings.HasPrefix(arg, "-") {
 			rest = append(rest, args[i:]...)
+			packages = true
 			break
 		}
 		name, value, hasValue := strings.Cut(strings.TrimLeft(arg, "-"), "=")
@@ -47,6 +49,9 @@ func choose(args []string) (rules []*analysis.Analyzer, rest []string, err error
 		} else {
 			off = append(off, name)
 		}
+	}
+	if !packages {
+		return nil, nil, errors.New("asyncvet: say which packages, as ./...")
 	}
 	rules, err = asyncvet.Select(on, off)
 	if err == nil && len(rules) == 0 {

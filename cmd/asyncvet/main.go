@@ -2,8 +2,7 @@
 //
 //	asyncvet ./...
 //	go vet -vettool=$(which asyncvet) ./...
-//
-// docs/asyncvet.md has the rules and the flags.
+//	asyncvet help
 package main
 
 import (
@@ -14,11 +13,22 @@ import (
 )
 
 func main() {
-	analyzers, args, err := choose(os.Args[1:])
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(2)
+	args := os.Args[1:]
+	if len(args) == 0 || args[0] == "help" || isFlag(args[0], "h", "help") {
+		if err := help(os.Stdout, args[min(1, len(args)):]); err != nil {
+			fail(err)
+		}
+		return
 	}
-	os.Args = append(os.Args[:1], args...)
-	multichecker.Main(analyzers...)
+	rules, rest, err := choose(args)
+	if err != nil {
+		fail(err)
+	}
+	os.Args = append(os.Args[:1], rest...)
+	multichecker.Main(rules...)
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(2)
 }

@@ -33,7 +33,7 @@ func run(pass *analysis.Pass) (any, error) {
 		}
 		for _, c := range f.Calls {
 			// A write in a callback is queued and does not wait.
-			if why := p.Waits(c); why != nil && !why.Held && !f.ForBothWorlds(c.Expr.Pos()) {
+			if why := p.Waits(c); why != nil && !why.Held && !why.Inner && !f.ForBothWorlds(c.Expr.Pos()) {
 				p.Report(pass, c.Expr, nil, "%s waits, and in a callback (of %s) there is no task that could: it returns ErrNotInTask; start a task with asyncio.CreateTaskOn", why.Via, f.UsedBy)
 			}
 		}

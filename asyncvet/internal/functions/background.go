@@ -43,24 +43,37 @@ func (p *Package) isLocal(v *types.Var) bool {
 	return v.Parent() != nil && v.Parent() != p.Pass.Pkg.Scope()
 }
 
-// Context returns the name of the context that the code at the call has as a
-// parameter, if that name means it there, or "".
+// Context returns the name of the context that the code at the node is to wait
+// with: the parameter of the function that it runs in, if the name means that
+// there. It returns "" when there is none.
 func (p *Package) Context(f *Func, at ast.Node) string {
 	for ; f != nil; f = f.Outer {
-		for _, field := range f.Type.Params.List {
-			if !names.IsContext(p.info.TypeOf(field.Type)) {
+		for i, v := range f.params {
+			if !names.IsContext(p.info.TypeOf(fieldOf(f.Type.Params, i).Type)) {
 				continue
 			}
-			for _, id := range field.Names {
-				scope := p.Pass.Pkg.Scope().Innermost(at.Pos())
-				if id.Name == "_" || scope == nil {
-					continue
-				}
-				if _, o := scope.LookupParent(id.Name, at.Pos()); o == p.info.Defs[id] {
-					return id.Name
-				}
+			scope := p.Pass.Pkg.Scope().Innermost(at.Pos())
+			if v == nil || v.Name() == "_" || scope == nil {
+				return ""
 			}
+			if _, o := scope.LookupParent(v.Name(), at.Pos()); o != v {
+				return ""
+			}
+			return v.Name()
+		}
+		if f.Role&^names.Called != 0 {
+			break // what is around it is another task
 		}
 	}
 	return ""
+}
+
+// fieldOf returns the field that declares parameter i.
+func fieldOf(list *ast.FieldList, i int) *ast.Field {
+	for _, field := range list.List {
+		if i -= max(1, len(field.Names)); i < 0 {
+			return field
+		}
+	}
+	return nil
 }

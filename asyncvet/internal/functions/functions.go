@@ -88,6 +88,10 @@ type Reason struct {
 	Via  string // the chain of calls: "load → os.ReadFile"
 	Pos  token.Pos
 	Held bool // it waits only while a peer is slow
+
+	// Inner says that it is a literal that waits, which is called here: a rule
+	// that looks at both has found it there.
+	Inner bool
 }
 
 // A Call is a call in a function's body.
@@ -155,29 +159,6 @@ func (p *Package) skipped() bool {
 // inside reports whether path is that of a package in the tree at root.
 func inside(path, root string) bool {
 	return path == root || len(path) > len(root) && path[:len(root)] == root && path[len(root)] == '/'
-}
-
-// Concerns reports whether the package can have to do with a loop: it imports
-// asyncio, if only through others.
-func (p *Package) Concerns() bool {
-	seen := make(map[*types.Package]bool)
-	var find func(*types.Package) bool
-	find = func(pkg *types.Package) bool {
-		if seen[pkg] {
-			return false
-		}
-		seen[pkg] = true
-		if pkg.Path() == names.Asyncio {
-			return true
-		}
-		for _, imported := range pkg.Imports() {
-			if find(imported) {
-				return true
-			}
-		}
-		return false
-	}
-	return find(p.Pass.Pkg)
 }
 
 // Walk calls visit for each node of the function's body, but not for the insides

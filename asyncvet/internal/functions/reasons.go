@@ -38,14 +38,14 @@ func (p *Package) Waits(c *Call) *Reason {
 		return &Reason{Via: chain(c.Name, fact.Via), Pos: c.Expr.Pos(), Held: fact.Held}
 	}
 	if why := p.allWait(c.lits); why != nil && !c.unsure {
-		return &Reason{Via: why.Via, Pos: c.Expr.Pos(), Held: why.Held}
+		return &Reason{Via: why.Via, Pos: c.Expr.Pos(), Held: why.Held, Inner: c.lits[0].Lit != nil}
 	}
 	if why := p.allWait(c.impls); why != nil {
 		return &Reason{Via: chain(c.Name, why.Via), Pos: c.Expr.Pos(), Held: why.Held}
 	}
 	for _, f := range p.calledArguments(c) {
 		if f.Waits != nil && !f.bothWorlds {
-			return &Reason{Via: f.Waits.Via, Pos: c.Expr.Pos(), Held: f.Waits.Held}
+			return &Reason{Via: f.Waits.Via, Pos: c.Expr.Pos(), Held: f.Waits.Held, Inner: f.Lit != nil}
 		}
 	}
 	return nil

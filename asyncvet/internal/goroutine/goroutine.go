@@ -56,6 +56,9 @@ func check(pass *analysis.Pass, p *functions.Package, f *functions.Func, c *func
 		where += " (that of " + f.UsedBy + ")"
 	}
 	if why := p.Waits(c); why != nil {
+		if why.Inner {
+			return
+		}
 		p.Report(pass, c.Expr, nil, "%s waits, and %s it fails with ErrWrongGoroutine; use asyncio.RunCoroutineThreadsafe", why.Via, where)
 		return
 	}
