@@ -5,6 +5,7 @@ go 1.26.0
 require pgregory.net/rapid v1.2.0
 
 require (
+	github.com/golangci/plugin-module-register v0.1.2
 	github.com/klauspost/compress v1.20.3
 	github.com/spf13/cobra v1.10.2
 	go.uber.org/goleak v1.3.0

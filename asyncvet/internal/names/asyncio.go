@@ -101,6 +101,7 @@ var asyncio = map[string]map[string]Func{
 		"Loop.SubprocessShell":        {Waits: Always, Runs: Callback},
 		"Future.AddDoneCallback":      {OnLoop: true, Runs: Callback},
 		"Task.AddDoneCallback":        {OnLoop: true, Runs: Callback},
+		"Awaitable.AddDoneCallback":   {OnLoop: true, Runs: Callback},
 
 		// What belongs to a loop.
 		"Loop.Stop":              {OnLoop: true},
@@ -111,7 +112,8 @@ var asyncio = map[string]map[string]Func{
 		"Future.Cancel":          {OnLoop: true},
 		"Task.Cancel":            {OnLoop: true},
 		"Task.Uncancel":          {OnLoop: true},
-		"AnyTask.Cancel":         {OnLoop: true},
+		"AnyTask.Uncancel":       {OnLoop: true},
+		"Awaitable.Cancel":       {OnLoop: true},
 		"Queue.PutNowait":        {OnLoop: true},
 		"Queue.GetNowait":        {OnLoop: true},
 		"Queue.Shutdown":         {OnLoop: true},

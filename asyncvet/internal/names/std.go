@@ -19,7 +19,7 @@ var blocking = map[string]map[Kind][]string{
 		"Resolver.LookupHost", "Resolver.LookupIP", "Resolver.LookupIPAddr", "Resolver.LookupNetIP", "Resolver.LookupAddr",
 		"Resolver.LookupCNAME", "Resolver.LookupMX", "Resolver.LookupNS", "Resolver.LookupSRV", "Resolver.LookupTXT",
 		"Listener.Accept", "TCPListener.Accept", "TCPListener.AcceptTCP", "UnixListener.Accept", "UnixListener.AcceptUnix",
-		"UDPConn.Read", "UDPConn.ReadFrom", "UDPConn.ReadFromUDP", "UDPConn.ReadFromUDPAddrPort", "UDPConn.ReadMsgUDP",
+		"UDPConn.ReadFrom", "UDPConn.ReadFromUDP", "UDPConn.ReadFromUDPAddrPort", "UDPConn.ReadMsgUDP",
 	}},
 	"crypto/tls": {Network: {"Dial", "DialWithDialer", "Dialer.Dial", "Dialer.DialContext"}},
 	"net/smtp":   {Network: {"Dial", "SendMail"}},
