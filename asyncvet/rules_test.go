@@ -44,7 +44,7 @@ func TestFacts(t *testing.T) {
 		got[name] = strings.TrimPrefix(got[name]+"; "+fmt.Sprint(fact.Fact), "; ")
 	}
 	want := map[string]string{
-		"Spawn":      "roles: -, task",
+		"Spawn":      "roles: -, task; starts a task, on its context",
 		"Twice":      "roles: -, called",
 		"Later":      "roles: -, callback",
 		"Background": "roles: thread",

@@ -80,8 +80,8 @@ func check(pass *analysis.Pass, kinds []names.Kind) {
 			}
 			found := p.Blocks(c)
 			for _, kind := range kinds {
-				if why := found[kind]; why != nil {
-					p.Report(pass, c.Expr, sleepFix(pass, f, c), "%s %s; %s", why.Via, does(kind), instead(kind, leaf(why.Via)))
+				if via := found[kind]; via != "" {
+					p.Report(pass, c.Expr, sleepFix(pass, f, c), "%s %s; %s", via, does(kind), instead(kind, leaf(via)))
 					break
 				}
 			}

@@ -156,6 +156,9 @@ func (p *Package) collectFields(lit *ast.CompositeLit) {
 	if !ok {
 		return
 	}
+	if names.Is(t, names.HTTP, names.ServerType) {
+		p.unset = true // unless its handler is set, here or later
+	}
 	for i, element := range lit.Elts {
 		if pair, ok := element.(*ast.KeyValueExpr); ok {
 			if id, ok := pair.Key.(*ast.Ident); ok {
@@ -330,7 +333,9 @@ func (p *Package) call(e *ast.CallExpr) *Call {
 	}
 	if c.Callee != nil {
 		c.Name = Named(c.Callee)
-		c.known, c.inTable = names.Lookup(c.Callee)
+		if c.Callee.Pkg() != p.Pass.Pkg { // a known package's own functions are looked at
+			c.known, c.inTable = names.Lookup(c.Callee)
+		}
 		c.impls = p.implementations(c.Callee)
 		return c
 	}

@@ -9,11 +9,12 @@ import (
 	"github.com/asyncio-go/asyncio/asyncvet/internal/names"
 )
 
-// Waits is the fact that a function suspends the task that calls it.
+// Waits is the fact that a function suspends the task that calls it, or at least
+// fails with a context of no loop.
 type Waits struct {
-	Via       string // the chain of calls
-	Held      bool   // only while a peer is slow
-	OnContext bool   // with its first parameter, which must be a context of the loop
+	Via       string // the chain of calls; empty when it does not wait
+	Held      bool   // it waits only while a peer is slow
+	OnContext bool   // its first parameter must be a context of the loop
 }
 
 // Blocks is the fact that a function blocks its goroutine.
@@ -35,7 +36,10 @@ func (*Roles) AFact()  {}
 
 func (f *Waits) String() string {
 	text := "waits: " + f.Via
-	if f.Held {
+	switch {
+	case f.Via == "":
+		text = "starts a task"
+	case f.Held:
 		text = "may wait: " + f.Via
 	}
 	if f.OnContext {
@@ -79,13 +83,13 @@ func (p *Package) export() {
 			fact := &Waits{OnContext: f.onContext}
 			if f.Waits != nil {
 				fact.Via, fact.Held = f.Waits.Via, f.Waits.Held
-				p.Pass.ExportObjectFact(f.Object, fact)
 			}
+			p.Pass.ExportObjectFact(f.Object, fact)
 		}
 		if !f.OnLoop && len(f.Blocks) > 0 {
 			fact := new(Blocks)
-			for kind, why := range f.Blocks {
-				fact.Reasons = append(fact.Reasons, Blocked{kind, why.Via})
+			for kind, via := range f.Blocks {
+				fact.Reasons = append(fact.Reasons, Blocked{kind, via})
 			}
 			slices.SortFunc(fact.Reasons, func(a, b Blocked) int { return strings.Compare(string(a.Kind), string(b.Kind)) })
 			p.Pass.ExportObjectFact(f.Object, fact)

@@ -14,7 +14,6 @@ package functions
 
 import (
 	"go/ast"
-	"go/token"
 	"go/types"
 	"reflect"
 
@@ -48,6 +47,8 @@ type Package struct {
 	paramOf   map[*types.Var]*Func      // whose parameter a variable is
 	roles     map[*types.Var]names.Role // of parameters, variables and fields
 	routes    map[*types.Var][]ast.Expr // handlers given to a router
+	defaults  []ast.Expr                // handlers of http.DefaultServeMux
+	unset     bool                      // an asynchttp.Server is made without a handler: it has http.DefaultServeMux
 	served    []*ast.CallExpr           // what made the handlers that a server of the loop has
 	origins   map[*types.Var]origin
 	ignored   *ignored
@@ -68,7 +69,7 @@ type Func struct {
 	Role   names.Role
 	UsedBy string // what gave it its role: "asyncio.Go"
 	Waits  *Reason
-	Blocks map[names.Kind]*Reason
+	Blocks map[names.Kind]string // on what, and by which chain of calls
 
 	OnLoop   bool // it runs on a loop's goroutine
 	Callback bool // there, and outside of any task
@@ -82,12 +83,10 @@ type Func struct {
 	makes      origin     // what that reads from or writes to
 }
 
-// A Reason says why a function waits or blocks.
+// A Reason says why a function waits.
 type Reason struct {
-	Kind names.Kind
-	Via  string // the chain of calls: "load → os.ReadFile"
-	Pos  token.Pos
-	Held bool // it waits only while a peer is slow
+	Via  string // the chain of calls: "load → asyncio.Sleep"
+	Held bool   // it waits only while a peer is slow
 
 	// Inner says that it is a literal that waits, which is called here: a rule
 	// that looks at both has found it there.
@@ -182,14 +181,6 @@ func WalkIn(n ast.Node, visit func(ast.Node) bool) {
 		_, lit := n.(*ast.FuncLit)
 		return !lit
 	})
-}
-
-// Name returns the function's name for a message.
-func (f *Func) Name() string {
-	if f.Object != nil {
-		return names.Of(f.Object)
-	}
-	return "a function literal"
 }
 
 // Named returns the function's name with its package, as a program writes it.

@@ -45,10 +45,16 @@ func routed(t types.Type) bool {
 
 // findServers looks for what is served by an asynchttp.Server.
 func (p *Package) findServers() {
+	const by = "an asynchttp.Server"
+	set := false
 	for _, v := range p.variables {
 		if v.IsField() && v.Name() == names.ServerHandler && names.Path(v) == names.HTTP {
-			p.useAll(p.assigned[v], nil, names.Task, "an asynchttp.Server", make(map[ast.Expr]bool))
+			p.useAll(p.assigned[v], nil, names.Task, by, make(map[ast.Expr]bool))
+			set = true
 		}
+	}
+	if p.unset && !set {
+		p.useAll(p.defaults, nil, names.Task, by, make(map[ast.Expr]bool))
 	}
 }
 
@@ -57,6 +63,9 @@ func (p *Package) findServers() {
 func (p *Package) findRoutes() {
 	for _, f := range p.Funcs {
 		for _, c := range f.Calls {
+			if names.IsFunc(c.Callee, "net/http", "Handle", "HandleFunc") {
+				p.defaults = append(p.defaults, c.Expr.Args[1])
+			}
 			selector, ok := ast.Unparen(c.Expr.Fun).(*ast.SelectorExpr)
 			if !ok || c.Callee == nil || c.Callee.Signature().Recv() == nil || !isHandler(p.info.TypeOf(selector.X)) {
 				continue

@@ -27,25 +27,25 @@ func (p *Package) Waits(c *Call) *Reason {
 		return nil
 	}
 	if c.self != names.Never {
-		return &Reason{Via: c.Name, Pos: c.Expr.Pos(), Held: c.self == names.Held}
+		return &Reason{Via: c.Name, Held: c.self == names.Held}
 	}
 	var fact Waits
 	if f := p.byObject[c.Callee]; f != nil {
 		if f.Waits != nil && !f.bothWorlds {
-			return &Reason{Via: chain(c.Name, f.Waits.Via), Pos: c.Expr.Pos(), Held: f.Waits.Held}
+			return &Reason{Via: chain(c.Name, f.Waits.Via), Held: f.Waits.Held}
 		}
-	} else if c.Callee != nil && !c.inTable && p.Pass.ImportObjectFact(c.Callee, &fact) {
-		return &Reason{Via: chain(c.Name, fact.Via), Pos: c.Expr.Pos(), Held: fact.Held}
+	} else if c.Callee != nil && !c.inTable && p.Pass.ImportObjectFact(c.Callee, &fact) && fact.Via != "" {
+		return &Reason{Via: chain(c.Name, fact.Via), Held: fact.Held}
 	}
 	if why := p.allWait(c.lits); why != nil && !c.unsure {
-		return &Reason{Via: why.Via, Pos: c.Expr.Pos(), Held: why.Held, Inner: c.lits[0].Lit != nil}
+		return &Reason{Via: why.Via, Held: why.Held, Inner: c.lits[0].Lit != nil}
 	}
 	if why := p.allWait(c.impls); why != nil {
-		return &Reason{Via: chain(c.Name, why.Via), Pos: c.Expr.Pos(), Held: why.Held}
+		return &Reason{Via: chain(c.Name, why.Via), Held: why.Held}
 	}
 	for _, f := range p.calledArguments(c) {
 		if f.Waits != nil && !f.bothWorlds {
-			return &Reason{Via: f.Waits.Via, Pos: c.Expr.Pos(), Held: f.Waits.Held, Inner: f.Lit != nil}
+			return &Reason{Via: f.Waits.Via, Held: f.Waits.Held, Inner: f.Lit != nil}
 		}
 	}
 	return nil
@@ -124,55 +124,51 @@ func (p *Package) NeedsLoop(c *Call) bool {
 	return p.Pass.ImportObjectFact(c.Callee, &fact) && fact.OnContext
 }
 
-// Blocks returns on what a call blocks the goroutine, and why, by kind. What runs
-// on the loop itself is not followed: it has its own findings.
-func (p *Package) Blocks(c *Call) map[names.Kind]*Reason {
+// Blocks returns on what a call blocks the goroutine, and by which chain of calls.
+// What runs on the loop itself is not followed: it has its own findings.
+func (p *Package) Blocks(c *Call) map[names.Kind]string {
 	if c.Go || c.self != names.Never {
 		return nil
 	}
 	if c.blocks != "" {
-		return map[names.Kind]*Reason{c.blocks: {Kind: c.blocks, Via: c.Name, Pos: c.Expr.Pos()}}
+		return map[names.Kind]string{c.blocks: c.Name}
 	}
-	var found map[names.Kind]*Reason
+	var found map[names.Kind]string
 	add := func(kind names.Kind, via string) {
 		if found == nil {
-			found = make(map[names.Kind]*Reason)
+			found = make(map[names.Kind]string)
 		}
-		if found[kind] == nil {
-			found[kind] = &Reason{Kind: kind, Via: via, Pos: c.Expr.Pos()}
+		if found[kind] == "" {
+			found[kind] = chain(c.Name, via)
 		}
 	}
-	follow := func(f *Func) {
+	follow := func(f *Func, name string) {
 		if f.OnLoop || f.bothWorlds {
 			return
 		}
-		for kind, why := range f.Blocks {
-			add(kind, chain(c.Name, why.Via))
+		for kind, via := range f.Blocks {
+			add(kind, chain(name, via))
 		}
 	}
 	var fact Blocks
 	if f := p.byObject[c.Callee]; f != nil {
-		follow(f)
+		follow(f, "")
 	} else if c.Callee != nil && !c.inTable && p.Pass.ImportObjectFact(c.Callee, &fact) {
 		for _, why := range fact.Reasons {
 			if p.believed(names.Path(c.Callee), why.Kind) {
-				add(why.Kind, chain(c.Name, why.Via))
+				add(why.Kind, why.Via)
 			}
 		}
 	}
 	if len(c.lits) == 1 && !c.unsure {
-		follow(c.lits[0])
+		follow(c.lits[0], "")
 	}
 	for _, f := range c.impls {
-		for kind, why := range f.Blocks {
-			if !f.OnLoop && !f.bothWorlds {
-				add(kind, chain(c.Name, chain(names.Of(f.Object), why.Via)))
-			}
-		}
+		follow(f, names.Of(f.Object))
 	}
 	for _, f := range p.calledArguments(c) {
 		if f.Lit != nil || !f.Thread {
-			follow(f)
+			follow(f, "")
 		}
 	}
 	return found
@@ -196,24 +192,24 @@ func (p *Package) findBlocks() {
 		if f.bothWorlds {
 			continue
 		}
-		add := func(kind names.Kind, why *Reason) {
+		add := func(kind names.Kind, via string) {
 			if f.Blocks == nil {
-				f.Blocks = make(map[names.Kind]*Reason)
+				f.Blocks = make(map[names.Kind]string)
 			}
-			if f.Blocks[kind] == nil {
-				f.Blocks[kind] = why
+			if f.Blocks[kind] == "" {
+				f.Blocks[kind] = via
 				p.changed = true
 			}
 		}
 		for _, op := range f.Ops {
 			if !f.ForBothWorlds(op.Node.Pos()) {
-				add(op.Kind, &Reason{Kind: op.Kind, Via: op.What, Pos: op.Node.Pos()})
+				add(op.Kind, op.What)
 			}
 		}
 		for _, c := range f.Calls {
 			if !f.ForBothWorlds(c.Expr.Pos()) {
-				for kind, why := range p.Blocks(c) {
-					add(kind, why)
+				for kind, via := range p.Blocks(c) {
+					add(kind, via)
 				}
 			}
 		}

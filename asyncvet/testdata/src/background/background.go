@@ -17,6 +17,7 @@ func wrong(ctx context.Context, q *asyncio.Queue[int]) error {
 	defer cancel()
 	wrap.Pause(limited)                   // want `and wrap.Pause fails`
 	asyncio.Go(context.Background(), nil) // want `and asyncio.Go fails`
+	wrap.Spawn(context.Background(), nil) // want `and wrap.Spawn fails`
 	return mine(context.Background())     // want `and background.mine fails`
 }
 
