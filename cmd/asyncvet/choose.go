@@ -51,7 +51,7 @@ func choose(args []string) (rules []*analysis.Analyzer, rest []string, err error
 		}
 	}
 	if !packages {
-		return nil, nil, errors.New("asyncvet: say which packages, as ./...")
+		return nil, nil, errors.New("asyncvet: no packages are named; ./... names all in this directory")
 	}
 	rules, err = asyncvet.Select(on, off)
 	if err == nil && len(rules) == 0 {

@@ -32,7 +32,7 @@ func TestFlagsOfRulesAddAndTakeAway(t *testing.T) {
 		{args: "-nosuch a", on: "blocking", rest: "-nosuch a"}, // the driver says that there is no such flag
 		{args: "-channel=perhaps a", wrong: "turned on with -channel"},
 		{args: "-sim -sim=false a", wrong: "both on and off"},
-		{args: "-json", wrong: "which packages"},
+		{args: "-json", wrong: "no packages"},
 		{args: "-background=false -blocking=false -callback=false -directive=false -goroutine=false -mutex=false -swallow=false a", wrong: "all rules are off"},
 	} {
 		rules, rest, err := choose(strings.Fields(test.args))
