@@ -117,7 +117,7 @@ func (p *project) hasTests(pkg *packages.Package) bool {
 	})
 }
 
-// sleep is time.Sleep(1), at the place of a brace.
+// sleep is a call of Sleep of package time, at the place of a brace.
 func sleep(at token.Pos) ast.Stmt {
 	return &ast.ExprStmt{X: &ast.CallExpr{
 		Fun:    &ast.SelectorExpr{X: &ast.Ident{Name: "mutationtime", NamePos: at}, Sel: &ast.Ident{Name: "Sleep", NamePos: at}},
@@ -189,7 +189,7 @@ func (p *project) finds(t *testing.T, pkg *packages.Package, m *mutation) bool {
 		}
 	}
 	return slices.ContainsFunc(p.check(t, pkgs...), func(d analysis.Diagnostic) bool {
-		return strings.Contains(d.Message, "time.Sleep blocks")
+		return strings.Contains(d.Message, ".Sleep blocks the loop")
 	})
 }
 

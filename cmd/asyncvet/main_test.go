@@ -97,7 +97,7 @@ func TestCommandAloneAndForGoVet(t *testing.T) {
 		}
 		return string(out)
 	}
-	const finding = "time.Sleep blocks the loop; use asyncio.Sleep (blocking)"
+	const finding = ".Sleep blocks the loop; use asyncio.Sleep (blocking)"
 	if out := run(3, tool, "."); !strings.Contains(out, finding) {
 		t.Errorf("alone: %s", out)
 	}
@@ -118,7 +118,7 @@ func TestCommandAloneAndForGoVet(t *testing.T) {
 	}
 }
 
-// program writes a module with a program that sleeps on its loop.
+// program writes a module with the program of testdata, which sleeps on its loop.
 func program(t *testing.T, dir string) (file string) {
 	t.Helper()
 	root, err := filepath.Abs("../..")
@@ -133,30 +133,16 @@ func program(t *testing.T, dir string) (file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	main, err := os.ReadFile("testdata/program/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
 	file = filepath.Join(dir, "main.go")
 	for name, text := range map[string]string{
 		"go.sum": string(sum),
 		"go.mod": strings.Replace(string(mod), "module github.com/asyncio-go/asyncio", "module vet.example/program", 1) +
 			"\nrequire github.com/asyncio-go/asyncio v0.0.0\n\nreplace github.com/asyncio-go/asyncio => " + filepath.ToSlash(root) + "\n",
-		"main.go": `package main
-
-import (
-	"context"
-	"time"
-
-	"github.com/asyncio-go/asyncio"
-)
-
-func main() {
-	done := make(chan int, 1)
-	asyncio.Run(context.Background(), func(ctx context.Context) error {
-		time.Sleep(time.Second)
-		done <- 1
-		<-done
-		return nil
-	})
-}
-`,
+		"main.go": string(main),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)

@@ -150,9 +150,17 @@ func (p *Package) skipped() bool {
 	if path == names.Asyncio || inside(path, names.Asyncio+"/internal") {
 		return true
 	}
+	return p.std(path)
+}
+
+// std reports whether path is that of a package of the standard library. A module
+// may have a name without a dot, too, but then it is the one that is looked at.
+func (p *Package) std(path string) bool { return names.Std(path) && !p.inModule(path) }
+
+// inModule reports whether path is in the module of this package.
+func (p *Package) inModule(path string) bool {
 	module := p.Pass.Module
-	return module != nil && (module.Path == "" || module.Path == "std") && names.Std(path) ||
-		module == nil && names.Std(path)
+	return module != nil && module.Path != "" && module.Path != "std" && inside(path, module.Path)
 }
 
 // inside reports whether path is that of a package in the tree at root.

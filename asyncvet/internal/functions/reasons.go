@@ -182,8 +182,7 @@ func (p *Package) believed(path string, kind names.Kind) bool {
 	case names.Sleep, names.Process, names.SQL, names.Nested, names.Outside:
 		return true
 	}
-	module := p.Pass.Module
-	return module != nil && module.Path != "" && inside(path, module.Path)
+	return p.inModule(path)
 }
 
 // findBlocks does one round of what functions block on.

@@ -70,7 +70,6 @@ func ParseDirective(comment string) (rule, reason string, ok bool) {
 	if !ok || rest != "" && rest[0] != ' ' && rest[0] != '\t' {
 		return "", "", false
 	}
-	rest, _, _ = strings.Cut(rest, "// want") // in the checker's own tests
 	rule, reason, _ = strings.Cut(strings.TrimSpace(rest), " ")
 	return rule, strings.TrimSpace(reason), true
 }

@@ -50,7 +50,7 @@ func (p *Package) originOf(e ast.Expr) origin {
 		if f := p.byObject[fn]; f != nil {
 			return f.makes
 		}
-		if path := names.Path(fn); names.Std(path) && makesIO(fn.Signature().Results()) {
+		if path := names.Path(fn); p.std(path) && makesIO(fn.Signature().Results()) {
 			for _, arg := range e.Args {
 				if from := p.originOf(arg); from != 0 {
 					return from
@@ -209,7 +209,7 @@ func (p *Package) judge(c *Call) {
 		return
 	}
 	c.blocks = names.Blocks(fn)
-	if path := names.Path(fn); !names.Std(path) || fn.Pkg() == p.Pass.Pkg {
+	if !p.std(names.Path(fn)) {
 		return
 	}
 	receiver, from := ast.Expr(nil), origin(0)

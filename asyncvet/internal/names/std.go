@@ -105,7 +105,7 @@ func Runs(fn *types.Func) (Role, bool) {
 	if callers[Path(fn)] {
 		return Called, true
 	}
-	return 0, fn.Pkg() != nil && Std(fn.Pkg().Path())
+	return 0, false
 }
 
 // OverStream returns how a function waits that is given a stream, or something

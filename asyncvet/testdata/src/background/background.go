@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"vet.example/test/wrap"
+	"checked/wrap"
 
 	"github.com/asyncio-go/asyncio"
 )

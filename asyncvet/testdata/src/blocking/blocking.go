@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"vet.example/test/wrap"
+	"checked/wrap"
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/asynchttp"

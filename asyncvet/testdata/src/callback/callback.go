@@ -3,7 +3,7 @@ package callback
 import (
 	"context"
 
-	"vet.example/test/wrap"
+	"checked/wrap"
 
 	"github.com/asyncio-go/asyncio"
 )

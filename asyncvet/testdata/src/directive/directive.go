@@ -12,7 +12,7 @@ func silenced(ctx context.Context) error {
 	//asyncvet:ignore blocking nothing else, neither
 	time.Sleep(1)
 	time.Sleep(1) // want `time.Sleep blocks`
-	time.Sleep(1) //asyncvet:ignore mutex another rule // want `time.Sleep blocks`
+	time.Sleep(1) /* want `time.Sleep blocks` */ //asyncvet:ignore mutex another rule
 	return asyncio.Sleep(ctx, 1)
 }
 
@@ -26,8 +26,8 @@ func whole(ctx context.Context) error {
 }
 
 func wrong() {
-	_ = 1 //asyncvet:ignore blocking // want `the directive says no reason: write //asyncvet:ignore blocking REASON`
-	_ = 2 //asyncvet:ignore blcking a slip // want `there is no rule blcking; the rules are background, blocking,`
-	_ = 3 //asyncvet:ignore // want `the directive names no rule`
-	_ = 4 //asyncvet:ingore blocking a slip // want `the only directive is //asyncvet:ignore RULE REASON`
+	_ = 1 /* want `the directive says no reason: write //asyncvet:ignore blocking REASON` */ //asyncvet:ignore blocking
+	_ = 2 /* want `there is no rule blcking; the rules are background, blocking,` */         //asyncvet:ignore blcking a slip
+	_ = 3 /* want `the directive names no rule` */                                           //asyncvet:ignore
+	_ = 4 /* want `the only directive is //asyncvet:ignore RULE REASON` */                   //asyncvet:ingore blocking a slip
 }

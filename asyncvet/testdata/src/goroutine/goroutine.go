@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"vet.example/test/wrap"
+	"checked/wrap"
 
 	"github.com/asyncio-go/asyncio"
 )

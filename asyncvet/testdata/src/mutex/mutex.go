@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"sync"
 
-	"vet.example/test/wrap"
+	"checked/wrap"
 
 	"github.com/asyncio-go/asyncio"
 )
