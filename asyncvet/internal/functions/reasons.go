@@ -21,7 +21,7 @@ func chain(first, rest string) string {
 	return first + arrow + rest
 }
 
-// Waits returns why a call of f suspends the task, or nil.
+// Waits returns why a call suspends the task, or nil.
 func (p *Package) Waits(c *Call) *Reason {
 	if c.Go {
 		return nil

@@ -58,8 +58,8 @@ func (p *Package) findRoles() {
 	for _, v := range p.variables {
 		role := p.roles[v]
 		for _, value := range p.assigned[v] {
-			// A variable's own function is called where the variable is, which
-			// need not be where it was written.
+			// Where a function is called that a variable holds, its calls are
+			// looked at. That says nothing of the place where it is written.
 			if role &^= names.Called; role != 0 && value != nil {
 				p.use(value, nil, role, v.Name(), make(map[ast.Expr]bool))
 			}
