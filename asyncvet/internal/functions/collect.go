@@ -388,7 +388,7 @@ func (p *Package) targets(c *Call) []*Func {
 	return c.lits
 }
 
-// asks looks how the result of a question like GetRunningLoop is used.
+// asks looks how the result of a question like RunningLoop is used.
 func (p *Package) asks(f *Func, call *ast.CallExpr) {
 	set, ok := p.parents[call].(*ast.AssignStmt)
 	if !ok {

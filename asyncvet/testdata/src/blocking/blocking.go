@@ -218,7 +218,7 @@ func callsBothWorlds(ctx context.Context) error {
 }
 
 func handsTheErrorOn(ctx context.Context) error {
-	loop, err := asyncio.GetRunningLoop(ctx)
+	loop, err := asyncio.RunningLoop(ctx)
 	if err != nil {
 		return fmt.Errorf("no loop: %w", err)
 	}

@@ -72,7 +72,7 @@ func Load(name string) []byte {
 
 // Anywhere knows where it is.
 func Anywhere(ctx context.Context, d time.Duration) error {
-	if _, err := asyncio.GetRunningLoop(ctx); err != nil {
+	if _, err := asyncio.RunningLoop(ctx); err != nil {
 		time.Sleep(d)
 		return nil
 	}
