@@ -15,7 +15,7 @@ type thing struct{ _ [64]byte }
 
 // mustBeLetGo runs use with a thing that nobody has a reference to afterwards,
 // unless what is tested keeps one.
-func mustBeLetGo(t *testing.T, use func(*thing)) {
+func mustBeLetGo(t *testing.T, what string, use func(*thing)) {
 	t.Helper()
 	w := useThing(use)
 	for range 10 {
@@ -24,7 +24,7 @@ func mustBeLetGo(t *testing.T, use func(*thing)) {
 			return
 		}
 	}
-	t.Error("it is still referred to")
+	t.Errorf("%s: it is still referred to", what)
 }
 
 //go:noinline
@@ -41,7 +41,7 @@ func TestQueuesLetGoOfWhatWasTaken(t *testing.T) {
 		"by priority":        asyncio.NewPriorityQueue(0, func(a, b *thing) bool { return false }),
 	} {
 		t.Run(name, func(t *testing.T) {
-			mustBeLetGo(t, func(x *thing) {
+			mustBeLetGo(t, name, func(x *thing) {
 				for _, v := range []*thing{new(thing), x, new(thing), x} {
 					q.PutNowait(v)
 				}
@@ -58,7 +58,7 @@ func TestQueuesLetGoOfWhatWasTaken(t *testing.T) {
 func TestServerThatCannotListenLeavesNothing(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		srv := serve(t, ctx, echo)
-		mustBeLetGo(t, func(x *thing) {
+		mustBeLetGo(t, "the handler", func(x *thing) {
 			handler := func(ctx context.Context, s *asyncio.Stream) error {
 				runtime.KeepAlive(x)
 				return echo(ctx, s)

@@ -317,7 +317,7 @@ func TestStreamLetsGoOfTheContextOfARead(t *testing.T) {
 		plainAndTLS(t, ctx, func(name string, server []asyncio.ServerOption, client []asyncio.ConnOption) {
 			srv := serve(t, ctx, echo, server...)
 			s := dial(t, ctx, srv.Addr(), client...)
-			mustBeLetGo(t, func(x *thing) {
+			mustBeLetGo(t, name, func(x *thing) {
 				ctx, cancel := context.WithCancel(context.WithValue(ctx, key{}, x))
 				defer cancel()
 				s.Write([]byte("x"))
