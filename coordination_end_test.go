@@ -90,8 +90,10 @@ func TestLimitsLeaveNoTimerBehind(t *testing.T) {
 			defer func() { recover() }()
 			asyncio.Timeout(ctx, time.Hour, func(ctx context.Context, _ *asyncio.Scope) error { second(ctx); panic("body") })
 		},
-		"WaitFor":     func(ctx context.Context) { asyncio.WaitFor(ctx, time.Hour, after(ctx, time.Second, 1)) },
-		"WaitForFunc": func(ctx context.Context) { asyncio.WaitForFunc(ctx, time.Hour, func(ctx context.Context) (int, error) { return 0, second(ctx) }) },
+		"WaitFor": func(ctx context.Context) { asyncio.WaitFor(ctx, time.Hour, after(ctx, time.Second, 1)) },
+		"WaitForFunc": func(ctx context.Context) {
+			asyncio.WaitForFunc(ctx, time.Hour, func(ctx context.Context) (int, error) { return 0, second(ctx) })
+		},
 		"Wait": func(ctx context.Context) {
 			asyncio.Wait(ctx, asyncio.AllCompleted, time.Hour, after(ctx, time.Second, 1))
 		},
@@ -203,7 +205,9 @@ func TestInterruptedWaitsLeaveNothingBehind(t *testing.T) {
 			"Queue.Get":         func(ctx context.Context) error { return errorOf(queue.Get(ctx)) },
 			"ThreadQueue.Get":   func(ctx context.Context) error { return errorOf(threads.Async().Get(ctx)) },
 			"Shield":            func(ctx context.Context) error { return errorOf(asyncio.Shield(ctx, future)) },
-			"Wait":              func(ctx context.Context) error { return errorOf3(asyncio.Wait(ctx, asyncio.AllCompleted, time.Hour, future)) },
+			"Wait": func(ctx context.Context) error {
+				return errorOf3(asyncio.Wait(ctx, asyncio.AllCompleted, time.Hour, future))
+			},
 		} {
 			mustBeLetGo(t, name, func(x *thing) {
 				task := asyncio.Go(ctx, func(ctx context.Context) error {

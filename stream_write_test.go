@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/asyncio-go/asyncio"
@@ -241,7 +242,7 @@ func TestWhileAFileIsSentNoOtherAndNoTLSMayBegin(t *testing.T) {
 			return loopOf(ctx).Sendfile(ctx, client.transport, f, 0, -1)
 		})
 		turns(ctx, 2)
-		if !sent.Done() && t.Name() == "TestWhileAFileIsSentNoOtherAndNoTLSMayBegin/epoll" { // elsewhere it is copied
+		if !sent.Done() && strings.HasSuffix(t.Name(), "/epoll") { // elsewhere it is copied
 			if _, err := loopOf(ctx).StartTLS(ctx, client.transport, namedTLS(), false); !errors.Is(err, asyncio.ErrInvalidState) {
 				t.Errorf("StartTLS gave %v", err)
 			}

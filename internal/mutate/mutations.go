@@ -165,9 +165,10 @@ func (f *finder) literal(n *ast.BasicLit) {
 	}
 }
 
-// swap changes places of two arguments of the same type.
+// swap changes places of two arguments of the same type. It leaves min and max,
+// for which that is nothing.
 func (f *finder) swap(call *ast.CallExpr) {
-	if f.info.Types[call.Fun].IsType() {
+	if fun := f.info.Types[call.Fun]; fun.IsType() || fun.IsBuiltin() && (f.text(call.Fun) == "min" || f.text(call.Fun) == "max") {
 		return
 	}
 	for i := 1; i < len(call.Args); i++ {
