@@ -241,3 +241,23 @@ func TestAbortEndsAllThatWaitOnAStream(t *testing.T) {
 		srv.WaitClosed(ctx)
 	})
 }
+
+func TestNoDatagramIsReceivedAfterClose(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		m := &mailbox{}
+		m.on = map[string]func(){"data": func() { m.transport.Close() }}
+		tr, _, err := loopOf(ctx).CreateDatagramEndpoint(ctx, "udp", func() asyncio.DatagramProtocol { return m },
+			asyncio.WithLocalAddress("127.0.0.1:0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			tr.SendTo([]byte("x"), tr.LocalAddr())
+		}
+		m.until(ctx, func() bool { return m.calls[len(m.calls)-1] == "lost" })
+		turns(ctx, 3)
+		if len(m.got) != 1 || len(m.errs) != 0 || m.calls[len(m.calls)-1] != "lost" {
+			t.Errorf("%d datagrams and the errors %v; the calls were %v", len(m.got), m.errs, m.calls)
+		}
+	})
+}
