@@ -97,6 +97,14 @@ func TestLimitsLeaveNoTimerBehind(t *testing.T) {
 		"Wait": func(ctx context.Context) {
 			asyncio.Wait(ctx, asyncio.AllCompleted, time.Hour, after(ctx, time.Second, 1))
 		},
+		"Wait that is cancelled": func(ctx context.Context) {
+			waiter := asyncio.Go(ctx, func(ctx context.Context) error {
+				return errorOf3(asyncio.Wait(ctx, asyncio.AllCompleted, time.Hour, asyncio.NewFuture[int](loopOf(ctx))))
+			})
+			second(ctx)
+			waiter.Cancel()
+			waiter.Await(ctx)
+		},
 		"Sleep that is cancelled": func(ctx context.Context) {
 			sleeper := asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
 			second(ctx)
@@ -242,4 +250,43 @@ func TestSideForGoroutinesOfAThreadQueueRefusesTheLoopsOwn(t *testing.T) {
 			t.Errorf("%d items are in it", q.Len())
 		}
 	})
+}
+
+func TestBarrierOfOneLetsEachThrough(t *testing.T) {
+	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
+		b := asyncio.NewBarrier(1)
+		for range 3 {
+			if place, err := b.Wait(ctx); place != 0 || err != nil {
+				t.Errorf("place %d, %v", place, err)
+			}
+		}
+		for _, n := range []int{0, -1} {
+			func() {
+				defer func() {
+					if _, ok := recover().(*asyncio.MisuseError); !ok {
+						t.Errorf("a barrier for %d did not panic", n)
+					}
+				}()
+				asyncio.NewBarrier(n)
+			}()
+		}
+	})
+}
+
+func TestFutureOfAChannelEndsWithItsLoop(t *testing.T) {
+	l := newLoop(t, asyncio.WithVirtualClock())
+	task := asyncio.CreateTaskOn(l, func(ctx context.Context) (err error, _ error) {
+		sleep := asyncio.Sleep(ctx, 24*time.Hour) // until the loop closes
+		f := asyncio.WrapChan(l, make(chan int))
+		if !errors.Is(sleep, asyncio.ErrLoopClosed) || !errors.Is(f.Err(), asyncio.ErrLoopClosed) {
+			t.Errorf("the sleep gave %v, the future has %v", sleep, f.Err())
+		}
+		return nil, nil
+	})
+	l.CallSoon(func() { l.CallSoon(l.Stop) })
+	l.RunForever()
+	l.Close()
+	if !task.Done() {
+		t.Error("the task has not ended")
+	}
 }

@@ -59,3 +59,21 @@ func TestSubmittedJobsAreToldThatTheExecutorIsAbandoned(t *testing.T) {
 		t.Errorf("at the end: %+v", s)
 	}
 }
+
+func TestQueueOfOneTakesOneJobAndRefusesTheNext(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		l := loopOf(ctx)
+		e, job, release := blocked(l, asyncio.WithMaxQueue(1))
+		waits := asyncio.RunInExecutor(l, e, nothing)
+		if err := asyncio.RunInExecutor(l, e, nothing).Err(); !errors.Is(err, asyncio.ErrExecutorFull) {
+			t.Errorf("one too many gave %v", err)
+		}
+		release()
+		for _, f := range []*asyncio.Future[int]{job, waits} {
+			if _, err := f.Await(ctx); err != nil {
+				t.Error(err)
+			}
+		}
+		e.Shutdown(ctx)
+	})
+}

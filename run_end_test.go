@@ -131,3 +131,39 @@ func TestTimeBetweenTwoRunsIsNotCountedAsBusy(t *testing.T) {
 		t.Errorf("it was busy for %v, and idle for %v", s.Busy, s.Idle)
 	}
 }
+
+func TestStatsSinceAreWhatWasCountedBetween(t *testing.T) {
+	earlier := asyncio.Stats{
+		Ready: 1, Timers: 2, Tasks: 3, TasksMade: 10, Turns: 20, Parks: 30, TimersFired: 40, Lag: 5, MaxLag: 6,
+		Busy: 50, Idle: 60, Callbacks: 70, InCallbacks: 80, Slow: 90, Jobs: 7,
+	}
+	later := asyncio.Stats{
+		Ready: 4, Timers: 5, Tasks: 6, TasksMade: 11, Turns: 22, Parks: 33, TimersFired: 44, Lag: 7, MaxLag: 8,
+		Busy: 55, Idle: 66, Callbacks: 77, InCallbacks: 88, Slow: 99, Jobs: 8,
+	}
+	want := asyncio.Stats{
+		Ready: 4, Timers: 5, Tasks: 6, TasksMade: 1, Turns: 2, Parks: 3, TimersFired: 4, Lag: 7, MaxLag: 8,
+		Busy: 5, Idle: 6, Callbacks: 7, InCallbacks: 8, Slow: 9, Jobs: 8,
+	}
+	if got := later.Since(earlier); got != want {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if r := (asyncio.Stats{Busy: 1, Idle: 3}).BusyRatio(); r != 0.25 {
+		t.Errorf("busy for a quarter of the time is %v", r)
+	}
+	if r := (asyncio.Stats{}).BusyRatio(); r != 0 {
+		t.Errorf("of nothing it is %v", r)
+	}
+}
+
+func TestTasksWithoutANameAreNumbered(t *testing.T) {
+	l := newLoop(t, asyncio.WithVirtualClock())
+	for i := 1; i <= 30; i++ {
+		task := asyncio.CreateTaskOn(l, func(context.Context) (int, error) { return 0, nil })
+		if want := "Task-" + strconv.Itoa(i); task.Name() != want {
+			t.Errorf("number %d is %s", i, task.Name())
+		}
+	}
+	l.CallSoon(l.Stop)
+	l.RunForever()
+}

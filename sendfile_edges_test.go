@@ -3,6 +3,7 @@ package asyncio_test
 import (
 	"context"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/asyncio-go/asyncio"
@@ -50,8 +51,9 @@ func TestCancelledSendfileSaysHowMuchItHasSent(t *testing.T) {
 				sent, err = s.Sendfile(ctx, f, 0, -1)
 				return err
 			})
-			for range 30 { // until the kernel takes no more
-				asyncio.ToThread(ctx, func(context.Context) (int, error) { return 0, nil })
+			turns(ctx, 5) // the kernel takes what it can
+			for copied := name == "TLS" || !strings.HasSuffix(t.Name(), "/epoll"); copied && s.WriteBufferSize() < 64<<10; {
+				asyncio.Sleep(ctx, 0)
 			}
 			task.Cancel()
 			if _, err := task.Await(ctx); !asyncio.IsCancelled(err) {

@@ -26,3 +26,18 @@ func TestBacklogOfAServerIsWhatIsAskedFor(t *testing.T) {
 		shutdown(t, ctx, srv)
 	})
 }
+
+func TestServersShareAPortOnlyIfTheyAskForThat(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		one := serve(t, ctx, echo, asyncio.WithReusePort())
+		two, err := asyncio.StartServer(ctx, "tcp", one.Addr().String(), echo, asyncio.WithReusePort())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := asyncio.StartServer(ctx, "tcp", one.Addr().String(), echo); err == nil {
+			t.Error("one that does not ask listens there too")
+		}
+		shutdown(t, ctx, one)
+		shutdown(t, ctx, two)
+	})
+}

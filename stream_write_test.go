@@ -70,38 +70,40 @@ func TestWriteLinesOnAForeignGoroutineWritesNothing(t *testing.T) {
 // A write that is interrupted while it is held up has written all the same.
 func TestInterruptedWriteHasQueuedAll(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		const size = 8 << 20
-		read := asyncio.NewFuture[int64](loopOf(ctx))
-		begin := new(asyncio.Event)
-		srv := serve(t, ctx, func(ctx context.Context, s *asyncio.Stream) error {
-			if err := begin.Wait(ctx); err != nil {
-				return err
-			}
-			n, err := io.Copy(io.Discard, s)
-			read.SetResult(n)
-			return err
-		})
-		s := dial(t, ctx, srv.Addr())
-		for _, write := range []func([]byte) (int, error){s.Write, func(p []byte) (int, error) { return s.WriteLines(p) }} {
-			writer := asyncio.CreateTask(ctx, func(context.Context) (int, error) {
-				n, err := write(make([]byte, size))
-				if n != size {
-					t.Errorf("it says that it has written %d", n)
+		const size = 6 << 20
+		plainAndTLS(t, ctx, func(name string, server []asyncio.ServerOption, client []asyncio.ConnOption) {
+			read := asyncio.NewFuture[int64](loopOf(ctx))
+			begin := new(asyncio.Event)
+			srv := serve(t, ctx, func(ctx context.Context, s *asyncio.Stream) error {
+				if err := begin.Wait(ctx); err != nil {
+					return err
 				}
-				return n, err
-			})
-			turns(ctx, 5)
-			writer.Cancel()
-			if _, err := writer.Await(ctx); !asyncio.IsCancelled(err) {
-				t.Errorf("the write gave %v", err)
+				n, err := io.Copy(io.Discard, s)
+				read.SetResult(n)
+				return err
+			}, server...)
+			s := dial(t, ctx, srv.Addr(), client...)
+			for _, write := range []func([]byte) (int, error){s.Write, func(p []byte) (int, error) { return s.WriteLines(p) }} {
+				writer := asyncio.CreateTask(ctx, func(context.Context) (int, error) {
+					n, err := write(make([]byte, size))
+					if n != size {
+						t.Errorf("%s: it says that it has written %d", name, n)
+					}
+					return n, err
+				})
+				turns(ctx, 5)
+				writer.Cancel()
+				if _, err := writer.Await(ctx); !asyncio.IsCancelled(err) {
+					t.Errorf("%s: the write gave %v", name, err)
+				}
 			}
-		}
-		begin.Set()
-		s.Close()
-		if n, err := read.Await(ctx); n != 2*size || err != nil {
-			t.Errorf("%d bytes arrived, %v", n, err)
-		}
-		shutdown(t, ctx, srv)
+			begin.Set()
+			s.Close()
+			if n, err := read.Await(ctx); n != 2*size || err != nil {
+				t.Errorf("%s: %d bytes arrived, %v", name, n, err)
+			}
+			shutdown(t, ctx, srv)
+		})
 	})
 }
 
@@ -351,5 +353,47 @@ func TestReadOfNothingDoesNotWait(t *testing.T) {
 			s.Close()
 			shutdown(t, ctx, srv)
 		})
+	})
+}
+
+func TestStreamIsForTheTasksOfItsLoop(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		srv := serve(t, ctx, echo)
+		s := dial(t, ctx, srv.Addr())
+		if got, want := s.Conn().RemoteAddr().String(), s.RemoteAddr().String(); got != want || want != srv.Addr().String() {
+			t.Errorf("the peer is %s, and %s", got, want)
+		}
+		if got, want := s.Conn().LocalAddr().String(), s.LocalAddr().String(); got != want {
+			t.Errorf("this side is %s, and %s", got, want)
+		}
+		asyncio.ToThread(ctx, func(context.Context) (int, error) {
+			return 0, asyncio.Run(context.Background(), func(ctx context.Context) error {
+				for name, err := range map[string]error{
+					"ReadLine": errorOf(s.ReadLine(ctx)), "ReadExactly": errorOf(s.ReadExactly(ctx, 1)),
+					"Drain": s.Drain(ctx), "WaitClosed": s.WaitClosed(ctx),
+				} {
+					if !errors.Is(err, asyncio.ErrWrongLoop) {
+						t.Errorf("%s gave %v", name, err)
+					}
+				}
+				return nil
+			}, asyncio.WithVirtualClock())
+		})
+		s.Close()
+		shutdown(t, ctx, srv)
+	})
+}
+
+func TestHandshakeLeavesNoTimerBehind(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		srv := serve(t, ctx, echo, asyncio.WithTLS(serverTLS()))
+		s := dial(t, ctx, srv.Addr(), asyncio.WithTLS(clientTLS()))
+		s.Write([]byte("x"))
+		s.ReadExactly(ctx, 1) // the server's handshake is over, too
+		if n := loopOf(ctx).Stats().Timers; n != 0 {
+			t.Errorf("%d timers are set", n)
+		}
+		s.Close()
+		shutdown(t, ctx, srv)
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -68,5 +70,27 @@ func TestOutputOfAProcessHasTheLimitThatIsGiven(t *testing.T) {
 		}
 		p.Stdout.ReadAll(ctx)
 		waitFor(t, ctx, p, 0)
+	})
+}
+
+// What lies about in the directory that a process happens to start in is not
+// its program.
+func TestProgramIsLookedForInTheAbsoluteDirectoriesOfItsPath(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		dir := t.TempDir()
+		program := filepath.Join(dir, "greet")
+		if err := os.WriteFile(program, []byte("#!/bin/sh\necho hello\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		opts := []asyncio.ProcessOption{asyncio.WithStdout(asyncio.Pipe), asyncio.WithEnv("PATH=.:relative:/nowhere:" + dir)}
+		p := start(t, ctx, opts, "greet")
+		if line := readLine(t, ctx, p.Stdout); line != "hello" {
+			t.Errorf("it said %q", line)
+		}
+		waitFor(t, ctx, p, 0)
+		_, err := asyncio.CreateSubprocessExec(ctx, "greet", nil, asyncio.WithDir(dir), asyncio.WithEnv("PATH=."))
+		if !errors.Is(err, exec.ErrNotFound) {
+			t.Errorf("in a relative directory: %v", err)
+		}
 	})
 }

@@ -3,6 +3,7 @@ package asyncio_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -15,7 +16,7 @@ func TestSizeOfATerminalIsFromNothingTo65535(t *testing.T) {
 		p := shell(t, ctx, `read x; stty size; read x`, asyncio.WithTerminal(0, 0))
 		for _, size := range [][2]int{{-1, 5}, {5, -1}, {1 << 16, 5}, {5, 1 << 16}} {
 			if err := p.SetTerminalSize(size[0], size[1]); !errors.Is(err, fs.ErrInvalid) ||
-				!strings.Contains(err.Error(), "columns and") {
+				!strings.Contains(err.Error(), fmt.Sprintf("%d columns and %d rows", size[0], size[1])) {
 				t.Errorf("%v: %v", size, err)
 			}
 		}

@@ -96,3 +96,20 @@ func TestWorkerThatIsGivenAContextOfNoLoopGivesItsListenerBack(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestWorkerIsToldThatItCannotListen(t *testing.T) {
+	ln := must(net.Listen("tcp", "127.0.0.1:0"))
+	defer ln.Close()
+	err := asyncio.Workers(t.Context(), 1, func(ctx context.Context, w *asyncio.Worker) error {
+		if srv, err := w.StartServer(ctx, "tcp", ln.Addr().String(), echo); err == nil || srv != nil {
+			t.Errorf("StartServer gave %v, %v", srv, err)
+		}
+		if srv, err := w.CreateServer(ctx, "tcp", ln.Addr().String(), newEcho); err == nil || srv != nil {
+			t.Errorf("CreateServer gave %v, %v", srv, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -511,3 +511,41 @@ func TestWatchOfAProcessTellsItsEndOnceAndMayBeClosedTwice(t *testing.T) {
 	}
 	d.Watch(a.Fd(), 0, &other)
 }
+
+func TestDatagramThatCannotBeSentSendsNothing(t *testing.T) {
+	d := open(t)
+	loopback := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}
+	p, err := d.OpenPacket(driver.PacketSpec{Local: loopback}, &seen{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	c, err := d.OpenPacket(driver.PacketSpec{Remote: p.LocalAddr()}, &seen{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for name, send := range map[string]func() (int, error){
+		"to nobody":              func() (int, error) { return p.WriteTo([]byte("x"), nil) },
+		"to another than agreed": func() (int, error) { return c.WriteTo([]byte("x"), loopback) },
+		"to another family":      func() (int, error) { return p.WriteTo([]byte("x"), &net.UDPAddr{IP: net.IPv6loopback, Port: 1}) },
+		"too much":               func() (int, error) { return c.WriteTo(make([]byte, 1<<17), nil) },
+	} {
+		if n, err := send(); n != 0 || err == nil {
+			t.Errorf("%s: %d, %v", name, n, err)
+		}
+	}
+}
+
+func TestUnixListenerWithNobodyThereWouldBlock(t *testing.T) {
+	d := open(t)
+	var s seen
+	ln, err := d.Listen(driver.ListenSpec{Addr: &net.UnixAddr{Name: filepath.Join(t.TempDir(), "s"), Net: "unix"}}, &s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if c, err := ln.Accept(); !errors.Is(err, driver.ErrWouldBlock) || c != nil {
+		t.Errorf("got %v, %v", c, err)
+	}
+}
