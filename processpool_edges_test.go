@@ -105,3 +105,20 @@ func TestWhatGobCannotCarryIsAnErrorOfTheCall(t *testing.T) {
 		t.Errorf("a function that is not there gave %v", err)
 	}
 }
+
+func TestPoolCountsTheProcessesItHasStarted(t *testing.T) {
+	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
+		p := newProcessPool(t, 1)
+		for range 2 {
+			processID.Call(ctx, p, struct{}{})
+		}
+		if s := p.Stats(); s.Started != 1 || s.Crashed != 0 || len(s.Workers) != 1 || s.Done != 2 {
+			t.Errorf("after two calls: %+v", s)
+		}
+		misbehave.Call(ctx, p, "exit")
+		processID.Call(ctx, p, struct{}{})
+		if s := p.Stats(); s.Started != 2 || s.Crashed != 1 || len(s.Workers) != 1 || s.Done != 4 {
+			t.Errorf("after a crash: %+v", s)
+		}
+	})
+}
