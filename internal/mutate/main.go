@@ -68,14 +68,14 @@ func mutate(ctx context.Context, dir string, o options, areaOf func(string) (*ar
 	}
 	if o.list {
 		for _, m := range mutants {
-			fmt.Fprintln(out, p.describe(m))
+			fmt.Fprintln(out, m)
 		}
 		return nil
 	}
 	if err := p.runAll(ctx, o, mutants, changed, progress); err != nil {
 		return err
 	}
-	p.report(o, mutants, out)
+	report(o, mutants, out)
 	return nil
 }
 
@@ -88,7 +88,7 @@ func (p *project) choose(o options, equivalents []*equivalent) ([]*mutant, overl
 			name := m.area.name
 			known[name] = true
 			switch {
-			case o.only != "" && !slices.ContainsFunc(strings.Split(o.only, ","), func(s string) bool { return p.isAt(m, s) }):
+			case o.only != "" && !slices.ContainsFunc(strings.Split(o.only, ","), func(s string) bool { return isAt(m, s) }):
 			case len(o.areas) > 0 && !slices.Contains(o.areas, name):
 			default:
 				wanted[name] = append(wanted[name], m)
@@ -106,11 +106,15 @@ func (p *project) choose(o options, equivalents []*equivalent) ([]*mutant, overl
 			return nil, nil, fmt.Errorf("there is no area %q; there are: %s", a, strings.Join(slices.Sorted(maps.Keys(known)), "; "))
 		}
 	}
+	var stale []error
 	for _, e := range equivalents {
 		if !e.used {
-			return nil, nil, fmt.Errorf("%s:%d: no mutant of %s is so: the code has changed, and the entry must go or follow",
-				o.equivalents, e.line, e.function)
+			stale = append(stale, fmt.Errorf("%s:%d: no mutant of %s is so: the code has changed, and the entry must go or follow",
+				o.equivalents, e.line, e.function))
 		}
+	}
+	if stale != nil {
+		return nil, nil, errors.Join(stale...)
 	}
 	take := map[string]int{}
 	for name, all := range wanted {
@@ -161,19 +165,19 @@ func shuffle(all []*mutant, seed uint64, area string) {
 
 // isAt reports whether a mutant is where the user said: "queue.go" or
 // "queue.go:120".
-func (p *project) isAt(m *mutant, where string) bool {
+func isAt(m *mutant, where string) bool {
 	file, line, _ := strings.Cut(where, ":")
-	return file == m.file.name && (line == "" || line == strconv.Itoa(p.lineOf(m)))
+	return file == m.file.name && (line == "" || line == strconv.Itoa(lineOf(m)))
 }
 
-func (p *project) lineOf(m *mutant) int {
-	return p.fset.PositionFor(m.file.ast.FileStart, false).Line + strings.Count(string(m.file.text[:m.start]), "\n")
+func lineOf(m *mutant) int {
+	return 1 + strings.Count(string(m.file.text[:m.start]), "\n")
 }
 
-// describe says in a line where a mutant is and what it does.
-func (p *project) describe(m *mutant) string {
+// String tells in a line where a mutant is and what it does.
+func (m *mutant) String() string {
 	before, after := m.lines()
-	return fmt.Sprintf("%s:%d %s: %s → %s", m.file.name, p.lineOf(m), functionName(m.fn), before, after)
+	return fmt.Sprintf("%s:%d %s: %s → %s", m.file.name, lineOf(m), functionName(m.fn), before, after)
 }
 
 // runAll builds what is needed and tries all mutants.
@@ -230,7 +234,7 @@ func (p *project) runAll(ctx context.Context, o options, mutants []*mutant, chan
 			if !reached {
 				m.verdict = unreached
 			}
-			done <- fmt.Sprintf("%s: %s: %s, %.1f s", m.verdict, p.describe(m), m.by, time.Since(began).Seconds())
+			done <- fmt.Sprintf("%s: %s: %s, %.1f s", m.verdict, m, m.by, time.Since(began).Seconds())
 		})
 	}()
 	for line := range done {
@@ -257,7 +261,7 @@ func (v verdict) String() string {
 }
 
 // report prints the survivors by area, and the table.
-func (p *project) report(o options, mutants []*mutant, out io.Writer) {
+func report(o options, mutants []*mutant, out io.Writer) {
 	count := map[string]*[alike + 1]int{}
 	for _, m := range mutants {
 		name := m.area.name
@@ -274,7 +278,7 @@ func (p *project) report(o options, mutants []*mutant, out io.Writer) {
 			if m.doubt != nil {
 				note = fmt.Sprintf(" (once noticed by %s)", strings.Join(m.doubt, ", "))
 			}
-			fmt.Fprintf(out, "  %s%s\n", p.describe(m), note)
+			fmt.Fprintf(out, "  %s%s\n", m, note)
 		}
 	}
 	if o.only == "" {
