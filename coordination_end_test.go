@@ -56,7 +56,8 @@ func TestAsCompletedLeavesNoTimerBehind(t *testing.T) {
 			}
 		},
 		"when it is left early": func(ctx context.Context) {
-			for range asyncio.AsCompleted(ctx, time.Hour, after(ctx, time.Second, 1), after(ctx, time.Second, 2)) {
+			never := asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) { return asyncio.NewFuture[int](loopOf(ctx)).Await(ctx) })
+			for range asyncio.AsCompleted(ctx, time.Hour, after(ctx, time.Second, 1), never) {
 				break
 			}
 		},

@@ -94,3 +94,16 @@ func TestProgramIsLookedForInTheAbsoluteDirectoriesOfItsPath(t *testing.T) {
 		}
 	})
 }
+
+func TestWaitForAProcessThatIsInterruptedHasNoCode(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		p := shell(t, ctx, "read x; exit 3", asyncio.WithStdin(asyncio.Pipe))
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		if code, err := p.Wait(ended); code != 0 || !errors.Is(err, context.Canceled) {
+			t.Errorf("Wait gave %d, %v", code, err)
+		}
+		p.Stdin.Close()
+		waitFor(t, ctx, p, 3)
+	})
+}
