@@ -357,11 +357,11 @@ func testPacketClose(r *rig) {
 		c.send([]byte("pending"), nil)
 	}
 	r.must(p.Close())
-	if _, _, err := p.ReadFrom(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
-		r.Errorf("reading gave %v", err)
+	if n, from, err := p.ReadFrom(make([]byte, 1)); !errors.Is(err, net.ErrClosed) || n != 0 || from != nil {
+		r.Errorf("reading gave %d, %v, %v", n, from, err)
 	}
-	if _, err := p.WriteTo(nil, c.LocalAddr()); !errors.Is(err, net.ErrClosed) {
-		r.Errorf("sending gave %v", err)
+	if n, err := p.WriteTo(nil, c.LocalAddr()); !errors.Is(err, net.ErrClosed) || n != 0 {
+		r.Errorf("sending gave %d, %v", n, err)
 	}
 	if _, err := p.SyscallConn(); !errors.Is(err, net.ErrClosed) {
 		r.Errorf("SyscallConn gave %v", err)
