@@ -4,5 +4,5 @@ import "github.com/asyncio-go/asyncio/internal/driver"
 
 // WithDriver makes a loop stand on d.
 func WithDriver(d driver.Driver) Option {
-	return func(o *config) { o.newDriver = func() (driver.Driver, error) { return d, nil } }
+	return option(func(o *config) { o.newDriver = func() (driver.Driver, error) { return d, nil } })
 }

@@ -59,6 +59,10 @@ func (l *Loop) ShutdownDefaultExecutor(ctx context.Context) error {
 	f := WrapFuture(l, func(ctx context.Context) (struct{}, error) { return struct{}{}, e.Shutdown(ctx) })
 	if err := t.wait(&f.future, level); err != nil {
 		f.Cancel()
+		// Where its goroutine had not begun yet, nobody has told the jobs.
+		ended, end := context.WithCancel(context.Background())
+		end()
+		go func() { _ = e.Shutdown(ended) }()
 		return err
 	}
 	return nil

@@ -243,7 +243,7 @@ func TestShutdownDefaultExecutorEndsWithATimeout(t *testing.T) {
 			return 0, ctx.Err()
 		})
 		<-began // one that has not begun would never be called
-		err := asyncio.Timeout(ctx, time.Millisecond, func(ctx context.Context) error {
+		err := asyncio.Timeout(ctx, 0, func(ctx context.Context) error {
 			return l.ShutdownDefaultExecutor(ctx)
 		})
 		var timeout *asyncio.TimeoutError

@@ -22,29 +22,15 @@ type area struct {
 
 // areas are all of them. The first pattern that fits a file decides.
 var areas = []area{
-	{name: "kernel", patterns: []string{
-		"loop*.go", "handle*.go", "future*.go", "task.go", "task_*.go", "context*.go", "sleep*.go", "run.go", "run_*.go",
-		"options.go", "errors.go", "exceptions.go", "deadline.go", "driver_*.go", "doc.go", "debug*.go", "watchdog.go",
-		"stack*.go", "callgraph*.go", "waitgraph*.go", "stats*.go", "spares.go", "closers*.go", "kernel*.go", "clock*.go",
-		"watchedwait*.go",
-	}},
-	{name: "coordination", patterns: []string{
-		"gather*.go", "wait.go", "wait_*.go", "waitfor*.go", "waitlist*.go", "ascompleted*.go", "shield*.go", "timeout*.go",
-		"taskgroup*.go", "lock*.go", "event*.go", "condition*.go", "semaphore*.go", "barrier*.go", "queue*.go",
-		"parkinglot*.go", "wrapfuture*.go", "misuse*.go", "coord*.go",
-	}},
-	{name: "streams", patterns: []string{
-		"stream*.go", "netconn*.go", "pullsocket*.go", "tls.go", "tls_*.go",
-	}},
+	{name: "kernel", patterns: []string{"loop*.go", "run*.go", "inspect_*.go", "doc.go"}},
+	{name: "coordination", patterns: []string{"wait*.go", "sync_*.go"}},
+	{name: "streams", patterns: []string{"stream*.go"}},
 	{name: "transports", patterns: []string{
-		"transport*.go", "protocol*.go", "socktransport*.go", "tlstransport*.go", "server*.go", "acceptor*.go", "connect*.go",
-		"socket*.go", "writequeue*.go", "sendfile*.go", "datagram*.go", "multicast*.go", "credentials*.go", "pipe*.go",
-		"sock.go", "sock_*.go", "getaddrinfo*.go", "watch.go", "watch_*.go", "dealer*.go", "resolve*.go", "dial*.go",
-		"internal/writequeue/", "internal/sockopt/", "internal/dealer/", "internal/shareport/",
+		"conn_*.go", "transport*.go", "datagram*.go", "descriptor_*.go",
+		"internal/writequeue/", "internal/sockopt/", "internal/sharedport/", "internal/hangup/",
 	}},
 	{name: "executors and processes", patterns: []string{
-		"executor*.go", "thread*.go", "process*.go", "child*.go", "subprocess*.go", "signals*.go", "interrupt*.go",
-		"workers*.go", "pdeathsig*.go", "terminal*.go", "internal/worker/", "internal/process/",
+		"thread_*.go", "process_*.go", "signal_*.go", "workers*.go", "internal/spawn/", "internal/workerproc/",
 	}},
 	{name: "asynchttp", patterns: []string{"asynchttp/"}},
 	{name: "coro, ring, heap", patterns: []string{"internal/coro/", "internal/ring/", "internal/heap/"}},
@@ -56,7 +42,7 @@ var areas = []area{
 
 // unmeasured is what this program leaves alone: programs, and what tests others.
 var unmeasured = []string{
-	"cmd/", "examples/", "conformance/", "bench/", "docs/", "internal/driver/drivertest/", "internal/mutate/",
+	"cmd/", "examples/", "conformance/", "asyncvet/", "cluster/", "bench/", "docs/", "internal/driver/drivertest/", "internal/mutate/",
 }
 
 // areaOf returns the area of a file, or nil for one that is not measured. The

@@ -49,12 +49,11 @@ func waiting(t *testing.T, ctx context.Context, stream *asyncio.Stream) map[stri
 			return errorOf3(asyncio.Wait(ctx, asyncio.AllCompleted, asyncio.NoTimeout, future))
 		},
 		"WaitFor":     func(ctx context.Context) error { return errorOf(asyncio.WaitFor(ctx, time.Hour, future)) },
-		"WaitForFunc": func(ctx context.Context) error { return errorOf(asyncio.WaitForFunc(ctx, time.Hour, never)) },
 		"Timeout": func(ctx context.Context) error {
-			return asyncio.Timeout(ctx, time.Hour, func(ctx context.Context, _ *asyncio.Scope) error { return noWork(ctx) })
+			return asyncio.Timeout(ctx, time.Hour, func(ctx context.Context) error { return noWork(ctx) })
 		},
 		"TimeoutAt": func(ctx context.Context) error {
-			return asyncio.TimeoutAt(ctx, time.Hour, func(ctx context.Context, _ *asyncio.Scope) error { return noWork(ctx) })
+			return asyncio.TimeoutAt(ctx, time.Hour, func(ctx context.Context) error { return noWork(ctx) })
 		},
 		"Group": func(ctx context.Context) error {
 			return asyncio.Group(ctx, func(ctx context.Context, _ *asyncio.TaskGroup) error { return noWork(ctx) })

@@ -109,7 +109,7 @@ func TestWatchdogIsOneGoroutineOfDebugModeAlone(t *testing.T) {
 func TestContextsOfCoroutinesSayWhoseTheyAre(t *testing.T) {
 	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
 		asyncio.Go(ctx, func(ctx context.Context) error {
-			asyncio.Timeout(ctx, time.Hour, func(inner context.Context, _ *asyncio.Scope) error {
+			asyncio.Timeout(ctx, time.Hour, func(inner context.Context) error {
 				for what, c := range map[string]context.Context{"the task's": ctx, "the limit's": inner} {
 					if s := fmt.Sprint(c); s != "asyncio: context of worker 7" {
 						t.Errorf("%s is %q", what, s)

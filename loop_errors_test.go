@@ -18,7 +18,7 @@ func TestErrorOfAGroupNamesTenAndCountsTheRest(t *testing.T) {
 		ends       string
 		semicolons int
 	}{
-		{1, "M (1 error): e0", "e0", 0},
+		{1, "e0", "e0", 0},
 		{2, "M (2 errors): e0; e1", "e1", 1},
 		{10, "M (10 errors): e0; ", "; e9", 9},
 		{11, "M (11 errors): e0; ", "; e10", 10}, // to say that there is one more would be no shorter

@@ -17,7 +17,7 @@ func TestTaskThatCancelsItselfIsToldByItsNextWaitAndOnlyThat(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			onVirtualClock(t, func(t *testing.T, ctx context.Context) {
 				task := asyncio.Go(ctx, func(ctx context.Context) error {
-					asyncio.CurrentTask(ctx).Cancel("by myself")
+					asyncio.CurrentTask(ctx).CancelCause(errors.New("by myself"))
 					err := wait(ctx)
 					wantCancelled(t, err, "by myself")
 					if err := asyncio.Sleep(ctx, time.Second); err != nil {
@@ -79,22 +79,20 @@ func TestLimitsLeaveNoTimerBehind(t *testing.T) {
 	second := func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Second) }
 	for name, body := range map[string]func(ctx context.Context){
 		"Timeout": func(ctx context.Context) {
-			asyncio.Timeout(ctx, time.Hour, func(ctx context.Context, _ *asyncio.Scope) error { return second(ctx) })
+			asyncio.Timeout(ctx, time.Hour, func(ctx context.Context) error { return second(ctx) })
 		},
 		"Timeout that is put off": func(ctx context.Context) {
-			asyncio.Timeout(ctx, time.Hour, func(ctx context.Context, s *asyncio.Scope) error {
+			var s asyncio.TimeoutScope
+			s.Run(ctx, time.Hour, func(ctx context.Context) error {
 				s.Reschedule(2 * time.Hour)
 				return second(ctx)
 			})
 		},
 		"Timeout whose body panics": func(ctx context.Context) {
 			defer func() { recover() }()
-			asyncio.Timeout(ctx, time.Hour, func(ctx context.Context, _ *asyncio.Scope) error { second(ctx); panic("body") })
+			asyncio.Timeout(ctx, time.Hour, func(ctx context.Context) error { second(ctx); panic("body") })
 		},
 		"WaitFor": func(ctx context.Context) { asyncio.WaitFor(ctx, time.Hour, after(ctx, time.Second, 1)) },
-		"WaitForFunc": func(ctx context.Context) {
-			asyncio.WaitForFunc(ctx, time.Hour, func(ctx context.Context) (int, error) { return 0, second(ctx) })
-		},
 		"Wait": func(ctx context.Context) {
 			asyncio.Wait(ctx, asyncio.AllCompleted, time.Hour, after(ctx, time.Second, 1))
 		},
@@ -152,7 +150,7 @@ func TestContextOfAGroupWhoseBodyPanicsEnds(t *testing.T) {
 func TestContextOfATimeoutThatWasLeftHasEnded(t *testing.T) {
 	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
 		var derived context.Context
-		asyncio.Timeout(ctx, time.Hour, func(ctx context.Context, _ *asyncio.Scope) error {
+		asyncio.Timeout(ctx, time.Hour, func(ctx context.Context) error {
 			var stop context.CancelFunc
 			derived, stop = context.WithCancel(ctx)
 			context.AfterFunc(derived, stop)
@@ -177,7 +175,7 @@ func TestShieldOfWhatHasEndedGivesTheSameAsOfWhatEndsLater(t *testing.T) {
 			}
 		}
 		cancelled := asyncio.CreateTask(ctx, fail)
-		cancelled.Cancel("shielded")
+		cancelled.CancelCause(errors.New("shielded"))
 		for range 2 {
 			_, err := asyncio.Shield(ctx, cancelled)
 			wantCancelled(t, err, "shielded")
