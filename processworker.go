@@ -1,10 +1,8 @@
 package asyncio
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
-	"encoding/gob"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +13,8 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+
+	"github.com/asyncio-go/asyncio/internal/gobvalue"
 )
 
 // ErrMessageTooLarge is the error of a call of a worker process whose argument
@@ -82,26 +82,9 @@ func protect[T any](ctx context.Context, fn func(context.Context) (T, error)) (v
 	return fn(ctx)
 }
 
-// envelope is what goes through gob: it cannot carry a bare nil, or nothing.
-type envelope[T any] struct{ V T }
+func encodeValue[T any](v T) ([]byte, error) { return gobvalue.Encode(v) }
 
-func encodeValue[T any](v T) ([]byte, error) {
-	if _, nothing := any(v).(struct{}); nothing {
-		return nil, nil
-	}
-	var b bytes.Buffer
-	err := gob.NewEncoder(&b).Encode(envelope[T]{v})
-	return b.Bytes(), err
-}
-
-func decodeValue[T any](p []byte) (T, error) {
-	var e envelope[T]
-	if _, nothing := any(e.V).(struct{}); nothing {
-		return e.V, nil
-	}
-	err := gob.NewDecoder(bytes.NewReader(p)).Decode(&e)
-	return e.V, err
-}
+func decodeValue[T any](p []byte) (T, error) { return gobvalue.Decode[T](p) }
 
 // workerVariable tells a process that it is a worker, and the most bytes of a
 // message.
