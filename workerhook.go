@@ -8,14 +8,13 @@ import (
 
 // Package cluster runs the functions of RegisterWorker on other machines.
 func init() {
-	hook.RunWorker = func(ctx context.Context, name string, in []byte) ([]byte, bool, error) {
+	body := func(name string) workerBody {
 		registered.mu.Lock()
-		body, known := registered.body[name]
-		registered.mu.Unlock()
-		if !known {
-			return nil, false, nil
-		}
-		out, err := body(ctx, in)
-		return out, true, err
+		defer registered.mu.Unlock()
+		return registered.body[name]
+	}
+	hook.HasWorker = func(name string) bool { return body(name) != nil }
+	hook.RunWorker = func(ctx context.Context, name string, in []byte) ([]byte, error) {
+		return body(name)(ctx, in)
 	}
 }

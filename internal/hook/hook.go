@@ -7,6 +7,8 @@ import "context"
 
 // RunWorker runs a function that was registered by asyncio.RegisterWorker, with
 // its argument and result encoded as package gobvalue does. A panic of the
-// function becomes a *asyncio.PanicError. When there is no function of that
-// name, known is false. For any goroutine.
-var RunWorker func(ctx context.Context, name string, in []byte) (out []byte, known bool, err error)
+// function becomes a *asyncio.PanicError. For any goroutine.
+var RunWorker func(ctx context.Context, name string, in []byte) (out []byte, err error)
+
+// HasWorker reports whether there is a function of that name. For any goroutine.
+var HasWorker func(name string) bool
