@@ -41,6 +41,8 @@ type Client struct {
 	unstored int                // calls that NATS has not taken yet
 	stored   *asyncio.Event     // set while there are none
 	check    *asyncio.TimerHandle
+	looks    []*call // whose results are asked for at the end of this turn
+	lookups  lookups
 	asked    []*call // whose jobs are being asked about
 	askedAt  time.Duration
 	members  *members // nil until somebody asks for workers
@@ -74,6 +76,7 @@ func Connect(ctx context.Context, url string, opts ...Option) (*Client, error) {
 		stored: asyncio.NewEvent(),
 	}
 	c.stored.Set()
+	c.lookups.asked = map[uint64]*lookup{}
 	c.in.c = c
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if _, err := asyncio.ToThread(ctx, func(ctx context.Context) (struct{}, error) {
@@ -252,12 +255,6 @@ func (c *Client) start(k *call) {
 	c.arm()
 }
 
-// look asks for the result of a key.
-func (c *Client) look(k *call) {
-	k.due = c.loop.Time() + answerTime
-	c.out.request(c.streams.api("DIRECT.GET", c.streams.results)+"."+c.streams.resultOf(k.hash), c.about("g", k), nil)
-}
-
 // offer publishes a job.
 func (c *Client) offer(k *call) {
 	if k.phase == submitted {
@@ -431,6 +428,10 @@ func (c *Client) answered(m *nats.Msg) {
 	if err != nil {
 		return
 	}
+	if what == "m" {
+		c.looked(number, m)
+		return
+	}
 	k := c.calls[number]
 	if k == nil {
 		return // it was cancelled, or is done
@@ -438,8 +439,6 @@ func (c *Client) answered(m *nats.Msg) {
 	switch what {
 	case "a":
 		c.acknowledged(k, m)
-	case "g":
-		c.looked(k, m)
 	case "x":
 		c.found(k, m)
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -49,6 +48,7 @@ func (c *Client) lookAfter() {
 	if c.asked != nil && now-c.askedAt > answerTime {
 		c.asked = nil
 	}
+	c.lookups.forget(now)
 	var ask []*call
 	for _, k := range c.calls {
 		if k.due > now {
@@ -172,41 +172,6 @@ func (c *Client) putOff(k *call) {
 	})
 }
 
-// looked takes the answer to whether a key has a result.
-func (c *Client) looked(k *call, m *nats.Msg) {
-	switch status := m.Header.Get("Status"); {
-	case status == "":
-		r, err := decodeReply(m.Data)
-		if err != nil {
-			c.finish(k, err)
-			return
-		}
-		c.settle(k, r)
-	case status != "404":
-		k.due = c.loop.Time() + firstOffer // NATS cannot tell at the moment
-	case k.phase == looking:
-		c.offer(k)
-	case k.phase == submitted:
-		k.due = c.loop.Time() + answerTime
-		c.out.request(c.streams.api("DIRECT.GET", c.streams.jobs)+"."+k.subject, c.about("x", k), nil)
-	}
-}
-
-// found takes the answer to whether the job of a key is in its stream.
-func (c *Client) found(k *call, m *nats.Msg) {
-	if k.phase != submitted {
-		return
-	}
-	switch status := m.Header.Get("Status"); status {
-	case "":
-		c.stillThere(k)
-	case "404":
-		c.notThere(k)
-	default:
-		k.due = c.loop.Time() + firstOffer
-	}
-}
-
 // present takes the answer to which jobs of this client are in their stream.
 func (c *Client) present(m *nats.Msg) {
 	asked := c.asked
@@ -249,41 +214,4 @@ func (c *Client) notThere(k *call) {
 		return
 	}
 	k.due = c.loop.Time() + 2*checkEvery
-}
-
-// follow has a call wait for the job that another has submitted with its key.
-func (c *Client) follow(k *call) {
-	k.follower = true
-	c.inStream(k)
-	k.pause = firstCheck
-	k.due = c.loop.Time() + 2*checkEvery // it may have ended before we listen
-	c.attached[k.hash] = append(c.attached[k.hash], k)
-	if len(c.attached[k.hash]) == 1 {
-		c.out.listen(k.hash)
-	}
-}
-
-// detach takes a call out of those that wait for another's job.
-func (c *Client) detach(k *call) {
-	all, ok := c.attached[k.hash]
-	if !ok {
-		return
-	}
-	if all = slices.DeleteFunc(all, func(o *call) bool { return o == k }); len(all) > 0 {
-		c.attached[k.hash] = all
-		return
-	}
-	delete(c.attached, k.hash)
-	c.out.unlisten(k.hash)
-}
-
-// heard takes what a worker tells everybody of the job of a key.
-func (c *Client) heard(hash string, p []byte) {
-	r, err := decodeReply(p)
-	if err != nil {
-		return
-	}
-	for _, k := range slices.Clone(c.attached[hash]) {
-		c.settle(k, r)
-	}
 }

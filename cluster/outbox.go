@@ -16,7 +16,7 @@ import (
 type outbox struct {
 	c         *Client
 	ended     chan struct{}
-	listening map[string]*nats.Subscription // of the goroutine, by hash
+	listening map[string][]*nats.Subscription // of the goroutine, by hash
 
 	mu     sync.Mutex
 	items  []outgoing
@@ -33,7 +33,7 @@ type outgoing struct {
 }
 
 func newOutbox(c *Client) *outbox {
-	o := &outbox{c: c, ended: make(chan struct{}), listening: map[string]*nats.Subscription{}}
+	o := &outbox{c: c, ended: make(chan struct{}), listening: map[string][]*nats.Subscription{}}
 	o.filled.L = &o.mu
 	go o.run()
 	return o
@@ -125,26 +125,28 @@ func (o *outbox) send(item outgoing) {
 	_ = o.c.nc.PublishMsg(&m) // see outbox
 }
 
-// listen subscribes to what workers tell of the job of a key.
+// listen subscribes to what workers tell of the job of a key, and to its result.
 func (o *outbox) listen(hash string) {
 	o.put(outgoing{do: func() {
 		if o.listening[hash] != nil {
 			return
 		}
-		sub, err := o.c.nc.Subscribe(o.c.streams.newsOf(hash), func(m *nats.Msg) {
-			o.c.in.post(func() { o.c.heard(hash, m.Data) })
-		})
-		if err == nil {
-			o.listening[hash] = sub
+		for subject, fn := range map[string]nats.MsgHandler{
+			o.c.streams.newsOf(hash):   func(m *nats.Msg) { o.c.in.post(func() { o.c.heard(hash, m.Data) }) },
+			o.c.streams.resultOf(hash): func(*nats.Msg) { o.c.in.post(func() { o.c.resultSeen(hash) }) },
+		} {
+			if sub, err := o.c.nc.Subscribe(subject, fn); err == nil { // else lookAfter finds out
+				o.listening[hash] = append(o.listening[hash], sub)
+			}
 		}
 	}})
 }
 
 func (o *outbox) unlisten(hash string) {
 	o.put(outgoing{do: func() {
-		if sub := o.listening[hash]; sub != nil {
+		for _, sub := range o.listening[hash] {
 			_ = sub.Unsubscribe()
-			delete(o.listening, hash)
 		}
+		delete(o.listening, hash)
 	}})
 }

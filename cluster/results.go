@@ -133,7 +133,7 @@ func (w *worker) passOnStored(h *held) {
 	w.passOn(h, m.Data)
 }
 
-// passOn tells a stored result to those who wait for it.
+// passOn tells a stored result to who submitted the job.
 func (w *worker) passOn(h *held, stored []byte) {
 	r, err := decodeReply(stored)
 	if err != nil {
@@ -141,6 +141,7 @@ func (w *worker) passOn(h *held, stored []byte) {
 		w.answer(h, back(lastBack))
 		return
 	}
-	w.tellAll(h, r)
+	w.tell(h, r) // others who wait for the key have seen it on its way to the store
 	w.doneWith(h)
+	w.pull() // its function returned long ago
 }
