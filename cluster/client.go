@@ -46,7 +46,8 @@ type Client struct {
 	asked    []*call // whose jobs are being asked about
 	askedAt  time.Duration
 	members  *members // nil until somebody asks for workers
-	closing  bool
+	closing  bool     // no more jobs are taken
+	closed   bool
 
 	opened atomic.Bool
 	out    *outbox
@@ -153,6 +154,7 @@ func (c *Client) Close(ctx context.Context) error {
 	}
 	c.closing = true
 	err := c.stored.Wait(ctx)
+	c.closed = true
 	if c.check != nil {
 		c.check.Cancel()
 		c.check = nil

@@ -89,3 +89,28 @@ var dieSometimes = asyncio.RegisterWorker("dieSometimes", func(_ context.Context
 	}
 	return n, err
 })
+
+// untilFile waits until a file is there.
+var untilFile = asyncio.RegisterWorker("untilFile", func(ctx context.Context, file string) (int, error) {
+	fmt.Println("waiting")
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		if _, err := os.Stat(file); err == nil {
+			return 1, nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+	}
+})
+
+var reportAndHang = asyncio.RegisterWorker("reportAndHang", func(ctx context.Context, _ int) (int, error) {
+	if err := cluster.Report(ctx, cluster.Progress{Done: 1}); err != nil {
+		return 0, err
+	}
+	<-ctx.Done()
+	return 0, context.Cause(ctx)
+})

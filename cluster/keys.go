@@ -35,7 +35,7 @@ func (c *Client) look(k *call) {
 }
 
 func (c *Client) askLooks() {
-	if len(c.looks) == 0 || c.closing {
+	if len(c.looks) == 0 {
 		return
 	}
 	subjects := make([]string, len(c.looks))

@@ -77,7 +77,7 @@ func (c *Client) lookAfter() {
 // reconnected looks after all calls at once: what was on its way is lost. A server
 // that kept all in memory has lost that, too.
 func (c *Client) reconnected() {
-	if c.closing {
+	if c.closed {
 		return
 	}
 	c.others.Go(func() {
@@ -91,7 +91,7 @@ func (c *Client) reconnected() {
 }
 
 func (c *Client) lookAfterAll() {
-	if c.closing {
+	if c.closed {
 		return
 	}
 	now := c.loop.Time()

@@ -92,7 +92,7 @@ func (c *Client) watchWorkers() error {
 
 // heard takes what a worker says of itself.
 func (m *members) heard(w Worker) {
-	if m.c.closing {
+	if m.c.closed {
 		return
 	}
 	w.Heard = m.c.loop.Time()
@@ -111,7 +111,7 @@ func (m *members) tell(w Worker) {
 
 // look finds the workers that have fallen silent.
 func (m *members) look() {
-	if m.c.closing {
+	if m.c.closed {
 		return
 	}
 	m.timer = m.c.loop.CallLater(beatEvery/2, m.look)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -103,7 +104,7 @@ func WithMaxMessage(n int) Option {
 }
 
 // WithLogger sets where it is told what goes wrong beside the jobs, as a
-// connection that is lost. [slog.Default] without it. It is for both sides.
+// connection that is lost: [slog.Default] without it, nowhere for nil. It is for both sides.
 func WithLogger(l *slog.Logger) Option {
 	return Option{side: both, name: "WithLogger", set: func(c *config) { c.log = l }}
 }
@@ -209,7 +210,23 @@ func (c *config) connect(url, role string, more ...nats.Option) (*nats.Conn, err
 	opts = append(append(opts, c.nats...), more...)
 	nc, err := nats.Connect(url, opts...)
 	if err != nil {
-		return nil, fmt.Errorf("cluster: connect to NATS at %s: %w", url, err)
+		return nil, fmt.Errorf("cluster: connect to NATS at %s: %w", withoutSecrets(url), err)
 	}
 	return nc, nil
+}
+
+// withoutSecrets returns urls without what lets one in.
+func withoutSecrets(urls string) string {
+	all := strings.Split(urls, ",")
+	for i, u := range all {
+		if at := strings.LastIndexByte(u, '@'); at >= 0 {
+			scheme, _, ok := strings.Cut(u, "://")
+			if !ok || len(scheme) > at {
+				all[i] = u[at+1:]
+			} else {
+				all[i] = scheme + "://" + u[at+1:]
+			}
+		}
+	}
+	return strings.Join(all, ",")
 }

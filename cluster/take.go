@@ -20,8 +20,6 @@ const (
 	// queuedTooLong is after what time a job that has not begun is given back.
 	queuedTooLong = 250 * time.Millisecond
 
-	pullTime  = 30 * time.Second
-	pullBeat  = 5 * time.Second // how often NATS says that a pull is still known
 	pullBytes = 16 << 20
 )
 
@@ -64,7 +62,9 @@ func (w *worker) pull() {
 	w.wanted += n
 	w.pulled = time.Now()
 	w.mu.Unlock()
-	request := fmt.Sprintf(`{"expires":%d,"batch":%d,"max_bytes":%d,"idle_heartbeat":%d}`, pullTime, n, pullBytes, pullBeat)
+	// It ends soon by itself, or NATS would go on to give jobs to a process that was
+	// stopped, and only to that.
+	request := fmt.Sprintf(`{"expires":%d,"batch":%d,"max_bytes":%d}`, w.streams.lease, n, pullBytes)
 	err := w.nc.PublishRequest(w.streams.api("CONSUMER.MSG.NEXT", w.streams.jobs)+"."+w.streams.consumer, w.inbox+".p", []byte(request))
 	if err != nil {
 		w.mu.Lock()
@@ -142,15 +142,11 @@ func delivery(subject string) (delivered, seq uint64, err error) {
 	return delivered, seq, err
 }
 
-// pullStatus takes what NATS says of a pull: that it is over, or still known.
+// pullStatus takes what NATS says of a pull: that it is over.
 func (w *worker) pullStatus(h nats.Header) {
 	w.mu.Lock()
 	w.heard = time.Now()
 	status := h.Get("Status")
-	if status == "100" {
-		w.mu.Unlock()
-		return
-	}
 	n, err := strconv.Atoi(h.Get("Nats-Pending-Messages"))
 	if err != nil {
 		n = w.wanted
@@ -231,7 +227,7 @@ func (w *worker) renew(now time.Time, lost bool) {
 		renewed = append(renewed, h.ack)
 	}
 	again := w.resultsLate(now)
-	if w.wanted > 0 && now.Sub(w.pulled) > pullTime+pullBeat || w.wanted > 0 && now.Sub(later(w.heard, w.pulled)) > 3*pullBeat {
+	if w.wanted > 0 && now.Sub(w.heard) > 2*w.streams.lease && now.Sub(w.pulled) > 2*w.streams.lease {
 		w.wanted = 0 // the pull was lost
 	}
 	w.mu.Unlock()
@@ -242,13 +238,6 @@ func (w *worker) renew(now time.Time, lost bool) {
 	for _, h := range again {
 		w.storeResult(h)
 	}
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // reconnected asks for jobs anew. A server that kept all in memory has lost the
