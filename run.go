@@ -37,13 +37,6 @@ func RunValue[T any](ctx context.Context, main func(context.Context) (T, error),
 	return RunOn(ctx, r, main)
 }
 
-func joinClose(err, closeErr error) error {
-	if closeErr == nil {
-		return err
-	}
-	return errors.Join(err, closeErr)
-}
-
 // A Runner runs several main functions one after another on the same loop.
 // Python: Runner.
 type Runner struct{ loop *Loop }
@@ -79,7 +72,7 @@ func RunOn[T any](ctx context.Context, r *Runner, main func(context.Context) (T,
 	}
 	t := newTask(l, ctx, main, nil)
 	stop := context.AfterFunc(ctx, func() {
-		_, _ = l.CallSoonThreadsafe(func() { t.Cancel(context.Cause(ctx).Error()) })
+		_, _ = l.CallSoonThreadsafe(func() { t.CancelCause(context.Cause(ctx)) })
 	})
 	defer stop()
 	interrupts := l.handleInterrupts(ctx, &t.task)
@@ -114,7 +107,7 @@ func (r *Runner) Close() error {
 	}
 	err := l.cancelAll()
 	if err == nil {
-		err = l.shutdownExecutor(l.grace)
+		err = l.shutdownExecutor()
 	}
 	return joinClose(err, l.Close())
 }
@@ -123,9 +116,8 @@ func (r *Runner) Close() error {
 // that Python code would let through. So tasks are cancelled again, a few
 // times, before the loop gives up on them.
 const (
-	cancelRounds  = 5
-	cancelGrace   = 200 * time.Millisecond
-	executorGrace = 5 * time.Minute
+	cancelRounds = 5
+	cancelGrace  = 200 * time.Millisecond
 )
 
 // cancelAll cancels what is left and runs the loop until it has ended.

@@ -135,7 +135,7 @@ func TestRunnerRunsSeveralMainsOnOneLoop(t *testing.T) {
 	for i := range 3 {
 		v, err := asyncio.RunOn(t.Context(), r, func(ctx context.Context) (time.Duration, error) {
 			err := asyncio.Sleep(ctx, time.Second)
-			return must(asyncio.GetRunningLoop(ctx)).Time(), err
+			return must(asyncio.RunningLoop(ctx)).Time(), err
 		})
 		if want := time.Duration(i+1) * time.Second; v != want || err != nil {
 			t.Errorf("run %d gave %v, %v", i, v, err)
@@ -226,7 +226,7 @@ func TestRunCoroutineThreadsafeBringsTheResult(t *testing.T) {
 
 func TestExecutorRunsSoManyAtATime(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		e := asyncio.NewThreadPoolExecutor(3)
 		var now, most atomic.Int32
 		gate := make(chan struct{})

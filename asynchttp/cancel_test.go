@@ -64,7 +64,7 @@ func testACancelledRequestClosesItsConnection(t *testing.T) {
 				if err := told(ctx, srv.answered); err != nil {
 					return err
 				}
-				task.Cancel("enough")
+				task.CancelCause(errors.New("enough"))
 				_, err := task.Await(ctx)
 				if !asyncio.IsCancelled(err) || !strings.Contains(err.Error(), "enough") {
 					t.Errorf("got %v", err)
@@ -99,7 +99,7 @@ func testTheEndOfTheContextEndsTheRequest(t *testing.T) {
 					t.Errorf("Client.Timeout: %v", err)
 				}
 				c.Timeout = 0
-				err = asyncio.Timeout(ctx, 5*time.Millisecond, func(ctx context.Context, _ *asyncio.Scope) error {
+				err = asyncio.Timeout(ctx, 5*time.Millisecond, func(ctx context.Context) error {
 					_, err := get(ctx, c, srv.url)
 					return err
 				})

@@ -162,7 +162,7 @@ func (s *Server) Close() error {
 	for e := s.conns.Front(); e != nil; e = e.Next() {
 		c := e.Value.(*serverConn)
 		c.fail(http.ErrServerClosed)
-		c.task.Cancel("the server was closed")
+		c.task.CancelCause(http.ErrServerClosed)
 	}
 	return nil
 }

@@ -179,7 +179,7 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 // which it waits. own says that the request's context has an end of its own,
 // which the streams do not know of.
 func (t *Transport) enter(ctx context.Context) (wait context.Context, own bool, leave func(), err error) {
-	loop, err := asyncio.GetRunningLoop(ctx)
+	loop, err := asyncio.RunningLoop(ctx)
 	foreign := err != nil // a context of no loop
 	mine := coro.OnMarkedGoroutine()
 	switch {

@@ -1,0 +1,400 @@
+package asyncio
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
+)
+
+// A datagramTransport is the DatagramTransport over a socket of a driver. It is
+// in the ready queue when there is something to tell its protocol, to read or
+// to send, and all callbacks are made from there.
+type datagramTransport struct {
+	loop     *Loop
+	conn     driver.PacketConn
+	protocol DatagramProtocol
+	waiter   *future // told when ConnectionMade was called; or nil
+	index    int     // in the loop's list
+	queue    []datagram
+	size     int // of the queue
+	low,
+	high int
+	errs   []error // for ErrorReceived
+	retry  *TimerHandle
+	reason error // what ConnectionLost is given
+
+	order      callOrder
+	scheduled  bool // run is in the ready queue
+	mayRead    bool // a read may give something; false: the driver will say when
+	mayWrite   bool // likewise, while something is queued
+	paused     bool // the queue went above high, and not to low yet
+	toldPaused bool // of PauseWriting and ResumeWriting, the first was the last
+	closing    bool // close after the queue
+	closed     bool // the descriptor is gone
+}
+
+// datagram is one that the kernel had no room for.
+type datagram struct {
+	data []byte
+	to   net.Addr
+}
+
+const (
+	// datagramCost is what each datagram counts for in the queue beside its
+	// bytes, as in CPython.
+	datagramCost = 8
+	// datagramsAtOnce are read in one turn, so that others have theirs.
+	datagramsAtOnce = 16
+	// maxDatagramErrors is how many errors wait to be told. There may be one
+	// for each datagram that is sent; of more than that the oldest are dropped.
+	maxDatagramErrors = 64
+	// unixDatagramSize is the longest datagram that is received from a unix
+	// socket, and readBufferSize from UDP.
+	unixDatagramSize = 256 << 10
+)
+
+var (
+	_ DatagramTransport = (*datagramTransport)(nil)
+	_ driver.Handler    = (*datagramTransport)(nil)
+)
+
+func newDatagramTransport(l *Loop) *datagramTransport {
+	return &datagramTransport{loop: l, low: defaultLowWater, high: defaultHighWater}
+}
+
+// attach gives the transport its socket. ConnectionMade follows.
+func (t *datagramTransport) attach(conn driver.PacketConn) {
+	t.conn = conn
+	t.mayRead = true
+	datagramsOf(t.loop).add(t)
+}
+
+// Ready notes what has happened.
+func (t *datagramTransport) Ready(e driver.Event) {
+	if e&(driver.Readable|driver.Hangup) != 0 {
+		t.mayRead = true
+	}
+	if e&driver.Writable != 0 {
+		t.mayWrite = true
+	}
+	if t.conn != nil && (t.mayRead || len(t.queue) > 0) {
+		t.schedule()
+	}
+}
+
+func (t *datagramTransport) schedule() {
+	if !t.scheduled {
+		t.scheduled = true
+		t.loop.ready.Push(t)
+	}
+}
+
+// run makes the callbacks that are due, sends and reads.
+func (t *datagramTransport) run() {
+	t.scheduled = false
+	defer t.guard()
+	if t.order == callsNone && !t.closed {
+		t.made()
+		t.schedule() // whoever waits for the endpoint runs before data comes
+		return
+	}
+	if len(t.queue) > 0 && t.mayWrite {
+		t.flush()
+	}
+	t.tellErrors()
+	switch {
+	case t.closed:
+		t.lost()
+	case t.toldPaused != t.paused:
+		t.tellFlow()
+		t.schedule()
+	default:
+		t.read()
+	}
+}
+
+// guard closes the socket when a callback of its protocol has panicked.
+func (t *datagramTransport) guard() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	err := &PanicError{Value: v, Stack: debug.Stack()}
+	t.loop.handleException(ExceptionContext{
+		Message:   "panic in a callback of a datagram endpoint, which is closed",
+		Err:       err,
+		Transport: t,
+	})
+	t.finish(err)
+	t.settle(err)
+}
+
+// settle tells whoever waits for the endpoint, if somebody does.
+func (t *datagramTransport) settle(err error) {
+	f := t.waiter
+	t.waiter = nil
+	switch {
+	case f == nil || f.state != pending:
+	case err != nil:
+		f.retrieved = true
+		f.setError(err)
+	default:
+		f.setResult()
+	}
+}
+
+func (t *datagramTransport) made() {
+	t.check(t.order == callsNone, "ConnectionMade")
+	t.order = callsMade
+	t.protocol.ConnectionMade(t)
+	t.settle(nil)
+}
+
+// lost calls ConnectionLost.
+func (t *datagramTransport) lost() {
+	before := t.order
+	t.order = callsLost
+	err := t.reason
+	if err == nil {
+		err = net.ErrClosed
+	}
+	t.settle(err)
+	if before == callsMade {
+		t.protocol.ConnectionLost(t.reason)
+	}
+}
+
+func (t *datagramTransport) tellFlow() {
+	t.check(t.order == callsMade, "PauseWriting")
+	t.toldPaused = t.paused
+	if t.toldPaused {
+		t.protocol.PauseWriting()
+	} else {
+		t.protocol.ResumeWriting()
+	}
+}
+
+func (t *datagramTransport) tellErrors() {
+	if t.order != callsMade {
+		return
+	}
+	errs := t.errs
+	t.errs = nil
+	for _, err := range errs {
+		t.protocol.ErrorReceived(err)
+	}
+}
+
+// failed notes an error for ErrorReceived.
+func (t *datagramTransport) failed(err error) {
+	if len(t.errs) == maxDatagramErrors {
+		copy(t.errs, t.errs[1:])
+		t.errs = t.errs[:maxDatagramErrors-1]
+	}
+	t.errs = append(t.errs, err)
+	t.schedule()
+}
+
+// read reads some datagrams.
+func (t *datagramTransport) read() {
+	for range datagramsAtOnce {
+		if t.closing || !t.mayRead {
+			return
+		}
+		buf := t.buffer()
+		n, from, err := t.conn.ReadFrom(buf)
+		t.check(t.order == callsMade, "DatagramReceived")
+		switch err {
+		case nil:
+			t.protocol.DatagramReceived(buf[:n], from)
+		case driver.ErrWouldBlock:
+			t.mayRead = false
+			return
+		default:
+			t.protocol.ErrorReceived(err)
+		}
+	}
+	t.schedule()
+}
+
+// buffer gives the loop's buffer for reading.
+func (t *datagramTransport) buffer() []byte {
+	if t.isUnix() {
+		d := datagramsOf(t.loop)
+		if d.readUnixInto == nil {
+			d.readUnixInto = make([]byte, unixDatagramSize)
+		}
+		return d.readUnixInto
+	}
+	return t.loop.readBuffer()
+}
+
+// isUnix says whether it is a unix socket: one without any address is.
+func (t *datagramTransport) isUnix() bool {
+	switch t.conn.LocalAddr().(type) {
+	case nil, *net.UnixAddr:
+		return true
+	}
+	return false
+}
+
+func (t *datagramTransport) check(ok bool, what string) {
+	if t.loop.Debug() {
+		t.order.check(ok, what)
+	}
+}
+
+func (t *datagramTransport) SendTo(p []byte, to net.Addr) error {
+	if err := onLoop(); err != nil {
+		return err
+	}
+	if t.closing {
+		return fmt.Errorf("asyncio: send a datagram: %w", net.ErrClosed)
+	}
+	if remote := t.conn.RemoteAddr(); remote != nil && to != nil && to.String() == remote.String() {
+		to = nil
+	}
+	if len(t.queue) == 0 {
+		switch _, err := t.conn.WriteTo(p, to); {
+		case err == nil:
+			return nil
+		case err == driver.ErrWouldBlock:
+			t.blocked()
+		case isMisuse(err):
+			return fmt.Errorf("asyncio: send a datagram: %w", err)
+		default:
+			t.failed(err)
+			return nil
+		}
+	}
+	t.queue = append(t.queue, datagram{append([]byte(nil), p...), to})
+	t.size += len(p) + datagramCost
+	t.settleFlow()
+	return nil
+}
+
+// isMisuse says whether the error of sending is one of the call, and not of the
+// network.
+func isMisuse(err error) bool {
+	var addr *net.AddrError
+	return errors.As(err, &addr) || errors.Is(err, syscall.EISCONN) || errors.Is(err, syscall.EDESTADDRREQ)
+}
+
+// blocked is called when there is no room.
+func (t *datagramTransport) blocked() {
+	t.mayWrite = false
+	if t.retry == nil && t.conn.RemoteAddr() == nil && t.isUnix() {
+		// One receiver is full, and the system may not say when it is not.
+		t.retry = t.loop.CallLater(unixRetry, func() {
+			t.retry = nil
+			t.mayWrite = true
+			t.schedule()
+		})
+	}
+}
+
+// flush sends what the kernel takes of what is queued.
+func (t *datagramTransport) flush() {
+	for len(t.queue) > 0 {
+		d := &t.queue[0]
+		_, err := t.conn.WriteTo(d.data, d.to)
+		if err == driver.ErrWouldBlock {
+			t.blocked()
+			break
+		}
+		if err != nil {
+			t.failed(err)
+		}
+		t.size -= len(d.data) + datagramCost
+		*d = datagram{}
+		t.queue = t.queue[1:]
+	}
+	t.settleFlow()
+	if len(t.queue) == 0 {
+		t.queue = nil
+		if t.closing {
+			t.finish(nil)
+		}
+	}
+}
+
+// settleFlow compares the queue with the water marks.
+func (t *datagramTransport) settleFlow() {
+	switch {
+	case !t.paused && t.size > t.high:
+		t.paused = true
+	case t.paused && t.size <= t.low:
+		t.paused = false
+	}
+	if t.paused != t.toldPaused {
+		t.schedule()
+	}
+}
+
+func (t *datagramTransport) Close() {
+	if onLoop() != nil || t.closing {
+		return
+	}
+	t.closing = true
+	if len(t.queue) == 0 {
+		t.finish(nil)
+	}
+}
+
+func (t *datagramTransport) Abort() {
+	if onLoop() == nil {
+		t.finish(nil)
+	}
+}
+
+// finish closes the socket.
+func (t *datagramTransport) finish(reason error) {
+	if t.closed {
+		return
+	}
+	t.closed, t.closing = true, true
+	t.reason = reason
+	t.queue, t.size = nil, 0
+	t.paused = t.toldPaused
+	if t.retry != nil {
+		t.retry.Cancel()
+	}
+	datagramsOf(t.loop).remove(t)
+	_ = t.conn.Close()  // there is nobody who could do something about it
+	if t.loop.closing { // there will be no further turn
+		t.scheduled = true
+		t.run()
+	} else {
+		t.schedule()
+	}
+}
+
+func (t *datagramTransport) IsClosing() bool { return t.closing }
+
+func (t *datagramTransport) SetProtocol(p DatagramProtocol) { t.protocol = p }
+
+func (t *datagramTransport) Protocol() DatagramProtocol { return t.protocol }
+
+func (t *datagramTransport) SetWriteBufferLimits(low, high int) {
+	t.low, t.high = waterMarks(low, high)
+	if paused := t.size > t.high; paused != t.paused {
+		t.paused = paused
+		t.settleFlow()
+	}
+}
+
+func (t *datagramTransport) WriteBufferLimits() (low, high int) { return t.low, t.high }
+
+func (t *datagramTransport) WriteBufferSize() int { return t.size }
+
+func (t *datagramTransport) LocalAddr() net.Addr { return t.conn.LocalAddr() }
+
+func (t *datagramTransport) RemoteAddr() net.Addr { return t.conn.RemoteAddr() }
+
+func (t *datagramTransport) SyscallConn() (syscall.RawConn, error) { return t.conn.SyscallConn() }
+
+func (t *datagramTransport) Loop() *Loop { return t.loop }

@@ -1,0 +1,68 @@
+package asyncio
+
+import (
+	"context"
+	"time"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
+	"github.com/asyncio-go/asyncio/internal/heap"
+)
+
+// NoTimeout is a duration that never ends, for functions that take a time
+// limit. Python: None.
+const NoTimeout time.Duration = driver.Forever
+
+// Sleep suspends the running task for d; for one turn of the loop when d is not
+// positive, which costs no allocation. Python: sleep.
+func Sleep(ctx context.Context, d time.Duration) error {
+	t, level, err := enter(ctx)
+	if err != nil {
+		return err
+	}
+	if d <= 0 {
+		t.loop.ready.Push(t) // yield, written out: see coro.Pool.Suspend
+		return t.suspend()
+	}
+	return t.sleep(d, level)
+}
+
+// sleep is Sleep in the running task, for a positive d.
+func (t *task) sleep(d time.Duration, level context.Context) error {
+	s := t.loop.sleepers.get()
+	s.node.Value, s.task = s, t
+	t.sleeping = s
+	timers := &t.loop.timers
+	timers.Push(&s.node, int64(t.loop.after(d)))
+	if t.mustCancel {
+		t.mustCancel = false
+		t.interruptWith(&CancelledError{Cause: t.cancelCause()})
+	}
+	var err error
+	if level == nil || level.Done() == nil {
+		err = t.suspend()
+	} else {
+		err = t.suspendUntil(level)
+	}
+	t.sleeping = nil
+	if err == nil || timers.Remove(&s.node) { // else it is on its way through the ready queue
+		t.loop.sleepers.put(s)
+	}
+	return err
+}
+
+// sleeper is the timer of a task that sleeps.
+type sleeper struct {
+	node heap.Node[runnable]
+	task *task // nil when the sleep is over
+}
+
+// asleep says whether t waits for its sleeper.
+func (t *task) asleep() bool { return t.sleeping != nil && t.sleeping.task != nil }
+
+// run is called when the time is up.
+func (s *sleeper) run() {
+	if t := s.task; t != nil {
+		s.task = nil
+		t.loop.ready.Push(t)
+	}
+}

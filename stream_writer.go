@@ -1,0 +1,217 @@
+package asyncio
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"os"
+)
+
+// A StreamWriter is the half of a stream that is written. Python: StreamWriter.
+//
+// All methods are for the loop's goroutine; those that wait need a running
+// task.
+type StreamWriter struct{ sock *pullSocket }
+
+// tls gives the TLS between the stream and its socket; nil: plain.
+func (w *StreamWriter) tls() *tlsLayer {
+	if w.sock.rare == nil {
+		return nil
+	}
+	return w.sock.rare.tls
+}
+
+// Write writes p, as [io.Writer] says. What the kernel does not take at once is
+// queued. When more than the high-water mark (64 KiB) is queued, and a task
+// calls it, it suspends the task until the queue has sunk to the low-water mark
+// (16 KiB): so what writes to a slow peer, [io.Copy] for example, is held up.
+// In a callback it never waits. An error of the wait (a cancellation) comes with
+// a full count: p is written or queued then all the same. Python: write, and
+// drain where needed.
+func (w *StreamWriter) Write(p []byte) (int, error) { return w.write(nil, p) }
+
+// WriteContext is Write whose wait also ends with ctx. Python: write and drain.
+func (w *StreamWriter) WriteContext(ctx context.Context, p []byte) (int, error) {
+	return w.write(ctx, p)
+}
+
+func (w *StreamWriter) write(ctx context.Context, p []byte) (int, error) {
+	if err := onLoop(); err != nil {
+		return 0, err
+	}
+	n, err := w.put(p)
+	if err != nil {
+		return n, err
+	}
+	return n, w.holdUp(ctx, n)
+}
+
+// put is write that never waits.
+func (w *StreamWriter) put(p []byte) (int, error) {
+	if layer := w.tls(); layer != nil {
+		return layer.conn.Write(p)
+	}
+	return w.sock.write(p)
+}
+
+// drain implements copySink.
+func (w *StreamWriter) drain(t *task, level context.Context) error { return w.sock.drain(t, level) }
+
+// WriteLines writes several slices, with one system call where that can be.
+// Python: writelines.
+func (w *StreamWriter) WriteLines(bufs ...[]byte) (int, error) {
+	if w.tls() == nil {
+		if err := onLoop(); err != nil {
+			return 0, err
+		}
+		n, err := w.sock.writev(bufs)
+		if err != nil {
+			return n, err
+		}
+		return n, w.holdUp(nil, n)
+	}
+	total := 0
+	for _, b := range bufs {
+		n, err := w.Write(b)
+		total += n
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+// holdUp suspends the running task, if there is one, while too much is queued;
+// and for one turn, when it has written much that the kernel took at once. n is
+// what was written last.
+func (w *StreamWriter) holdUp(ctx context.Context, n int) error {
+	s := w.sock
+	s.count(n)
+	if !s.paused && s.moved < atOnce || s.loop.current == nil {
+		return nil
+	}
+	s.moved = 0
+	t, level, err := w.begin(ctx)
+	if err != nil {
+		return err
+	}
+	if !s.paused {
+		return t.yield()
+	}
+	return s.drain(t, level)
+}
+
+func (w *StreamWriter) begin(ctx context.Context) (t *task, level context.Context, err error) {
+	if ctx == nil {
+		t, err = w.sock.loop.runningTask()
+	} else {
+		t, level, err = enter(ctx)
+	}
+	if err == nil && t.loop != w.sock.loop {
+		err = ErrWrongLoop
+	}
+	return t, level, err
+}
+
+// Drain suspends the running task until what is queued has sunk to the
+// low-water mark, if it was above the high one. It gives the error with which
+// writing has failed. Python: drain.
+func (w *StreamWriter) Drain(ctx context.Context) error {
+	t, level, err := w.begin(ctx)
+	if err != nil {
+		return err
+	}
+	return w.sock.drain(t, level)
+}
+
+// WriteBufferSize gives the number of bytes that are queued. Python:
+// transport.get_write_buffer_size.
+func (w *StreamWriter) WriteBufferSize() int { return w.sock.queued() }
+
+// SetWriteBufferLimits sets the water marks, in bytes; a negative high is four
+// times low, or the default when that is negative too, a negative low a quarter
+// of high. Python:
+// transport.set_write_buffer_limits.
+func (w *StreamWriter) SetWriteBufferLimits(low, high int) {
+	w.sock.setLimits(low, high)
+}
+
+// CanWriteEOF says whether the half that is written can be ended while the
+// other is still read. Python: can_write_eof.
+func (w *StreamWriter) CanWriteEOF() bool { return true }
+
+// WriteEOF ends the half that is written, after what was. The peer reads the
+// end, and can still send. Over TLS that is a close_notify. Python: write_eof.
+func (w *StreamWriter) WriteEOF() error {
+	if err := onLoop(); err != nil {
+		return err
+	}
+	if layer := w.tls(); layer != nil && !w.sock.eof {
+		if err := layer.conn.CloseWrite(); err != nil {
+			return err
+		}
+	}
+	return w.sock.writeEOF()
+}
+
+// Close ends the stream: what was written is still sent, in the background,
+// then the connection is closed. A task that reads gets [net.ErrClosed]. It
+// never waits; closing twice does nothing. Python: close.
+func (w *StreamWriter) Close() error {
+	if err := onLoop(); err != nil {
+		return err
+	}
+	if layer := w.tls(); layer != nil && w.sock.writable() == nil {
+		_ = layer.conn.CloseWrite() // the peer may have gone; closing goes on
+		w.sock.polite = true        // of TLS 1.3 there is always something: tickets
+	}
+	w.sock.close()
+	return nil
+}
+
+// Abort closes the connection at once and drops what was not sent. Python:
+// transport.abort.
+func (w *StreamWriter) Abort() {
+	if onLoop() == nil {
+		w.sock.abort(nil)
+	}
+}
+
+// WaitClosed suspends the running task until the connection is closed, which
+// somebody else asks for. Python: wait_closed.
+func (w *StreamWriter) WaitClosed(ctx context.Context) error {
+	t, level, err := w.begin(ctx)
+	if err != nil {
+		return err
+	}
+	return w.sock.waitClosed(t, level)
+}
+
+// IsClosing says whether Close or Abort was called, or the connection is gone.
+// Python: is_closing.
+func (w *StreamWriter) IsClosing() bool { return w.sock.closing || w.sock.closed }
+
+// LocalAddr gives this side's address. Python: get_extra_info('sockname').
+func (w *StreamWriter) LocalAddr() net.Addr { return w.sock.conn.LocalAddr() }
+
+// RemoteAddr gives the peer's address. Python: get_extra_info('peername').
+func (w *StreamWriter) RemoteAddr() net.Addr { return w.sock.conn.RemoteAddr() }
+
+// ConnectionState gives what the handshake has agreed on; nil for a stream
+// without TLS. Python: get_extra_info('ssl_object').
+func (w *StreamWriter) ConnectionState() *tls.ConnectionState {
+	if layer := w.tls(); layer != nil {
+		return &layer.state
+	}
+	return nil
+}
+
+// Sendfile sends a file, as [Loop.Sendfile] does. Python: loop.sendfile on the
+// stream's transport.
+func (w *StreamWriter) Sendfile(ctx context.Context, f *os.File, offset, count int64) (int64, error) {
+	t, level, err := w.begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return w.sock.sendfile(t, level, w, w.tls() != nil, f, offset, count)
+}

@@ -1,0 +1,41 @@
+package asyncio
+
+import (
+	"context"
+	"slices"
+)
+
+// A waitList is tasks that wait for the same news. Each waits for a future of
+// its own, so that one that is cancelled takes nobody along.
+type waitList struct{ waiters []*future }
+
+// wait suspends t until the next fire, whose error it gives.
+func (w *waitList) wait(t *task, level context.Context) error {
+	f := &future{loop: t.loop}
+	w.waiters = append(w.waiters, f)
+	err := t.wait(f, level)
+	if f.state == pending { // the wait was interrupted
+		f.cancelPlain(nil)
+	}
+	if i := slices.Index(w.waiters, f); i >= 0 {
+		w.waiters = slices.Delete(w.waiters, i, i+1)
+	}
+	return err
+}
+
+// fire tells all who wait.
+func (w *waitList) fire(err error) {
+	waiters := w.waiters
+	w.waiters = nil
+	for _, f := range waiters {
+		if f.state != pending {
+			continue
+		}
+		if err != nil {
+			f.retrieved = true // each is told; nobody need look
+			f.setError(err)
+		} else {
+			f.setResult()
+		}
+	}
+}

@@ -1,0 +1,168 @@
+package asyncio
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"runtime/debug"
+)
+
+// ErrExecutorShutdown is returned for a job given to an executor that was shut
+// down, or dropped by that before it began.
+var ErrExecutorShutdown = errors.New("asyncio: the executor is shut down")
+
+// An Executor runs functions that block somewhere else than on the loop's
+// goroutine. Python: concurrent.futures.Executor.
+//
+// Its methods may be called from any goroutine.
+type Executor interface {
+	// Submit has fn called, once, on another goroutine, and returns at once.
+	// fn is given ctx. When ctx ends before its turn has come, fn must be
+	// called all the same: it returns at once then. An error says that fn
+	// will not be called.
+	Submit(ctx context.Context, fn func(ctx context.Context)) error
+	// Shutdown takes no more functions, and waits until those that it has
+	// have returned. When ctx ends first it drops those that have not begun,
+	// and gives an error.
+	Shutdown(ctx context.Context) error
+}
+
+// RunInExecutor runs fn on a goroutine of the executor, or of the loop's
+// default one when e is nil, and gives a future for its result. The context
+// that fn gets ends when the future is cancelled; a function that does not heed
+// it runs on, and its result is dropped. One that has not begun is not called
+// then. A panic becomes a [*PanicError].
+//
+// It is for the loop's goroutine; fn runs elsewhere and must not touch the
+// loop but by [Loop.CallSoonThreadsafe]. Python: loop.run_in_executor.
+func RunInExecutor[T any](l *Loop, e Executor, fn func(context.Context) (T, error)) *Future[T] {
+	return runInExecutor(l, context.Background(), e, fn)
+}
+
+// ToThread runs fn on a goroutine of the loop's default executor and waits for
+// it. fn gets the values of ctx. When the wait is cancelled, the context that
+// fn gets ends, and ToThread returns at once. Python: to_thread.
+func ToThread[T any](ctx context.Context, fn func(context.Context) (T, error)) (T, error) {
+	t, level, err := enter(ctx)
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return inExecutor(t, level, ctx, nil, fn)
+}
+
+// toThread is ToThread where ctx has been entered already.
+func toThread[T any](t *task, level context.Context, fn func(context.Context) (T, error)) (T, error) {
+	values := level
+	if level == nil {
+		values = (*taskContext)(t)
+	}
+	return inExecutor(t, level, values, nil, fn)
+}
+
+// inExecutor runs fn in e, with the values of a context, and waits for it.
+func inExecutor[T any](t *task, level, values context.Context, e Executor, fn func(context.Context) (T, error)) (T, error) {
+	f := runInExecutor(t.loop, baseOf(values).outer, e, fn)
+	if err := t.wait(&f.future, level); err != nil {
+		f.Cancel()
+		var zero T
+		return zero, err
+	}
+	return f.value, nil
+}
+
+func runInExecutor[T any](l *Loop, ctx context.Context, e Executor, fn func(context.Context) (T, error)) *Future[T] {
+	f := NewFuture[T](l)
+	if e == nil {
+		if e = l.defaultExecutor(); e == nil {
+			f.setError(ErrLoopClosed)
+			return f
+		}
+	}
+	j := newJob(f, ctx, fn)
+	if err := e.Submit(j, j.work); err != nil {
+		l.inbox.outside.Add(-1)
+		j.cancel(nil)
+		f.setError(err)
+	}
+	return f
+}
+
+// A job is a function whose result, from another goroutine, a future is for. It
+// is the context by which an executor knows it, too.
+type job[T any] struct {
+	context.Context
+	cancel context.CancelCauseFunc
+	fn     func(context.Context) (T, error)
+	f      *Future[T] // of the loop's goroutine
+	loop   *Loop
+	v      T
+	err    error
+}
+
+// newJob makes a job and counts it among those that the loop waits for.
+func newJob[T any](f *Future[T], ctx context.Context, fn func(context.Context) (T, error)) *job[T] {
+	j := &job[T]{fn: fn, f: f, loop: f.loop}
+	j.Context, j.cancel = context.WithCancelCause(ctx)
+	f.loop.inbox.outside.Add(1)
+	f.add(jobEnd[T]{j})
+	return j
+}
+
+// work calls the function, and brings the result to the loop, whatever happens.
+func (j *job[T]) work(context.Context) {
+	returned := false
+	defer func() {
+		if !returned {
+			j.err = ErrGoexit
+			if p := recover(); p != nil {
+				j.err = &PanicError{Value: p, Stack: debug.Stack()}
+			}
+		}
+		j.loop.deliver(jobResult[T]{j})
+	}()
+	if j.Context.Err() != nil {
+		j.err = context.Cause(j.Context)
+	} else {
+		j.v, j.err = j.fn(j)
+	}
+	returned = true
+}
+
+// jobKey is what a job's context is asked for: for the loop that counts it.
+type jobKey struct{}
+
+// Value implements [context.Context].
+func (j *job[T]) Value(key any) any {
+	if key == (jobKey{}) {
+		return j.loop
+	}
+	return j.Context.Value(key)
+}
+
+// drop ends the job's context.
+func (j *job[T]) drop(cause error) { j.cancel(cause) }
+
+// function names what the job calls.
+func (j *job[T]) function() uintptr { return reflect.ValueOf(j.fn).Pointer() }
+
+// jobResult settles a job's future, on the loop's goroutine.
+type jobResult[T any] struct{ *job[T] }
+
+func (r jobResult[T]) run() {
+	f := r.f
+	if f.state != pending {
+		return
+	}
+	if r.err != nil {
+		f.setError(r.err)
+		return
+	}
+	f.value = r.v
+	f.setResult()
+}
+
+// jobEnd ends a job's context once its future is done.
+type jobEnd[T any] struct{ *job[T] }
+
+func (e jobEnd[T]) run() { e.cancel(nil) }
