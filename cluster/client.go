@@ -62,14 +62,17 @@ type Client struct {
 // with commas between them; without one it is in the environment (NATS_URL, and
 // NATS_TOKEN, NATS_CREDS, NATS_CA, NATS_CERT, NATS_KEY), or else
 // nats://127.0.0.1:4222. A connection that is lost later is made again by itself.
-func Connect(ctx context.Context, url string, opts ...Option) (*Client, error) {
-	loop, err := asyncio.GetRunningLoop(ctx)
+func Connect(ctx context.Context, url string, opts ...ConnectOption) (*Client, error) {
+	loop, err := asyncio.RunningLoop(ctx)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := newConfig(clients, opts)
-	if err != nil {
-		return nil, err
+	cfg := newConfig()
+	for _, o := range opts {
+		o.applyConnect(cfg)
+	}
+	if cfg.err != nil {
+		return nil, cfg.err
 	}
 	c := &Client{
 		loop: loop, config: cfg, name: nuid.Next(),

@@ -19,7 +19,7 @@ func TestCancellingAFutureReachesTheRunningJob(t *testing.T) {
 	s := startServer(t)
 	w := startWorker(t, s.ClientURL())
 	onLoop(t, s.ClientURL(), func(ctx context.Context, c *cluster.Client) {
-		err := asyncio.Timeout(ctx, 2*time.Second, func(ctx context.Context, _ *asyncio.Scope) error {
+		err := asyncio.Timeout(ctx, 2*time.Second, func(ctx context.Context) error {
 			f, err := cluster.Submit(ctx, c, hang, "job")
 			if err != nil {
 				return err
@@ -44,7 +44,7 @@ func TestCancellingAFutureReachesTheRunningJob(t *testing.T) {
 }
 
 func mustLoop(ctx context.Context) *asyncio.Loop {
-	l, err := asyncio.GetRunningLoop(ctx)
+	l, err := asyncio.RunningLoop(ctx)
 	if err != nil {
 		panic(err)
 	}
@@ -98,7 +98,7 @@ func TestATimeLimitEndsTheWaitAndTheJob(t *testing.T) {
 	w := startWorker(t, s.ClientURL())
 	onLoop(t, s.ClientURL(), func(ctx context.Context, c *cluster.Client) {
 		// Of the one who waits:
-		err := asyncio.Timeout(ctx, 300*time.Millisecond, func(ctx context.Context, _ *asyncio.Scope) error {
+		err := asyncio.Timeout(ctx, 300*time.Millisecond, func(ctx context.Context) error {
 			_, err := cluster.Call(ctx, c, hang, "first")
 			return err
 		})

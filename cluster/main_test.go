@@ -67,7 +67,7 @@ func startServer(t testing.TB, change ...func(*server.Options)) *server.Server {
 }
 
 // serve runs a worker in this process, and returns what stops it and waits.
-func serve(t testing.TB, url string, opts ...cluster.Option) (leave func() error) {
+func serve(t testing.TB, url string, opts ...cluster.ServeOption) (leave func() error) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -137,7 +137,7 @@ func (w *workerProcess) says(t testing.TB, beginning string) string {
 }
 
 // onLoop runs a client of the cluster.
-func onLoop(t testing.TB, url string, body func(ctx context.Context, c *cluster.Client), opts ...cluster.Option) {
+func onLoop(t testing.TB, url string, body func(ctx context.Context, c *cluster.Client), opts ...cluster.ConnectOption) {
 	t.Helper()
 	limit, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

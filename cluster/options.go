@@ -1,9 +1,7 @@
 package cluster
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"regexp"
@@ -31,137 +29,130 @@ type config struct {
 	err         error
 }
 
-// An Option is an option of [Connect] or [Serve], or of both, as its comment
-// says. One that is given to the wrong side is an error there.
-type Option struct {
-	set  func(*config)
-	side side
-	name string
+// A ConnectOption is an option of [Connect].
+type ConnectOption interface{ applyConnect(*config) }
+
+// A ServeOption is an option of [Serve].
+type ServeOption interface{ applyServe(*config) }
+
+// An Option is an option of both sides, [Connect] and [Serve].
+type Option interface {
+	ConnectOption
+	ServeOption
 }
 
-type side byte
-
-const (
-	both side = iota
-	clients
-	workers
+type (
+	option        func(*config)
+	connectOption func(*config)
+	serveOption   func(*config)
 )
 
+func (f option) applyConnect(c *config)        { f(c) }
+func (f option) applyServe(c *config)          { f(c) }
+func (f connectOption) applyConnect(c *config) { f(c) }
+func (f serveOption) applyServe(c *config)     { f(c) }
+
 // WithName names the cluster, "asyncio" without it. Clients and workers with the
-// same name share their jobs; several clusters may use the same NATS system. It
-// is for both sides. Letters, digits, - and _ are allowed.
+// same name share their jobs; several clusters may use the same NATS system.
+// Letters, digits, - and _ are allowed.
 func WithName(name string) Option {
-	return Option{side: both, name: "WithName", set: func(c *config) {
+	return option(func(c *config) {
 		c.name = name
 		if !validName.MatchString(name) {
 			c.err = fmt.Errorf("cluster: WithName(%q): only letters, digits, - and _ may be in it, 32 at most", name)
 		}
-	}}
+	})
 }
 
 var validName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 
-// WithNATS adds options of the connection, as for TLS or credentials. It is for
-// both sides.
+// WithNATS adds options of the connection, as for TLS or credentials.
 func WithNATS(options ...nats.Option) Option {
-	return Option{side: both, name: "WithNATS", set: func(c *config) { c.nats = append(c.nats, options...) }}
+	return option(func(c *config) { c.nats = append(c.nats, options...) })
 }
 
 // WithFileStore has NATS keep jobs, results and dead letters in files, where they
-// outlive the server. Without it they are in its memory. It is for both sides,
-// and counts where it is the first to use a cluster of this name.
+// outlive the server. Without it they are in its memory. It counts where it is
+// given to the first that uses a cluster of this name.
 func WithFileStore() Option {
-	return Option{side: both, name: "WithFileStore", set: func(c *config) { c.file = true }}
+	return option(func(c *config) { c.file = true })
 }
 
-// WithReplicas has that many servers of a NATS cluster keep each job, 1 without
-// it. It is for both sides, and counts where it is the first to use a cluster of
-// this name.
+// WithReplicas has that many servers of a NATS cluster keep each job, 1 without it.
+// It counts where it is given to the first that uses a cluster of this name.
 func WithReplicas(n int) Option {
-	return Option{side: both, name: "WithReplicas", set: func(c *config) { c.replicas = max(n, 1) }}
+	return option(func(c *config) { c.replicas = max(n, 1) })
 }
 
 // WithQueueLimit bounds how many jobs of all clients may be in the cluster, 1
-// million without it. A client whose job finds no room offers it again until
-// there is some. It is for both sides, and counts where it is the first to use a
-// cluster of this name.
+// million without it. A client whose job finds no room offers it again until there
+// is some. It counts where it is given to the first that uses a cluster of this
+// name.
 func WithQueueLimit(n int64) Option {
-	return Option{side: both, name: "WithQueueLimit", set: func(c *config) { c.queueLimit = max(n, 1) }}
+	return option(func(c *config) { c.queueLimit = max(n, 1) })
 }
 
 // WithResultTTL sets how long the results of jobs with a key are kept, and large
-// values that nobody has taken: a day without it. It is for both sides, and counts
-// where it is the first to use a cluster of this name.
+// values that nobody has taken: a day without it. It counts where it is given to
+// the first that uses a cluster of this name.
 func WithResultTTL(d time.Duration) Option {
-	return Option{side: both, name: "WithResultTTL", set: func(c *config) { c.resultTTL = max(d, time.Second) }}
+	return option(func(c *config) { c.resultTTL = max(d, time.Second) })
 }
 
-// WithMaxMessage bounds the bytes of an encoded argument, for a client, or
-// result, for a worker: 64 MiB without it. One that is larger gives
+// WithMaxMessage bounds the bytes of an encoded argument, for a client, or result,
+// for a worker: 64 MiB without it. One that is larger gives
 // [asyncio.ErrMessageTooLarge].
 func WithMaxMessage(n int) Option {
-	return Option{side: both, name: "WithMaxMessage", set: func(c *config) { c.maxMessage = max(n, 1) }}
+	return option(func(c *config) { c.maxMessage = max(n, 1) })
 }
 
-// WithLogger sets where it is told what goes wrong beside the jobs, as a
-// connection that is lost: [slog.Default] without it, nowhere for nil. It is for both sides.
+// WithLogger sets where it is told what goes wrong beside the jobs, as a connection
+// that is lost: [slog.Default] without it, nowhere for nil.
 func WithLogger(l *slog.Logger) Option {
-	return Option{side: both, name: "WithLogger", set: func(c *config) { c.log = l }}
+	if l == nil {
+		l = slog.New(slog.DiscardHandler)
+	}
+	return option(func(c *config) { c.log = l })
 }
 
 // WithLease sets after how long without news from its worker a job is given to
 // another, 1 second without it; the worker tells four times as often that it is
-// there. A worker that is held up for longer only has its jobs run twice. It is
-// for both sides, and counts where it is the first to use a cluster of this name.
+// there. A worker that is held up for longer only has its jobs run twice. It counts
+// where it is given to the first that uses a cluster of this name.
 func WithLease(d time.Duration) Option {
-	return Option{side: both, name: "WithLease", set: func(c *config) { c.lease = max(d, 100*time.Millisecond) }}
+	return option(func(c *config) { c.lease = max(d, 100*time.Millisecond) })
 }
 
-// WithMaxPending bounds how many jobs of this client may be under way, 1024
-// without it. [Submit] suspends its task while there are so many. It is for
-// [Connect].
-func WithMaxPending(n int) Option {
-	return Option{side: clients, name: "WithMaxPending", set: func(c *config) { c.pending = max(n, 1) }}
+// WithMaxPending bounds how many jobs of this client may be under way, 1024 without
+// it. [Submit] suspends its task while there are so many.
+func WithMaxPending(n int) ConnectOption {
+	return connectOption(func(c *config) { c.pending = max(n, 1) })
 }
 
 // WithWorkerNews calls fn on the loop when a worker is first heard of, leaves, or
-// falls silent, or comes back. It is for [Connect].
-func WithWorkerNews(fn func(Worker)) Option {
-	return Option{side: clients, name: "WithWorkerNews", set: func(c *config) { c.onWorker = fn }}
+// falls silent, or comes back.
+func WithWorkerNews(fn func(Worker)) ConnectOption {
+	return connectOption(func(c *config) { c.onWorker = fn })
 }
 
-// WithConcurrency sets how many jobs a worker runs at a time, each on a
-// goroutine: as many as there are processors without it. It is for [Serve].
-func WithConcurrency(n int) Option {
-	return Option{side: workers, name: "WithConcurrency", set: func(c *config) { c.concurrency = max(n, 1) }}
+// WithConcurrency sets how many jobs a worker runs at a time, each on a goroutine:
+// as many as there are processors without it.
+func WithConcurrency(n int) ServeOption {
+	return serveOption(func(c *config) { c.concurrency = max(n, 1) })
 }
 
-// WithGrace sets how long a worker that leaves waits for the jobs that it runs,
-// 10 seconds without it. Then their contexts end, and they are given back. It is
-// for [Serve].
-func WithGrace(d time.Duration) Option {
-	return Option{side: workers, name: "WithGrace", set: func(c *config) { c.grace = max(d, 0) }}
+// WithGrace sets how long a worker that leaves waits for the jobs that it runs, 10
+// seconds without it. Then their contexts end, and they are given back.
+func WithGrace(d time.Duration) ServeOption {
+	return serveOption(func(c *config) { c.grace = max(d, 0) })
 }
 
-func newConfig(s side, opts []Option) (*config, error) {
-	c := &config{
+func newConfig() *config {
+	return &config{
 		name: "asyncio", replicas: 1, queueLimit: 1_000_000, resultTTL: 24 * time.Hour,
 		maxMessage: 64 << 20, lease: time.Second, pending: 1024,
 		concurrency: runtime.NumCPU(), grace: 10 * time.Second, log: slog.Default(),
 	}
-	for _, o := range opts {
-		if o.set == nil {
-			return nil, errors.New("cluster: an Option that no function has made")
-		}
-		if o.side != both && o.side != s {
-			return nil, fmt.Errorf("cluster: %s is not for this side: it is an option of %s", o.name, [...]string{"", "Connect", "Serve"}[o.side])
-		}
-		o.set(c)
-	}
-	if c.log == nil {
-		c.log = slog.New(slog.NewTextHandler(io.Discard, nil))
-	}
-	return c, c.err
 }
 
 // Environment variables that say where the cluster is and what to show there,

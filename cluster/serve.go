@@ -44,10 +44,13 @@ const envNode = "ASYNCIO_NODE"
 //			log.Fatal(err)
 //		}
 //	}
-func Serve(ctx context.Context, url string, opts ...Option) error {
-	cfg, err := newConfig(workers, opts)
-	if err != nil {
-		return err
+func Serve(ctx context.Context, url string, opts ...ServeOption) error {
+	cfg := newConfig()
+	for _, o := range opts {
+		o.applyServe(cfg)
+	}
+	if cfg.err != nil {
+		return cfg.err
 	}
 	if os.Getenv(envNode) != "" {
 		var leave context.CancelFunc

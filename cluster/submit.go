@@ -11,7 +11,11 @@ import (
 )
 
 // A JobOption is an option of a job.
-type JobOption func(*jobConfig)
+type JobOption interface{ applyJob(*jobConfig) }
+
+type jobOption func(*jobConfig)
+
+func (f jobOption) applyJob(c *jobConfig) { f(c) }
 
 type jobConfig struct {
 	key         string
@@ -30,23 +34,23 @@ type jobConfig struct {
 // A failure is not kept: the next job with the key is run. It costs about as much
 // again as a job without.
 func WithKey(key string) JobOption {
-	return func(c *jobConfig) {
+	return jobOption(func(c *jobConfig) {
 		c.key = key
 		if key == "" {
 			c.err = errors.New("cluster: WithKey: the key is empty")
 		}
-	}
+	})
 }
 
 // WithTimeout bounds how long the function may run, each time that it does: its
 // context ends then. The job fails with [ErrTimeout], or is tried again.
 func WithTimeout(d time.Duration) JobOption {
-	return func(c *jobConfig) {
+	return jobOption(func(c *jobConfig) {
 		c.timeout = d
 		if d <= 0 || d > maxWait {
 			c.err = fmt.Errorf("cluster: WithTimeout(%v): it must be above 0, and %v at most", d, maxWait)
 		}
-	}
+	})
 }
 
 // WithRetry has a function that fails, panics or takes too long called again, until
@@ -54,7 +58,7 @@ func WithTimeout(d time.Duration) JobOption {
 // long each time, up to the longest pause. Without it, it is called once. What has
 // failed the last time becomes a dead letter.
 func WithRetry(attempts int, first, most time.Duration) JobOption {
-	return func(c *jobConfig) {
+	return jobOption(func(c *jobConfig) {
 		c.attempts, c.first, c.most = attempts, first, most
 		switch {
 		case attempts < 1:
@@ -62,13 +66,13 @@ func WithRetry(attempts int, first, most time.Duration) JobOption {
 		case first < 0 || most < first || most > maxWait:
 			c.err = fmt.Errorf("cluster: WithRetry: pauses of %v to %v: the first must not be below 0 or above the longest, which is %v at most", first, most, maxWait)
 		}
-	}
+	})
 }
 
 // WithProgress has fn called, on the loop, with what the function says by [Report].
 // Reports may be lost, and do not come after the result.
 func WithProgress(fn func(Progress)) JobOption {
-	return func(c *jobConfig) { c.progress = fn }
+	return jobOption(func(c *jobConfig) { c.progress = fn })
 }
 
 // Submit has a registered function run by a worker of the cluster, and returns a
@@ -124,7 +128,7 @@ func Call[In, Out any](ctx context.Context, c *Client, fn *asyncio.WorkerFunc[In
 func newCall[In any](c *Client, function string, in In, opts []JobOption) (*call, error) {
 	o := jobConfig{attempts: 1}
 	for _, opt := range opts {
-		opt(&o)
+		opt.applyJob(&o)
 	}
 	if o.err != nil {
 		return nil, o.err

@@ -133,7 +133,7 @@ func run(mode string) (figures, error) {
 		return nil, err
 	}
 	out := figures{"mode": mode, "workers": *count, "places": *places, "keys": *keys, "file": *file}
-	opts := []cluster.Option{cluster.WithMaxPending(*pending)}
+	opts := []cluster.ConnectOption{cluster.WithMaxPending(*pending)}
 	if *file {
 		opts = append(opts, cluster.WithFileStore())
 	}
@@ -350,7 +350,7 @@ func pool() (figures, error) {
 	}
 	out := figures{"mode": "pool", "workers": *count, "jobs": *jobs}
 	err = asyncio.Run(context.Background(), func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}
