@@ -129,18 +129,6 @@ func (c *Client) deadStream(ctx context.Context) (jetstream.Stream, error) {
 	return stream, nil
 }
 
-// Queued returns how many jobs of all clients are in the cluster, running or not. It
-// suspends the running task.
-func (c *Client) Queued(ctx context.Context) (uint64, error) {
-	return onThread(ctx, c, func(ctx context.Context) (uint64, error) {
-		stream, err := c.streams.js.Stream(ctx, c.streams.jobs)
-		if err != nil {
-			return 0, fmt.Errorf("cluster: look at the queue: %w", err)
-		}
-		return stream.CachedInfo().State.Msgs, nil
-	})
-}
-
 // onThread asks NATS something on a goroutine of the executor.
 func onThread[T any](ctx context.Context, c *Client, fn func(context.Context) (T, error)) (T, error) {
 	if c.closing {

@@ -55,7 +55,7 @@ func mustLoop(ctx context.Context) *asyncio.Loop {
 func empty(t *testing.T, ctx context.Context, c *cluster.Client) {
 	t.Helper()
 	for {
-		n, err := c.Queued(ctx)
+		n, err := queued(ctx, c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func TestAJobCancelledBeforeItHasBegunIsNotRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		for n := uint64(0); n == 0; { // until it is in the cluster
-			if n, err = c.Queued(ctx); err != nil {
+			if n, err = queued(ctx, c); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -325,7 +325,7 @@ func TestAFullQueueHoldsJobsBack(t *testing.T) {
 		if err := asyncio.Sleep(ctx, 50*time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := c.Queued(ctx); err != nil || n != 4 {
+		if n, err := queued(ctx, c); err != nil || n != 4 {
 			t.Errorf("%d jobs are queued, %v", n, err)
 		}
 		serve(t, s.ClientURL())

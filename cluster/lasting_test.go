@@ -31,7 +31,7 @@ func TestAServerThatForgetsIsToldAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			for n := uint64(0); n == 0; {
-				if n, err = c.Queued(ctx); err != nil {
+				if n, err = queued(ctx, c); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -66,7 +66,7 @@ func TestAFileStoreOutlivesItsServer(t *testing.T) {
 	s.WaitForShutdown()
 	startServer(t, func(o *server.Options) { o.Port, o.StoreDir = port, strings.TrimSuffix(dir, "/jetstream") })
 	onLoop(t, url, func(ctx context.Context, c *cluster.Client) {
-		if n, err := c.Queued(ctx); err != nil || n != 1 {
+		if n, err := queued(ctx, c); err != nil || n != 1 {
 			t.Errorf("%d jobs are queued, %v", n, err)
 		}
 		serve(t, url)
@@ -153,7 +153,7 @@ func TestCloseFailsWhatIsUnderWay(t *testing.T) {
 	})
 	// The job was in the cluster all the same.
 	onLoop(t, s.ClientURL(), func(ctx context.Context, c *cluster.Client) {
-		if n, err := c.Queued(ctx); err != nil || n != 1 {
+		if n, err := queued(ctx, c); err != nil || n != 1 {
 			t.Errorf("%d, %v", n, err)
 		}
 	})

@@ -156,3 +156,9 @@ func onLoop(t testing.TB, url string, body func(ctx context.Context, c *cluster.
 
 // quiet is for tests in which connections are lost.
 var quiet = cluster.WithLogger(nil)
+
+// queued counts the jobs in the cluster.
+func queued(ctx context.Context, c *cluster.Client) (uint64, error) {
+	s, err := c.Stats(ctx)
+	return s.Jobs, err
+}
