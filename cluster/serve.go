@@ -63,6 +63,9 @@ func Serve(ctx context.Context, url string, opts ...ServeOption) error {
 	}
 	w := newWorker(cfg)
 	if err := w.open(ctx, url); err != nil {
+		if ctx.Err() != nil {
+			return nil // it was to leave before it had come
+		}
 		return err
 	}
 	return w.serve(ctx)

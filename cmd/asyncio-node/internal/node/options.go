@@ -3,6 +3,7 @@ package node
 import (
 	"net"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"time"
@@ -92,6 +93,11 @@ func (o *options) check(cmd *cobra.Command) error {
 	} else if o.creds != "" && cmd.Flags().Changed("creds") {
 		return usagef("--creds is for --join; a server with accounts needs --server-config")
 	}
+	if len(o.program) > 0 {
+		if _, err := exec.LookPath(o.program[0]); err != nil {
+			return usagef("the worker program: %w", err)
+		}
+	}
 	if (o.tlsCert == "") != (o.tlsKey == "") {
 		return usagef("--tls-cert and --tls-key belong together")
 	}
@@ -115,13 +121,10 @@ func (o *options) check(cmd *cobra.Command) error {
 	case o.clusterName != "" && o.serverName == "":
 		return usagef("--cluster needs --server-name")
 	}
-	if len(o.join) > 0 {
+	if len(o.join) > 0 || o.config != "" {
 		return nil
 	}
-	if o.config == "" {
-		return o.checkListen("--listen", o.listen)
-	}
-	return nil
+	return o.checkListen("--listen", o.listen)
 }
 
 // checkListen refuses to let the whole network in by mistake: who can submit jobs can

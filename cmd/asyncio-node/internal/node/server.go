@@ -33,6 +33,9 @@ func startServer(o *options) (*embedded, error) {
 	} else if err := listenAt(&opts.Host, &opts.Port, o.listen); err != nil {
 		return nil, usagef("--listen %s: %w", o.listen, err)
 	}
+	if err := canListen(opts.Host, opts.Port); err != nil {
+		return nil, err
+	}
 	opts.NoSigs, opts.JetStream = true, true
 	e := new(embedded)
 	if o.dir != "" {
@@ -71,7 +74,7 @@ func startServer(o *options) (*embedded, error) {
 	if !s.ReadyForConnections(readyTime) {
 		s.Shutdown()
 		s.WaitForShutdown()
-		return nil, fmt.Errorf("the server cannot listen at %s: see --server-log", net.JoinHostPort(opts.Host, strconv.Itoa(opts.Port)))
+		return nil, fmt.Errorf("the server does not get ready within %v: --server-log may say why", readyTime)
 	}
 	started = true
 	e.url = o.workerURL(s.Addr().(*net.TCPAddr))
@@ -158,6 +161,15 @@ func (o *options) membership(opts *server.Options) error {
 		return o.checkListen("--cluster-listen", o.clusterAt)
 	}
 	return nil
+}
+
+// canListen finds out at once what the server would only log.
+func canListen(host string, port int) error {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(max(port, 0))))
+	if err != nil {
+		return fmt.Errorf("start the server: %w", err)
+	}
+	return l.Close()
 }
 
 func listenAt(host *string, port *int, address string) error {

@@ -2,10 +2,8 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"time"
 
 	"github.com/asyncio-go/asyncio"
@@ -43,18 +41,14 @@ func (m *member) keepWorker(ctx context.Context, number int) error {
 	return nil
 }
 
-// runWorker runs a worker process, and says how it has ended. An error is one of the
-// program, which cannot be started.
+// runWorker runs a worker process, and says how it has ended, or why it could not be
+// started.
 func (m *member) runWorker(ctx context.Context, number int) (how string, err error) {
 	opts := append(workerOptions(),
 		asyncio.WithStdin(asyncio.Pipe), // its end tells a worker to leave, also when this process is killed
 		asyncio.WithEnv(append(os.Environ(), m.o.environment(m.url)...)...))
 	p, err := asyncio.CreateSubprocessExec(ctx, m.o.program[0], m.o.program[1:], opts...)
 	if err != nil {
-		var missing *exec.Error
-		if errors.As(err, &missing) || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
-			return "", usagef("the worker program: %w", err)
-		}
 		if asyncio.IsCancelled(err) {
 			return "", err
 		}
