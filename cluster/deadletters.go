@@ -20,9 +20,9 @@ var ErrNoDeadLetter = errors.New("cluster: there is no such dead letter")
 type DeadLetter struct {
 	Number   uint64    // by which it is retried or dropped
 	Time     time.Time // when it failed, by the clock of NATS
-	Function string
-	Key      string // empty for a job without one
-	Err      error  // a [*JobError]
+	Function string    // as it was registered
+	Key      string    // empty for a job without one
+	Err      error     // a [*JobError]
 }
 
 // DeadLetters returns the dead letters with numbers above after, oldest first, and at
@@ -43,7 +43,7 @@ func (c *Client) DeadLetters(ctx context.Context, after uint64, limit int) ([]De
 				return all, fmt.Errorf("cluster: read the dead letters: %w", err)
 			}
 			after = m.Sequence
-			j, r, _, err := decodeLetter(m.Data)
+			j, r, err := decodeLetter(m.Data)
 			if err != nil {
 				return all, fmt.Errorf("cluster: dead letter %d: %w", m.Sequence, err)
 			}
@@ -117,7 +117,7 @@ func (c *Client) letter(ctx context.Context, number uint64) (jetstream.Stream, j
 	if err != nil {
 		return nil, job{}, fmt.Errorf("cluster: read dead letter %d: %w", number, err)
 	}
-	j, _, _, err := decodeLetter(m.Data)
+	j, _, err := decodeLetter(m.Data)
 	return stream, j, err
 }
 

@@ -30,6 +30,8 @@ const (
 
 // Codes of NATS' errors.
 const (
+	codeNoPeers     = 10005 // too few servers for the replicas
+	codeNoCluster   = 10008 // the cluster has no leader
 	codeWrongLast   = 10071 // there is a message of that subject
 	codeStoreFailed = 10077 // the stream is full
 )

@@ -53,7 +53,7 @@ func Map[In, Out any](ctx context.Context, c *Client, fn *asyncio.WorkerFunc[In,
 
 // A Pair is an argument and what the function made of it.
 type Pair[In, Out any] struct {
-	In  In
+	In  In  // the argument
 	Out Out // the zero value when it failed
 }
 

@@ -32,10 +32,10 @@ const (
 
 // A Worker is what a client knows of a worker.
 type Worker struct {
-	ID       string // as it calls itself
-	Host     string // the machine's name
-	Process  int    // the process id there
-	State    WorkerState
+	ID       string        // as it calls itself
+	Host     string        // the machine's name
+	Process  int           // the process id there
+	State    WorkerState   // as far as the client knows
 	Running  int           // jobs that it runs
 	Held     int           // jobs that it has, with those that it runs
 	Places   int           // as many as it runs at a time

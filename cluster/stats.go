@@ -9,7 +9,7 @@ import (
 type Stats struct {
 	Jobs        uint64 // that are not done, running or not
 	Results     uint64 // of jobs with a key
-	DeadLetters uint64
+	DeadLetters uint64 // 10,000 at most
 }
 
 // Stats returns what the cluster holds. It suspends the running task.

@@ -88,28 +88,61 @@ func (s *streams) ensure(ctx context.Context, c *config) error {
 	}
 	for _, sc := range all {
 		sc.Storage, sc.Replicas, sc.AllowDirect = storage, c.replicas, true
-		_, err := s.js.CreateStream(ctx, sc)
+		err := patiently(ctx, func(ctx context.Context) error {
+			_, err := s.js.CreateStream(ctx, sc)
+			return err
+		})
 		if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			return fmt.Errorf("cluster: make stream %s: %w", sc.Name, err)
 		}
 	}
-	_, err := s.js.CreateConsumer(ctx, s.jobs, jetstream.ConsumerConfig{
-		Durable: s.consumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: c.lease,
-		// How often a job may be tried is counted by the workers: what NATS gives
-		// up it leaves in the stream, and tells only those who listen just then.
-		MaxDeliver: -1, MaxAckPending: -1, MaxWaiting: 16384,
+	err := patiently(ctx, func(ctx context.Context) error {
+		_, err := s.js.CreateConsumer(ctx, s.jobs, jetstream.ConsumerConfig{
+			Durable: s.consumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: c.lease,
+			// How often a job may be tried is counted by the workers: what NATS gives
+			// up it leaves in the stream, and tells only those who listen just then.
+			MaxDeliver: -1, MaxAckPending: -1, MaxWaiting: 16384,
+		})
+		return err
 	})
 	if err != nil && !errors.Is(err, jetstream.ErrConsumerExists) {
 		return fmt.Errorf("cluster: make the consumer of stream %s: %w", s.jobs, err)
 	}
-	_, err = s.js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{
-		Bucket: s.bucket, TTL: c.resultTTL, Storage: storage, Replicas: c.replicas,
+	err = patiently(ctx, func(ctx context.Context) error {
+		_, err := s.js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{
+			Bucket: s.bucket, TTL: c.resultTTL, Storage: storage, Replicas: c.replicas,
+		})
+		return err
 	})
 	if err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
 		return fmt.Errorf("cluster: make the store of large values %s: %w", s.bucket, err)
 	}
 	return s.readLease(ctx)
 }
+
+// patiently asks NATS again while it has no answer: servers of a cluster that elect
+// a leader drop what they are asked meanwhile.
+func patiently(ctx context.Context, ask func(context.Context) error) error {
+	for {
+		once, cancel := context.WithTimeout(ctx, answerTime/2)
+		err := ask(once)
+		cancel()
+		var refused *jetstream.APIError
+		waiting := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrNoResponders) ||
+			errors.As(err, &refused) && (refused.ErrorCode == codeNoCluster || refused.ErrorCode == codeNoPeers)
+		if !waiting || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(againTime):
+		}
+	}
+}
+
+// againTime is the pause after a question without an answer.
+const againTime = 100 * time.Millisecond
 
 // readLease learns the lease that is in force.
 func (s *streams) readLease(ctx context.Context) error {

@@ -114,18 +114,18 @@ func (l *letter) encode() []byte {
 	return append(appendText(p, string(l.job)), l.reply...)
 }
 
-func decodeLetter(p []byte) (j job, r reply, raw []byte, err error) {
+func decodeLetter(p []byte) (j job, r reply, err error) {
 	w := wireReader{p: p}
 	w.version()
-	raw = []byte(w.text())
+	raw := []byte(w.text())
 	if err := w.failed("a dead letter"); err != nil {
-		return j, r, nil, err
+		return j, r, err
 	}
 	if j, err = decodeJob(raw); err != nil {
-		return j, r, nil, err
+		return j, r, err
 	}
 	r, err = decodeReply(w.p)
-	return j, r, raw, err
+	return j, r, err
 }
 
 // tries is what is remembered of a job between its deliveries.
