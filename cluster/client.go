@@ -36,6 +36,7 @@ type Client struct {
 
 	room     *asyncio.Semaphore // as many as there may be jobs under way
 	calls    map[uint64]*call
+	ghosts   map[uint64]*call   // cancelled, while it is not known whether NATS has them
 	attached map[string][]*call // those that wait for another's job, by hash
 	n        uint64             // of the last call
 	unstored int                // calls that NATS has not taken yet
@@ -76,7 +77,7 @@ func Connect(ctx context.Context, url string, opts ...ConnectOption) (*Client, e
 	}
 	c := &Client{
 		loop: loop, config: cfg, name: nuid.Next(),
-		room: asyncio.NewSemaphore(cfg.pending), calls: map[uint64]*call{}, attached: map[string][]*call{},
+		room: asyncio.NewSemaphore(cfg.pending), calls: map[uint64]*call{}, ghosts: map[uint64]*call{}, attached: map[string][]*call{},
 		stored: asyncio.NewEvent(),
 	}
 	c.stored.Set()
@@ -218,6 +219,7 @@ type call struct {
 	missing  int           // how often it was not found in the stream
 	refused  int           // how often NATS has not taken it,
 	failed   int           // and for another reason than want of room
+	offers   int           // how often it was published
 	ended    bool
 	follower bool // it waits for another's job with the same key
 }
@@ -271,7 +273,10 @@ func (c *Client) offer(k *call) {
 		c.storeArgument(k)
 		return
 	}
-	c.out.publish(k.subject, c.about("a", k), k.message, k.hash != "")
+	// Its subject is its own, so what was offered before and is there is not stored
+	// twice.
+	c.out.publish(k.subject, c.about("a", k), k.message, k.hash != "" || k.offers > 0)
+	k.offers++
 }
 
 // about is the subject by which NATS answers a question about a call.
@@ -334,10 +339,20 @@ func (c *Client) forget(k *call) {
 // be done, wherever it is. One that another client has submitted too, by its key,
 // is left to it by those who only wait for it.
 func (c *Client) cancelled(k *call) {
+	phase := k.phase
 	c.forget(k)
-	if k.phase == looking || k.follower {
-		return
+	switch {
+	case k.follower:
+	case phase == submitted:
+		c.withdraw(k)
+	case phase == offered:
+		// It cannot be removed before it is there.
+		c.ghosts[k.n] = k
 	}
+}
+
+// withdraw ends a job that is in the cluster.
+func (c *Client) withdraw(k *call) {
 	c.out.publish(c.streams.cancelSubject(), "", []byte(k.job.id), false)
 	c.out.purge(k.subject)
 	if k.job.object {
@@ -439,6 +454,12 @@ func (c *Client) answered(m *nats.Msg) {
 	}
 	k := c.calls[number]
 	if k == nil {
+		if g := c.ghosts[number]; g != nil && what == "a" {
+			delete(c.ghosts, number)
+			if _, err := problem(m); err == nil {
+				c.withdraw(g)
+			}
+		}
 		return // it was cancelled, or is done
 	}
 	switch what {

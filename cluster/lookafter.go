@@ -38,7 +38,7 @@ const (
 
 // arm sees to it that calls are looked after.
 func (c *Client) arm() {
-	if c.check == nil && len(c.calls) > 0 {
+	if c.check == nil && len(c.calls)+len(c.ghosts) > 0 {
 		c.check = c.loop.CallLater(checkEvery, c.lookAfter)
 	}
 }
@@ -51,6 +51,14 @@ func (c *Client) lookAfter() {
 		c.asked = nil
 	}
 	c.lookups.forget(now)
+	for n, k := range c.ghosts {
+		if now > k.due+answerTime {
+			delete(c.ghosts, n)
+			if k.hash == "" { // the job of a key may be another's
+				c.withdraw(k) // should it have come after all
+			}
+		}
+	}
 	var ask []*call
 	for _, k := range c.calls {
 		if k.due > now {
@@ -144,6 +152,8 @@ func (c *Client) acknowledged(k *call, m *nats.Msg) {
 		c.inStream(k)
 	case code == codeWrongLast && k.hash != "":
 		c.follow(k)
+	case code == codeWrongLast:
+		c.inStream(k) // by an earlier offer
 	case code == codeStoreFailed:
 		c.putOff(k)
 	default:

@@ -118,12 +118,8 @@ func (w *worker) run(ctx context.Context, h *held) {
 		w.value(h, out)
 	case errors.As(err, &panicked):
 		w.failure(h, reply{kind: replyPanicked, message: fmt.Sprint(panicked.Value), body: panicked.Stack})
-	case w.base.Err() != nil: // it was told to end, since this worker leaves
-		h.tries.starts = max(h.tries.starts, 1) - 1
-		if h.delivered > 1 {
-			_ = w.remember(h)
-		}
-		w.putBack(h, 0)
+	case w.base.Err() != nil:
+		w.interrupted(h)
 	default:
 		w.failure(h, reply{kind: replyFailed, message: err.Error()})
 	}
@@ -147,7 +143,7 @@ func (w *worker) answer(h *held, what []byte) {
 	w.release(h)
 	ack := h.ack
 	if what[0] == '+' {
-		w.done.add(h.seq)
+		w.done.add(h.message)
 		w.finished++
 	}
 	w.mu.Unlock()
@@ -162,6 +158,19 @@ func (w *worker) putBack(h *held, pause time.Duration) {
 	w.answer(h, back(pause))
 }
 
+// interrupted gives back a job that was told to end, since this worker leaves. That
+// does not count as a death.
+func (w *worker) interrupted(h *held) {
+	if !w.claim(h) {
+		return
+	}
+	if h.tries.starts > 0 {
+		h.tries.starts--
+		_ = w.remember(h) // else it counts
+	}
+	w.answer(h, ackBack)
+}
+
 func back(pause time.Duration) []byte {
 	if pause <= 0 {
 		return ackBack
@@ -172,7 +181,7 @@ func back(pause time.Duration) []byte {
 // backoff returns the pause before the attempt after so many.
 func backoff(first, most time.Duration, attempts uint64) time.Duration {
 	pause := first
-	for i := uint64(1); i < attempts && pause < most; i++ {
+	for i := uint64(1); i < attempts && 0 < pause && pause < most; i++ {
 		pause *= 2
 	}
 	return min(pause, most)

@@ -91,7 +91,7 @@ type worker struct {
 	mu       sync.Mutex
 	arrived  sync.Cond // the queue has grown, or the worker leaves
 	queue    []*held
-	held     map[uint64]*held // by number in the stream
+	held     map[messageID]*held
 	byID     map[string][]*held
 	results  map[string]*held // whose result is on its way to its stream, by subject of the answer
 	done     recent
@@ -116,7 +116,7 @@ type held struct {
 	worker    *worker
 	job       job
 	raw       []byte
-	seq       uint64
+	message   messageID
 	ack       string // the subject by which it is acknowledged
 	delivered uint64
 	taken     time.Time
@@ -142,7 +142,7 @@ const (
 func newWorker(c *config) *worker {
 	w := &worker{
 		config: c, id: nuid.Next(), began: time.Now(), average: 10 * time.Millisecond,
-		held: map[uint64]*held{}, byID: map[string][]*held{}, results: map[string]*held{},
+		held: map[messageID]*held{}, byID: map[string][]*held{}, results: map[string]*held{},
 	}
 	w.arrived.L, w.idle.L = &w.mu, &w.mu
 	w.base, w.endJobs = context.WithCancelCause(context.Background())

@@ -87,7 +87,7 @@ func (w *worker) taken(m *nats.Msg) {
 	if w.wanted > 0 {
 		w.wanted--
 	}
-	switch old := w.held[h.seq]; {
+	switch old := w.held[h.message]; {
 	case err != nil: // nobody can ever run it
 		w.mu.Unlock()
 		w.config.log.Error("cluster: a job that cannot be read is dropped", "error", err)
@@ -101,12 +101,12 @@ func (w *worker) taken(m *nats.Msg) {
 		old.ack, old.delivered = h.ack, h.delivered
 		w.mu.Unlock()
 		return
-	case w.done.has(h.seq): // the acknowledgement came late
+	case w.done.has(h.message): // the acknowledgement came late
 		w.mu.Unlock()
 		_ = w.nc.Publish(h.ack, ackDone)
 		return
 	}
-	w.held[h.seq] = h
+	w.held[h.message] = h
 	w.byID[h.job.id] = append(w.byID[h.job.id], h)
 	w.queue = append(w.queue, h)
 	w.arrived.Signal()
@@ -117,29 +117,39 @@ func (w *worker) taken(m *nats.Msg) {
 func newHeld(w *worker, m *nats.Msg) (*held, error) {
 	h := &held{worker: w, raw: m.Data, ack: m.Reply}
 	var err error
-	if h.delivered, h.seq, err = delivery(m.Reply); err == nil {
+	if h.delivered, h.message, err = delivery(m.Reply); err == nil {
 		h.job, err = decodeJob(m.Data)
 	}
 	return h, err
 }
 
+// messageID tells messages of a stream apart, also those of one that was lost with
+// its server's memory and made anew.
+type messageID struct {
+	seq  uint64 // its number in the stream
+	time int64  // when it was stored
+}
+
 // delivery reads the subject by which a message is acknowledged: how often it was
-// delivered, and its number in the stream.
+// delivered, and which it is.
 // $JS.ACK.<stream>.<consumer>.<delivered>.<seq>.<seq>.<time>.<pending>, or with the
 // domain and the account behind ACK and perhaps a word at the end.
-func delivery(subject string) (delivered, seq uint64, err error) {
+func delivery(subject string) (delivered uint64, m messageID, err error) {
 	words := strings.Split(subject, ".")
 	at := 4
 	if len(words) >= 11 {
 		at = 6
 	}
 	if len(words) < at+5 {
-		return 0, 0, fmt.Errorf("cluster: a delivery's subject is %q", subject)
+		return 0, messageID{}, fmt.Errorf("cluster: a delivery's subject is %q", subject)
 	}
 	if delivered, err = strconv.ParseUint(words[at], 10, 64); err == nil {
-		seq, err = strconv.ParseUint(words[at+1], 10, 64)
+		m.seq, err = strconv.ParseUint(words[at+1], 10, 64)
 	}
-	return delivered, seq, err
+	if err == nil {
+		m.time, err = strconv.ParseInt(words[at+3], 10, 64)
+	}
+	return delivered, m, err
 }
 
 // pullStatus takes what NATS says of a pull: that it is over.
@@ -164,7 +174,7 @@ func (w *worker) release(h *held) {
 		return
 	}
 	h.state = settled
-	delete(w.held, h.seq)
+	delete(w.held, h.message)
 	same := slices.DeleteFunc(w.byID[h.job.id], func(o *held) bool { return o == h })
 	if len(same) == 0 {
 		delete(w.byID, h.job.id)
@@ -281,27 +291,27 @@ func (w *worker) cancelJob(m *nats.Msg) {
 	}
 }
 
-// recent are the numbers of the jobs that were done last.
+// recent are the jobs that were done last.
 type recent struct {
-	known map[uint64]struct{}
-	ring  [1024]uint64
+	known map[messageID]struct{}
+	ring  [1024]messageID
 	n     int
 }
 
-func (r *recent) has(seq uint64) bool {
-	_, ok := r.known[seq]
+func (r *recent) has(m messageID) bool {
+	_, ok := r.known[m]
 	return ok
 }
 
-func (r *recent) add(seq uint64) {
+func (r *recent) add(m messageID) {
 	if r.known == nil {
-		r.known = make(map[uint64]struct{}, len(r.ring))
+		r.known = make(map[messageID]struct{}, len(r.ring))
 	}
 	at := r.n % len(r.ring)
 	if r.n >= len(r.ring) {
 		delete(r.known, r.ring[at])
 	}
-	r.ring[at] = seq
-	r.known[seq] = struct{}{}
+	r.ring[at] = m
+	r.known[m] = struct{}{}
 	r.n++
 }

@@ -87,8 +87,8 @@ func TestADeliverysSubjectIsReadInAllItsForms(t *testing.T) {
 		"$JS.ACK._.account.s.c.3.17.20.1700000000000000000.5",
 		"$JS.ACK.domain.account.s.c.3.17.20.1700000000000000000.5.random",
 	} {
-		if delivered, seq, err := delivery(subject); delivered != 3 || seq != 17 || err != nil {
-			t.Errorf("%s: %d, %d, %v", subject, delivered, seq, err)
+		if delivered, m, err := delivery(subject); delivered != 3 || m != (messageID{17, 1700000000000000000}) || err != nil {
+			t.Errorf("%s: %d, %v, %v", subject, delivered, m, err)
 		}
 	}
 	for _, subject := range []string{"", "$JS.ACK.s.c.3", "$JS.ACK.s.c.x.17.20.1.5"} {
@@ -112,9 +112,10 @@ func TestPausesDoubleUpToTheLongest(t *testing.T) {
 func TestTheRecentJobsAreRemembered(t *testing.T) {
 	var r recent
 	for i := range uint64(3000) {
-		r.add(i)
+		r.add(messageID{i, 1})
 	}
-	if r.has(0) || r.has(3000-1024-1) || !r.has(3000-1024) || !r.has(2999) || len(r.known) != 1024 {
+	has := func(seq uint64, time int64) bool { return r.has(messageID{seq, time}) }
+	if has(0, 1) || has(3000-1024-1, 1) || !has(3000-1024, 1) || !has(2999, 1) || has(2999, 2) || len(r.known) != 1024 {
 		t.Errorf("%d are remembered", len(r.known))
 	}
 }

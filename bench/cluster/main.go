@@ -149,15 +149,15 @@ func run(mode string) (figures, error) {
 				return err
 			}
 		}
-		began := usage(syscall.RUSAGE_SELF)
+		began := cpuOfSelf()
 		stop := p.killSome()
 		err = body(ctx, c, out)
 		out["kills"] = stop()
-		out["cpu_us"] = (usage(syscall.RUSAGE_SELF) - began).Microseconds() / int64(*jobs)
+		out["cpu_us"] = (cpuOfSelf() - began).Microseconds() / int64(*jobs)
 		return err
 	})
 	p.stop()
-	out["cpu_workers_us"] = usage(syscall.RUSAGE_CHILDREN).Microseconds() / int64(*jobs)
+	out["cpu_workers_us"] = cpuOfChildren().Microseconds() / int64(*jobs)
 	return out, err
 }
 
@@ -259,12 +259,6 @@ func spread(out figures, all []time.Duration) {
 	slices.Sort(all)
 	n := len(all)
 	out["p50_us"], out["p99_us"], out["max_ms"] = all[n/2].Microseconds(), all[n*99/100].Microseconds(), all[n-1].Milliseconds()
-}
-
-func usage(who int) time.Duration {
-	var r syscall.Rusage
-	_ = syscall.Getrusage(who, &r)
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
 // processes are the workers.
