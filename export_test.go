@@ -43,7 +43,3 @@ func NewStreamOn(l *Loop, conn driver.Conn) (*Stream, error) {
 func NewTransportOn(l *Loop, conn driver.Conn, p Protocol) error {
 	return newTransport(l, p).attach(conn)
 }
-
-// RunWorkerRequest gives a worker process's reply to a request, and what the
-// parent makes of that.
-func RunWorkerRequest(p []byte) ([]byte, error) { return decodeReply("", runRequest(p, 1000)) }

@@ -225,6 +225,9 @@ func (p *explainer) made(t *task) {
 	values := t.ctx.Load().outer
 	if p.labels || p.debug {
 		values = pprof.WithLabels(values, pprof.Labels("asyncio.task", name))
+		if s, ok := p.loop.onRun.(*stallSubject); ok {
+			values = pprof.WithLabels(values, pprof.Labels(loopLabel, s.number))
+		}
 	}
 	if tracing {
 		values, n.trace = trace.NewTask(values, name)

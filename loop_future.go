@@ -70,6 +70,7 @@ type future struct {
 // taskFlags are of the future of a task.
 type taskFlags struct {
 	mustCancel bool // a cancellation waits for the next step
+	insistent  bool // and after it another one: a cancel scope around the task's waits is cancelled
 	asking     bool // it is passing a cancellation on to what it waits for
 }
 

@@ -58,7 +58,7 @@ func (p *parkingLot) park(t *task, level context.Context) (woken bool, err error
 	w := p.append(t)
 	w.callback, t.waiter = t, &w.future // task.wait, written out: see coro.Pool.Suspend
 	if t.mustCancel && w.cancelWith(t.cancelCause()) {
-		t.mustCancel = false
+		t.mustCancel = t.insistent
 	}
 	if level == nil || level.Done() == nil {
 		err = t.suspend()

@@ -24,6 +24,10 @@ func (l *Loop) RunForever() error {
 	l.running = true
 	l.pace.polled = l.Time()
 	l.pace.yielded = l.pace.polled
+	if l.onRun != nil {
+		l.onRun.begin()
+		defer l.onRun.end()
+	}
 	defer func() {
 		l.running, l.stopping, l.current = false, false, nil
 		coro.UnmarkGoroutine()

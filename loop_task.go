@@ -46,11 +46,14 @@ type task struct {
 
 // taskRare is what few tasks have.
 type taskRare struct {
-	name        string // the one that was given
-	cancels     int    // how often Cancel was called, less Uncancel
-	cancelCause error  // of the cancellation that waits
-	refusals    int    // awaits since the loop began to close
-	noted       any    // by the loop's probe
+	name        string      // the one that was given
+	cancels     int         // how often Cancel was called, less Uncancel
+	cancelCause error       // of the cancellation that waits
+	refusals    int         // awaits since the loop began to close
+	scope       *levelScope // the innermost cancel scope that it is in
+	condemned   bool        // all its waits fail: it was started in a cancel scope that is cancelled
+	heeded      heeded
+	noted       any // by the loop's probe
 }
 
 func (t *task) withRare() *taskRare {
@@ -265,11 +268,11 @@ func (t *task) prepare() bool {
 		}
 	}
 	if t.mustCancel {
-		t.mustCancel = false
 		if !IsCancelled(thrown) {
 			thrown = &CancelledError{Cause: t.cancelCause()}
 		}
 	}
+	t.mustCancel = t.insistent
 	t.waiter = nil
 	t.future.err = thrown
 
@@ -373,12 +376,15 @@ func (t *task) leave() {
 // finish settles the task by what its function returned.
 func (t *task) finish() {
 	t.loop.tasks.remove(t)
+	if t.rare != nil {
+		t.rare.heeded.end()
+	}
 	err := t.future.err
 	t.future.err = nil
 	switch {
 	case err != nil:
 		t.setError(err)
-	case t.mustCancel: // it was cancelled in its last step
+	case t.mustCancel && !t.insistent: // it was cancelled in its last step
 		t.mustCancel = false
 		t.cancelPlain(t.cancelCause())
 	default:
@@ -414,7 +420,7 @@ func (t *task) wait(f *future, level context.Context) error {
 	f.add(t)
 	t.waiter = f
 	if t.mustCancel && f.cancel(t.cancelCause()) {
-		t.mustCancel = false
+		t.mustCancel = t.insistent
 	}
 	if level != nil && level.Done() != nil {
 		return t.suspendUntil(level)
@@ -457,54 +463,6 @@ func (t *task) interruptWith(err error) bool {
 	t.future.err = err
 	t.loop.ready.Push(t)
 	return true
-}
-
-// cancelWith is Cancel.
-func (t *task) cancelWith(cause error) bool {
-	if !t.requestCancel(cause) {
-		return false
-	}
-	(*taskContext)(t).own().cancel(&CancelledError{Cause: cause})
-	return true
-}
-
-// requestCancel cancels the task without ending its context: scopes, which
-// take the request back, end their own.
-func (t *task) requestCancel(cause error) bool {
-	if t.state != pending {
-		return false
-	}
-	if t.asking { // round a cycle of awaits, back to where it began
-		return t.interruptWith(&CancelledError{Cause: cause})
-	}
-	t.withRare().cancels++
-	if t.asleep() {
-		return t.interruptWith(&CancelledError{Cause: cause})
-	}
-	if t.waiter != nil {
-		t.asking = true
-		asked := t.waiter.cancel(cause)
-		t.asking = false
-		if asked {
-			// waiter stays: it may be a task that ignores this, and can be asked again
-			return true
-		}
-	}
-	t.mustCancel = true
-	t.setCancelCause(cause)
-	return true
-}
-
-func (t *task) uncancel() int {
-	n := t.cancelling()
-	if n == 0 {
-		return 0
-	}
-	if t.rare.cancels--; n == 1 {
-		t.mustCancel = false
-		(*taskContext)(t).own().renew()
-	}
-	return t.rare.cancels
 }
 
 // refuse is for awaits in a loop that is closing: it gives the error that they

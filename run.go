@@ -70,6 +70,10 @@ func RunOn[T any](ctx context.Context, r *Runner, main func(context.Context) (T,
 	case l.running:
 		return zero, fmt.Errorf("run: %w", ErrLoopRunning)
 	}
+	if s, ok := l.onRun.(*stallSubject); ok {
+		s.values = ctx
+		defer func() { s.values = context.Background() }()
+	}
 	t := newTask(l, ctx, main, nil)
 	stop := context.AfterFunc(ctx, func() {
 		_, _ = l.CallSoonThreadsafe(func() { t.CancelCause(context.Cause(ctx)) })

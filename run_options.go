@@ -26,6 +26,7 @@ type config struct {
 	onError    ExceptionHandler
 	executor   defaultExecutor
 	interrupts interruptMode
+	stallLimit time.Duration
 }
 
 // WithDebug turns the loop's debug mode on or off; without it the environment
@@ -39,6 +40,21 @@ type config struct {
 // pending, or never began, when the loop is closed are logged. Tasks have
 // labels, see [WithTaskLabels]. It costs some microseconds for each task.
 func WithDebug(on bool) Option { return option(func(c *config) { c.debug = on }) }
+
+// WithStallWatch sets how long a loop may stand still before that is reported to
+// its log: two seconds without it, and never for 0. A loop stands still when a task
+// or a callback computes for so long, or is blocked in something that knows nothing
+// of loops: a [sync.Mutex] that a suspended task holds, a channel, a database pool.
+// The report names what that is and where in the program, and a second one says that
+// the loop goes on.
+//
+// The watch looks from outside and costs the loop nothing: one timer for all loops
+// of the process, while one runs. It takes no notice of loops on the virtual clock
+// and in a bubble of testing/synctest. While a loop runs, its goroutine and the
+// tasks' have the label asyncio.loop in profiles.
+func WithStallWatch(limit time.Duration) Option {
+	return option(func(c *config) { c.stallLimit = limit })
+}
 
 // WithTaskLabels gives each task's goroutine the label asyncio.task, with the
 // task's name, for profiles of [runtime/pprof] and dumps of goroutines. The

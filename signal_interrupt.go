@@ -45,6 +45,10 @@ func (e *InterruptError) Unwrap() []error {
 	return []error{e.cancelled}
 }
 
+// conclusive keeps it from being a cancellation: nobody has cancelled what called
+// Run.
+func (*InterruptError) conclusive() {}
+
 // ExitCode gives 130, the exit status that a shell expects then.
 func (e *InterruptError) ExitCode() int { return interruptedCode }
 

@@ -42,7 +42,7 @@ func (t *task) waitFor(f *future, level context.Context, timeout time.Duration) 
 		return &TimeoutError{cause: f.err}
 	}
 	s := new(TimeoutScope)
-	s.begin(t, nil, t.loop.deadline(timeout))
+	s.begin(t, nil, t.loop.after(timeout))
 	return s.end(t.wait(f, level))
 }
 

@@ -162,6 +162,9 @@ func (g *TaskGroup) abort() {
 	g.aborting = true
 	for m := g.head; m != nil; m = m.next {
 		m.t.cancel(nil)
+		if g.ctx.task.insistent {
+			m.t.condemn()
+		}
 	}
 }
 
@@ -169,6 +172,8 @@ func (g *TaskGroup) abort() {
 // end of level, cancels them, and is returned then.
 func (g *TaskGroup) join(level context.Context) (ended error) {
 	parent := g.ctx.task
+	told := func() {}
+	defer func() { told() }()
 	for g.n > 0 {
 		g.empty = future{loop: g.ctx.task.loop}
 		g.waiting = true
@@ -188,6 +193,8 @@ func (g *TaskGroup) join(level context.Context) (ended error) {
 			ended = err // somebody else's: what Cancel did to the parent was taken back
 		}
 		level = nil // it is heard only once, or this would never wait again
+		told()
+		told = parent.patient()
 	}
 	return ended
 }

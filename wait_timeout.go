@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
 // ErrScopeEnded is returned by [TimeoutScope.Reschedule] when the time limit has run
@@ -127,20 +125,10 @@ func (s *TimeoutScope) isCancellation(err error) bool {
 	return IsCancelled(err) || isChained(err, context.Canceled)
 }
 
-// isChained says whether err is target, or wraps it once or more with %w. It is
-// errors.Is, but for what is one error among others.
+// isChained reports whether err is target and nothing else, by way of whatever
+// wraps it. It is errors.Is, but for what is one error among others.
 func isChained(err, target error) bool {
-	for err != nil {
-		if err == target {
-			return true
-		}
-		u, ok := err.(interface{ Unwrap() error })
-		if !ok {
-			return false
-		}
-		err = u.Unwrap()
-	}
-	return false
+	return isNothingBut(err, func(err error) bool { return err == target })
 }
 
 // Timeout runs body in the running task and, when that has not returned after
@@ -167,16 +155,7 @@ func (s *TimeoutScope) Run(ctx context.Context, d time.Duration, body func(ctx c
 	if err != nil {
 		return err
 	}
-	return s.run(t, ctx, t.loop.deadline(d), body)
-}
-
-// deadline gives the time that is d, which may be negative, from now.
-func (l *Loop) deadline(d time.Duration) time.Duration {
-	now := l.Time()
-	if d > driver.Forever-now {
-		return NoTimeout
-	}
-	return now + d
+	return s.run(t, ctx, t.loop.after(d), body)
 }
 
 // RunAt is [TimeoutAt] with s as the limit. Python: async with timeout_at(when) as s.

@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/asyncio-go/asyncio"
-	"github.com/asyncio-go/asyncio/internal/hook"
+	"github.com/asyncio-go/asyncio/internal/workerproc"
 )
 
 const (
@@ -84,7 +84,8 @@ func (c *jobContext) Value(key any) any {
 }
 
 func (w *worker) run(ctx context.Context, h *held) {
-	if !hook.HasWorker(h.job.function) {
+	fn := workerproc.Find(h.job.function)
+	if fn == nil {
 		w.unknown(h)
 		return
 	}
@@ -111,8 +112,8 @@ func (w *worker) run(ctx context.Context, h *held) {
 		})
 		defer timer.Stop()
 	}
-	out, err := hook.RunWorker(&jobContext{ctx, h}, h.job.function, arg)
-	var panicked *asyncio.PanicError
+	out, err := fn(&jobContext{ctx, h}, arg)
+	var panicked *workerproc.Panic
 	switch {
 	case err == nil:
 		w.value(h, out)

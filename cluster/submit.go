@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/asyncio-go/asyncio"
-	"github.com/asyncio-go/asyncio/internal/gobvalue"
+	"github.com/asyncio-go/asyncio/internal/workerproc"
 )
 
 // A JobOption is an option of a job.
@@ -136,7 +136,7 @@ func newCall[In any](c *Client, function string, in In, opts []JobOption) (*call
 	if c.closing {
 		return nil, ErrClosed
 	}
-	arg, err := gobvalue.Encode(in)
+	arg, err := workerproc.Encode(in)
 	if err == nil && len(arg) > c.config.maxMessage {
 		err = fmt.Errorf("%w: %d bytes", asyncio.ErrMessageTooLarge, len(arg))
 	}
@@ -162,7 +162,7 @@ type typedTarget[Out any] struct {
 }
 
 func (t *typedTarget[Out]) decode(p []byte) (err error) {
-	if t.v, err = gobvalue.Decode[Out](p); err != nil {
+	if t.v, err = workerproc.Decode[Out](p); err != nil {
 		return fmt.Errorf("cluster: the result of a job: %w", err)
 	}
 	return nil
