@@ -1,6 +1,7 @@
 package workerproc
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -58,6 +59,7 @@ func serve(limit string) error {
 	}
 	requests := make(chan Request)
 	go func() {
+		in := bufio.NewReader(in)
 		for {
 			p, err := readFrame(in, most+maxRequestHead)
 			if err == io.EOF {
