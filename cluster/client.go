@@ -50,7 +50,7 @@ type Client struct {
 	closing  bool     // no more jobs are taken
 	closed   bool
 
-	opened atomic.Bool
+	opened atomic.Bool // whether it came to be, or was given up, is decided
 	out    *outbox
 	in     inbound
 	ctx    context.Context // of the goroutines; ends when the client is closed
@@ -87,7 +87,12 @@ func Connect(ctx context.Context, url string, opts ...ConnectOption) (*Client, e
 	if _, err := asyncio.ToThread(ctx, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, c.open(ctx, url)
 	}); err != nil {
+		c.closing, c.closed = true, true
 		c.cancel()
+		if !c.opened.CompareAndSwap(false, true) { // in the same moment
+			c.out.close()
+			go c.nc.Close()
+		}
 		return nil, err
 	}
 	if cfg.onWorker != nil {
@@ -141,10 +146,12 @@ func (c *Client) open(ctx context.Context, url string) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	opened = true
 	c.nc = nc
 	c.out = newOutbox(c)
-	c.opened.Store(true)
+	if opened = c.opened.CompareAndSwap(false, true); !opened {
+		c.out.close()
+		return ErrClosed // nobody waits for it any more
+	}
 	return nil
 }
 

@@ -185,6 +185,27 @@ func TestBadOptionsAreErrors(t *testing.T) {
 	})
 }
 
+func TestAConnectThatIsCutOffLeavesNothing(t *testing.T) {
+	s := startServer(t)
+	if err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+		for i := range 10 {
+			err := asyncio.Timeout(ctx, time.Duration(i)*time.Millisecond, func(ctx context.Context) error {
+				c, err := cluster.Connect(ctx, s.ClientURL())
+				if err == nil {
+					err = c.Close(ctx)
+				}
+				return err
+			})
+			if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestConnectNeedsALoop(t *testing.T) {
 	if _, err := cluster.Connect(t.Context(), ""); !errors.Is(err, asyncio.ErrNoRunningLoop) {
 		t.Error(err)
