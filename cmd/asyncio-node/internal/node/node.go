@@ -43,7 +43,6 @@ func runNode(ctx context.Context, o *options, out io.Writer) error {
 			// process's affair.
 			opts = append(opts, cluster.WithNATS(nats.InProcessServer(s)))
 		}
-		fmt.Fprintf(out, "serving at %s, store %s\n", s.url, o.store)
 	}
 	// The end of ctx is to leave in order, not to be cut off.
 	return asyncio.Run(context.WithoutCancel(ctx), func(loopCtx context.Context) error {
@@ -70,6 +69,10 @@ func (m *member) run(ctx context.Context, url string, opts []cluster.Option) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close(ctx)) }()
+	if len(m.o.join) == 0 {
+		// Not before: the first who connects decides where jobs are kept.
+		fmt.Fprintf(m.out, "serving at %s, store %s\n", m.url, m.o.store)
+	}
 	return asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
 		if len(m.o.program) > 0 {
 			for i := range m.o.workers {

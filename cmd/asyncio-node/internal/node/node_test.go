@@ -263,8 +263,9 @@ func TestNodesAreMembersOfANATSCluster(t *testing.T) {
 		if i == 2 {
 			args = append(args, "--", self(t), "work")
 		}
-		n := start(t, args...)
-		all = append(all, n)
+		all = append(all, start(t, args...))
+	}
+	for _, n := range all { // they get ready together
 		urls = append(urls, n.wait(`serving at (\S+),`)[1])
 	}
 	all[2].wait(`worker \d+ on \S+ is working`)
