@@ -52,6 +52,7 @@ func snippets(t *testing.T, language string) (all []snippet) {
 var packages = map[string]string{
 	"asyncio":   "github.com/asyncio-go/asyncio",
 	"asynchttp": "github.com/asyncio-go/asyncio/asynchttp",
+	"cluster":   "github.com/asyncio-go/asyncio/cluster",
 	"sql":       "database/sql",
 	"tls":       "crypto/tls",
 	"smtp":      "net/smtp",
