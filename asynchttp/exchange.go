@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"strings"
 	"time"
 
 	"github.com/asyncio-go/asyncio"
@@ -175,6 +176,9 @@ func (x *exchange) wrote(err error) {
 func (x *exchange) readResponse(ctx context.Context) (*http.Response, error) {
 	trace := x.out.trace
 	for informational := 0; ; informational++ {
+		if err := x.notHTTP(); err != nil {
+			return nil, err
+		}
 		resp, err := http.ReadResponse(x.c.br, x.out.req)
 		if err != nil {
 			return nil, x.responseError(err)
@@ -209,6 +213,17 @@ func (x *exchange) readResponse(ctx context.Context) (*http.Response, error) {
 			return nil, err
 		}
 	}
+}
+
+// notHTTP returns an error for a response that begins as no HTTP/1 response
+// does, such as one of HTTP/0.9. It need not have a line, and may never end one.
+func (x *exchange) notHTTP() error {
+	const begin = "HTTP/"
+	head, _ := x.c.br.Peek(len(begin)) // the error comes again
+	if len(head) == 0 || strings.HasPrefix(begin, string(head)) {
+		return nil
+	}
+	return &MalformedResponseError{fmt.Errorf("malformed HTTP response %q ...", head)}
 }
 
 // responseError says what an error in reading a header means.
