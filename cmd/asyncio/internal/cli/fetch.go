@@ -127,20 +127,11 @@ func (f *fetchFlags) define(c *cobra.Command) {
 // fetchOptions makes fetch's options of the flags.
 func (p *program) fetchOptions(f *fetchFlags, c *cobra.Command, args []string) error {
 	o, given := &f.o, c.Flags().Changed
-	if o.ParallelMax < 1 || o.ParallelMaxHost < 0 || o.Retry < 0 || o.SpeedLimit < 0 || o.MaxRedirs < -1 {
-		return errors.New("--parallel-max, --parallel-max-host, --retry, --speed-limit or --max-redirs is out of its range")
+	if err := f.inRange(); err != nil {
+		return err
 	}
 	if given("speed-time") && !given("speed-limit") {
 		o.SpeedLimit = 1
-	}
-	if o.Method != "" && !fetch.ValidMethod(o.Method) {
-		return fmt.Errorf("%q is no method", o.Method)
-	}
-	if given("user-agent") {
-		o.UserAgent = &f.userAgent
-	}
-	if given("proxy") {
-		o.Proxy = &f.proxy
 	}
 	if err := f.targets(args); err != nil {
 		return err
@@ -148,12 +139,46 @@ func (p *program) fetchOptions(f *fetchFlags, c *cobra.Command, args []string) e
 	if err := p.readInput(f); err != nil {
 		return err
 	}
-	if name, isFile := strings.CutPrefix(o.WriteOut, "@"); isFile {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			return &fetch.Error{Code: fetch.ReadFailed, Err: fmt.Errorf("-w: %w", err)}
-		}
-		o.WriteOut = string(b)
+	if err := f.readWriteOut(); err != nil {
+		return err
+	}
+	return p.connectionOptions(f, given)
+}
+
+// inRange returns an error for a value that an option cannot have.
+func (f *fetchFlags) inRange() error {
+	o := &f.o
+	if o.ParallelMax < 1 || o.ParallelMaxHost < 0 || o.Retry < 0 || o.SpeedLimit < 0 || o.MaxRedirs < -1 {
+		return errors.New("--parallel-max, --parallel-max-host, --retry, --speed-limit or --max-redirs is out of its range")
+	}
+	if o.Method != "" && !fetch.ValidMethod(o.Method) {
+		return fmt.Errorf("%q is no method", o.Method)
+	}
+	return nil
+}
+
+// readWriteOut reads the format of -w from a file where it names one.
+func (f *fetchFlags) readWriteOut() error {
+	name, isFile := strings.CutPrefix(f.o.WriteOut, "@")
+	if !isFile {
+		return nil
+	}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return &fetch.Error{Code: fetch.ReadFailed, Err: fmt.Errorf("-w: %w", err)}
+	}
+	f.o.WriteOut = string(b)
+	return nil
+}
+
+// connectionOptions sets the options about connections and what is sent on them.
+func (p *program) connectionOptions(f *fetchFlags, given func(name string) bool) error {
+	o := &f.o
+	if given("user-agent") {
+		o.UserAgent = &f.userAgent
+	}
+	if given("proxy") {
+		o.Proxy = &f.proxy
 	}
 	for _, s := range f.resolve {
 		r, err := fetch.ParseResolve(s)
@@ -189,31 +214,50 @@ func (f *fetchFlags) targets(args []string) error {
 		return errors.New("no URL specified")
 	}
 	stdins := 0
-	onlyRemote := len(f.outputs) > 0
-	for _, out := range f.outputs {
-		onlyRemote = onlyRemote && out.Kind == fetch.ToRemote
-	}
-	for i := range o.Targets {
-		t := &o.Targets[i]
+	for _, t := range o.Targets {
 		if t.List == "-" {
 			stdins++
 		}
+	}
+	if stdins > 1 {
+		return errors.New("standard input can be read once only")
+	}
+	return f.pairOutputs()
+}
+
+// pairOutputs pairs the targets with -o and -O, in order.
+func (f *fetchFlags) pairOutputs() error {
+	o := &f.o
+	remote := f.allRemote()
+	for i := range o.Targets {
+		t := &o.Targets[i]
 		switch {
 		case i < len(f.outputs):
 			t.Output = f.outputs[i]
 			if o.NDJSON && t.Output.Kind == fetch.ToStdout {
 				return errors.New("--ndjson and a body cannot both go to standard output")
 			}
-		case onlyRemote:
+		case remote:
 			t.Output = fetch.Output{Kind: fetch.ToRemote}
 		case o.NDJSON:
 			t.Output = fetch.Output{Kind: fetch.ToNowhere}
 		}
 	}
-	if stdins > 1 {
-		return errors.New("standard input can be read once only")
-	}
 	return nil
+}
+
+// allRemote reports whether -O is for all URLs: it is the only kind of output
+// that was asked for, or there is only a directory to save in.
+func (f *fetchFlags) allRemote() bool {
+	if len(f.outputs) == 0 {
+		return f.o.OutputDir != ""
+	}
+	for _, out := range f.outputs {
+		if out.Kind != fetch.ToRemote {
+			return false
+		}
+	}
+	return true
 }
 
 // readInput reads what -d and -H name: files, or standard input.

@@ -16,11 +16,11 @@ import (
 type Streams struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	// Width gives the columns of the terminal that Stderr is; 0 when it is none.
+	// Width returns the columns of the terminal that Stderr is; nil when it is none.
 	Width func() int
-	// Color says that the terminal may be sent colours.
+	// Color is whether the terminal may be sent colours.
 	Color bool
-	// StdoutIsTerminal says that a body on Stdout would meet the progress.
+	// StdoutIsTerminal is set where a body on Stdout would mix with the progress.
 	StdoutIsTerminal bool
 }
 
@@ -62,7 +62,7 @@ type stats struct {
 	code        Code  // and its code
 }
 
-// Run fetches all targets and gives the exit code: 0, or that of the first URL
+// Run fetches all targets and returns the exit code: 0, or that of the first URL
 // that failed, in the order in which they were given; [Interrupted] when the
 // task was cancelled. It runs in a coroutine, and all that it does runs on
 // that one loop. What went wrong has been written to Stderr.
@@ -120,7 +120,7 @@ func (e *engine) wait(ctx context.Context) Code {
 	if err != nil {
 		e.interrupt(ctx)
 	}
-	_, _ = e.feeding.Await(ctx) // it has told what there was to tell
+	_, _ = e.feeding.Await(ctx) // it has printed its own errors
 	e.flush(ctx)
 	var fatal *Error
 	switch {
@@ -147,7 +147,7 @@ func (e *engine) flush(ctx context.Context) {
 	e.stopIfBroken()
 }
 
-// feed gives the schedule its jobs. It is a task of its own, because it may wait
+// feed hands the schedule its jobs. It is a task of its own, because it may wait
 // for the next URL when the run is over for another reason.
 func (e *engine) feed(ctx context.Context) (struct{}, error) {
 	f := &feed{plan: e.plan, stdin: e.io.Stdin, pool: e.pool}
@@ -159,7 +159,7 @@ func (e *engine) feed(ctx context.Context) (struct{}, error) {
 	return struct{}{}, nil
 }
 
-// feedFailed tells of lists that could not be read.
+// feedFailed prints which lists could not be read.
 func (e *engine) feedFailed(err error) {
 	var failed *Error
 	if errors.As(err, &failed) && e.stats.code == OK {
@@ -212,8 +212,8 @@ func (e *engine) start(j *job) {
 	e.tasks[t] = struct{}{}
 }
 
-// work makes one attempt at a job and tells of it, unless there is to be
-// another one: then it gives the time until that.
+// work makes one attempt at a job and reports it. If there is to be another
+// attempt, it returns the time until that instead.
 func (e *engine) work(ctx context.Context, j *job) (again time.Duration) {
 	if j.retries == 0 {
 		j.began = e.loop.Time()
@@ -238,7 +238,7 @@ func (e *engine) work(ctx context.Context, j *job) (again time.Duration) {
 	return -1
 }
 
-// tryAgain says whether there is to be another attempt, and after how long.
+// tryAgain reports whether there is to be another attempt, and after how long.
 func (e *engine) tryAgain(j *job, r *Result) (time.Duration, bool) {
 	if e.opts.Retry == 0 {
 		return 0, false
@@ -246,7 +246,7 @@ func (e *engine) tryAgain(j *job, r *Result) (time.Duration, bool) {
 	return e.opts.again(r, j.retries, e.loop.Time()-j.began, time.Now())
 }
 
-// report tells of a URL that is done.
+// report counts and prints a URL that is done.
 func (e *engine) report(ctx context.Context, j *job, r *Result) {
 	s := &e.stats
 	s.done++
@@ -255,7 +255,7 @@ func (e *engine) report(ctx context.Context, j *job, r *Result) {
 		if s.code == OK || j.number < s.firstFailed {
 			s.code, s.firstFailed = r.Err.Code, j.number
 		}
-		if r.Err.Code != WriteFailed || e.out.broken == nil { // that is told once, below
+		if r.Err.Code != WriteFailed || e.out.broken == nil { // that is printed once, below
 			e.complain(r.Err)
 		}
 	} else if p := j.place; p != nil && p.wanted != "" {
@@ -349,7 +349,7 @@ func (e *engine) closeDevices() {
 	}
 }
 
-// shown is the URL of a job as it is told to the user: without a password.
+// shown is the URL of a job as it is shown to the user: without a password.
 func (j *job) shown() string {
 	if j.url != nil && j.url.User != nil {
 		return j.url.Redacted()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// complain tells of an error, in one line.
+// complain prints an error, in one line.
 func (e *engine) complain(err error) {
 	if e.opts.Silent && !e.opts.ShowError {
 		return
@@ -24,19 +24,19 @@ func (e *engine) complain(err error) {
 	e.line(mark + " " + text)
 }
 
-// note tells of something that is no error.
+// note prints something that is not an error.
 func (e *engine) note(format string, args ...any) {
 	if !e.opts.Silent {
 		e.line("asyncio: note: " + fmt.Sprintf(format, args...))
 	}
 }
 
-// say tells what happens, for -v.
+// say prints what happens, for -v.
 func (x *transfer) say(format string, args ...any) {
-	e := x.engine
+	e := x.run
 	text := fmt.Sprintf(format, args...)
 	if e.opts.several() || e.opts.Retry > 0 {
-		// Transfers are told apart by their numbers.
+		// Lines of several transfers carry their numbers.
 		mark := fmt.Sprintf("[%d] ", x.job.number)
 		text = mark + strings.ReplaceAll(text, "\n", "\n"+mark)
 	}
@@ -60,7 +60,7 @@ func (e *engine) sayRetry(j *job, r *Result, again time.Duration) {
 	e.note("%s: %s; trying again in %v, %d tries left after that", j.shown(), why, again.Round(time.Millisecond), left)
 }
 
-// summary tells of the whole run, in one line, where no progress was shown.
+// summary prints one line about the whole run.
 func (e *engine) summary(how string) {
 	if e.opts.Silent || e.opts.NoProgress {
 		return
@@ -73,7 +73,7 @@ func (e *engine) summary(how string) {
 	e.line("asyncio: " + text)
 }
 
-// sizeText gives a number of bytes for people.
+// sizeText formats a number of bytes for people.
 func sizeText(n int64) string {
 	if n < 1000 {
 		return fmt.Sprintf("%d B", n)
@@ -90,7 +90,7 @@ func sizeText(n int64) string {
 	return fmt.Sprintf("%.0f %s", f, unit)
 }
 
-// timeText gives a time for people.
+// timeText formats a time for people.
 func timeText(d time.Duration) string {
 	switch {
 	case d < time.Second:

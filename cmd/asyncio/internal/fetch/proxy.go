@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// proxyFunc gives what chooses the proxy of a request: the one that the user
+// proxyFunc returns what chooses the proxy of a request: the one that the user
 // named, or else the environment's http_proxy, https_proxy and all_proxy; and
-// no_proxy says for whom there is none. Unlike net/http, and like curl, hosts
-// on the loopback are no exception.
+// no_proxy lists the hosts without one. Unlike net/http, and like curl, hosts
+// on the loopback are not an exception.
 func proxyFunc(o *Options, getenv func(string) string) (func(*http.Request) (*url.URL, error), error) {
 	either := func(name string) string {
 		if v := getenv(name); v != "" {

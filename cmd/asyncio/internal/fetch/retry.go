@@ -11,9 +11,9 @@ const (
 	maxRetryDelay   = 10 * time.Minute
 )
 
-// transient says whether what happened may be different the next time: a
-// timeout, a host that has no address just now, or one of the statuses with
-// which a server says so.
+// transient reports whether another attempt may end differently: after a
+// timeout, for a host that has no address just now, or after one of the statuses with
+// which a server announces that.
 func transient(r *Result) bool {
 	switch r.Code {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests,
@@ -28,7 +28,7 @@ func transient(r *Result) bool {
 	return false
 }
 
-// again says whether, and after how long, there is to be another attempt after
+// again reports whether, and after how long, there is to be another attempt after
 // so many retries, so long after the first attempt began. now is the wall clock.
 func (o *Options) again(r *Result, retries int, since time.Duration, now time.Time) (time.Duration, bool) {
 	if retries >= o.Retry || r.ExitCode() == Interrupted {

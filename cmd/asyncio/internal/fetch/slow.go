@@ -13,12 +13,12 @@ const speedInterval = time.Second
 
 // watchSpeed begins to look at the speed of the attempt, when there is a limit.
 func (x *transfer) watchSpeed() {
-	if x.opts.SpeedLimit <= 0 {
+	if x.run.opts.SpeedLimit <= 0 {
 		return
 	}
-	x.watched[x] = struct{}{}
-	if x.speedTimer == nil {
-		x.speedTimer = x.loop.CallLater(speedInterval, x.lookAtSpeeds)
+	x.run.watched[x] = struct{}{}
+	if x.run.speedTimer == nil {
+		x.run.speedTimer = x.run.loop.CallLater(speedInterval, x.run.lookAtSpeeds)
 	}
 }
 

@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// traced gives the context of a request, with what notes when each of its
+// traced returns the context of a request, with a trace that notes when each of its
 // steps is done. That costs something, so it is left out when nobody asks.
 func (x *transfer) traced(ctx context.Context) context.Context {
-	if !x.tracing {
+	if !x.run.tracing {
 		return ctx
 	}
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -32,11 +32,11 @@ func (x *transfer) traced(ctx context.Context) context.Context {
 
 // getConn is the begin of connecting.
 func (x *transfer) getConn(hostPort string) {
-	limit := x.opts.ConnectTimeout
+	limit := x.run.opts.ConnectTimeout
 	if limit <= 0 {
 		return
 	}
-	x.connect = x.loop.CallLater(limit, func() {
+	x.connect = x.run.loop.CallLater(limit, func() {
 		x.abort(fail(TimedOut, "connection to %s timed out after %d milliseconds", hostPort, limit.Milliseconds()))
 	})
 }
@@ -50,7 +50,7 @@ func (x *transfer) connecting(_, _ string) {
 // connected is the end of connecting to one address.
 func (x *transfer) connected(_, addr string, err error) {
 	x.result.Times.Connect = x.since()
-	if x.opts.Verbose {
+	if x.run.opts.Verbose {
 		if err != nil {
 			x.say("* connect to %s failed: %v", addr, err)
 		} else {
@@ -61,7 +61,7 @@ func (x *transfer) connected(_, addr string, err error) {
 
 func (x *transfer) secured(state tls.ConnectionState, err error) {
 	x.result.Times.AppConnect = x.since()
-	if x.opts.Verbose && err == nil {
+	if x.run.opts.Verbose && err == nil {
 		x.say("* TLS connection using %s / %s", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite))
 	}
 }
@@ -87,7 +87,7 @@ func (x *transfer) gotConn(info httptrace.GotConnInfo) {
 		x.result.Remote = addrPort(info.Conn.RemoteAddr())
 		x.result.Local = addrPort(info.Conn.LocalAddr())
 	}
-	if x.opts.Verbose && info.Reused {
+	if x.run.opts.Verbose && info.Reused {
 		x.say("* using the connection to %s again", x.result.Remote)
 	}
 }
@@ -107,11 +107,11 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// note takes down what the response says.
+// note copies what the response holds into the result.
 func (x *transfer) note(req *http.Request, resp *http.Response) {
 	r := x.result
 	r.Code, r.Header = resp.StatusCode, resp.Header
-	if !x.tracing {
+	if !x.run.tracing {
 		return
 	}
 	r.HTTPVersion = fmt.Sprintf("%d.%d", resp.ProtoMajor, resp.ProtoMinor)
@@ -165,9 +165,9 @@ func requestSize(req *http.Request) int64 {
 	return int64(n)
 }
 
-// sayRequest tells of a request, for -v.
+// sayRequest prints a request, for -v.
 func (x *transfer) sayRequest(req *http.Request) {
-	if !x.opts.Verbose {
+	if !x.run.opts.Verbose {
 		return
 	}
 	lines := []string{fmt.Sprintf("> %s %s HTTP/1.1", req.Method, req.URL.RequestURI()), "> Host: " + req.Host}
@@ -175,9 +175,9 @@ func (x *transfer) sayRequest(req *http.Request) {
 	x.say("%s", strings.Join(append(lines, ">"), "\n"))
 }
 
-// sayResponse tells of a response's header, for -v.
+// sayResponse prints a response's header, for -v.
 func (x *transfer) sayResponse(resp *http.Response) {
-	if !x.opts.Verbose {
+	if !x.run.opts.Verbose {
 		return
 	}
 	lines := append([]string{"< " + printable(resp.Proto+" "+resp.Status)}, headerLines("< ", resp.Header)...)

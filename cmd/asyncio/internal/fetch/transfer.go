@@ -12,7 +12,7 @@ import (
 // A transfer is one attempt at a job: its requests, redirects included, and
 // the body that comes in the end.
 type transfer struct {
-	*engine
+	run    *engine
 	job    *job
 	result *Result
 	began  time.Duration
@@ -31,9 +31,9 @@ type transfer struct {
 	rawBody error // what receiving the body has failed with
 }
 
-// attempt makes one attempt and gives what became of it.
+// attempt makes one attempt and returns what became of it.
 func (e *engine) attempt(ctx context.Context, j *job, r *Result) (*transfer, error) {
-	x := &transfer{engine: e, job: j, result: r, began: e.loop.Time(), expected: -1}
+	x := &transfer{run: e, job: j, result: r, began: e.loop.Time(), expected: -1}
 	if j.bad != nil {
 		return x, j.bad
 	}
@@ -51,7 +51,7 @@ func (e *engine) attempt(ctx context.Context, j *job, r *Result) (*transfer, err
 
 // limited is exchange within the limits of time.
 func (x *transfer) limited(ctx context.Context) error {
-	o := x.opts
+	o := x.run.opts
 	if o.MaxTime <= 0 && o.ConnectTimeout <= 0 && o.SpeedLimit <= 0 {
 		return x.exchange(ctx)
 	}
@@ -70,26 +70,26 @@ func (x *transfer) limited(ctx context.Context) error {
 	})
 }
 
-// abort ends the attempt for a reason of our own.
+// abort ends the attempt for a reason other than --max-time.
 func (x *transfer) abort(why error) {
 	if x.why == nil {
 		x.why = why
-		_ = x.scope.Reschedule(x.loop.Time()) // it fails when the attempt is over anyway
+		_ = x.scope.Reschedule(x.run.loop.Time()) // it fails when the attempt is over anyway
 	}
 }
 
-// unwatch takes back all that could abort the attempt.
+// unwatch stops all that could abort the attempt.
 func (x *transfer) unwatch() {
 	if x.connect != nil {
 		x.connect.Cancel()
 	}
-	delete(x.watched, x)
+	delete(x.run.watched, x)
 }
 
-// exchange makes requests until there is a response that is no redirect to be
+// exchange makes requests until there is a response that is not a redirect to be
 // followed, and takes its body.
 func (x *transfer) exchange(ctx context.Context) error {
-	o, r := x.opts, x.result
+	o, r := x.run.opts, x.result
 	h := o.firstHop(x.job.url)
 	for {
 		resp, err := x.roundTrip(ctx, h)
@@ -124,16 +124,16 @@ func (x *transfer) exchange(ctx context.Context) error {
 	}
 }
 
-func (x *transfer) since() time.Duration { return x.loop.Time() - x.began }
+func (x *transfer) since() time.Duration { return x.run.loop.Time() - x.began }
 
 // roundTrip makes one request.
 func (x *transfer) roundTrip(ctx context.Context, h hop) (*http.Response, error) {
 	r := x.result
 	r.Effective, r.Method, r.Scheme = h.url.String(), h.method, h.url.Scheme
-	req := x.opts.request(x.traced(ctx), h)
+	req := x.run.opts.request(x.traced(ctx), h)
 	x.sayRequest(req)
 	x.rawBody = nil
-	resp, err := x.transport.RoundTrip(req)
+	resp, err := x.run.transport.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func (x *transfer) roundTrip(ctx context.Context, h hop) (*http.Response, error)
 		return nil, fail(UnsupportedProtocol, "unsupported HTTP version in the response: %s", resp.Proto)
 	}
 	if h.body {
-		r.Uploaded = int64(len(x.opts.Data))
+		r.Uploaded = int64(len(x.run.opts.Data))
 	}
 	x.note(req, resp)
 	x.sayResponse(resp)
@@ -153,9 +153,9 @@ func (x *transfer) roundTrip(ctx context.Context, h hop) (*http.Response, error)
 // connection can be used again.
 const maxSkip = 64 << 10
 
-// skip passes over the body of a redirect.
+// skip reads and drops the body of a redirect.
 func (x *transfer) skip(body io.ReadCloser) error {
-	buf := x.buffers.get()
+	buf := x.run.buffers.get()
 	left := maxSkip
 	for left > 0 {
 		n, err := body.Read(buf)
@@ -170,21 +170,21 @@ func (x *transfer) skip(body io.ReadCloser) error {
 			return err
 		}
 	}
-	x.buffers.put(buf)
+	x.run.buffers.put(buf)
 	_ = body.Close()
 	return nil
 }
 
 // receive takes the body of the last response.
 func (x *transfer) receive(ctx context.Context, resp *http.Response) error {
-	o, r := x.opts, x.result
+	o, r := x.run.opts, x.result
 	defer resp.Body.Close()
 	if o.Fail && resp.StatusCode >= 400 {
-		_ = x.skip(resp.Body) // its error is no news
+		_ = x.skip(resp.Body) // an error does not change the outcome
 		x.rawBody = nil
 		return fail(HTTPStatus, "the requested URL returned error: %d", resp.StatusCode)
 	}
-	if again, yes := x.tryAgain(x.job, r); yes {
+	if again, yes := x.run.tryAgain(x.job, r); yes {
 		x.retry, x.again = true, again
 		return x.skip(resp.Body)
 	}
@@ -205,7 +205,7 @@ func (x *transfer) receive(ctx context.Context, resp *http.Response) error {
 		return fail(FileTooLarge, "maximum file size exceeded: it has %d bytes", resp.ContentLength)
 	}
 	var err error
-	if x.sink, err = x.openSink(ctx, x.job, r); err != nil {
+	if x.sink, err = x.run.openSink(ctx, x.job, r); err != nil {
 		return err
 	}
 	return x.copy(ctx, body)
@@ -218,7 +218,7 @@ const maxBurst = 1 << 20
 
 // copy moves the body into the sink.
 func (x *transfer) copy(ctx context.Context, body io.Reader) error {
-	buf := x.buffers.get()
+	buf := x.run.buffers.get()
 	total, yielded := int64(0), int64(0)
 	for {
 		if total-yielded >= maxBurst {
@@ -228,8 +228,8 @@ func (x *transfer) copy(ctx context.Context, body io.Reader) error {
 			}
 		}
 		n, err := body.Read(buf)
-		if total += int64(n); x.opts.MaxFilesize > 0 && total > x.opts.MaxFilesize {
-			return fail(FileTooLarge, "maximum file size exceeded: more than %d bytes came", x.opts.MaxFilesize)
+		if total += int64(n); x.run.opts.MaxFilesize > 0 && total > x.run.opts.MaxFilesize {
+			return fail(FileTooLarge, "maximum file size exceeded: more than %d bytes came", x.run.opts.MaxFilesize)
 		}
 		if n > 0 {
 			if e := x.sink.write(ctx, buf[:n]); e != nil {
@@ -238,7 +238,7 @@ func (x *transfer) copy(ctx context.Context, body io.Reader) error {
 			}
 		}
 		if err == io.EOF {
-			x.buffers.put(buf)
+			x.run.buffers.put(buf)
 			return nil
 		}
 		if err != nil {
@@ -251,7 +251,7 @@ func (x *transfer) copy(ctx context.Context, body io.Reader) error {
 }
 
 // countedBody counts what comes, and remembers its error: so that one of
-// unpacking can be told from one of receiving.
+// unpacking can be distinguished from one of receiving.
 type countedBody struct {
 	x    *transfer
 	body io.Reader
@@ -261,7 +261,7 @@ func (c *countedBody) Read(p []byte) (int, error) {
 	n, err := c.body.Read(p)
 	c.x.received += int64(n)
 	c.x.result.Downloaded += int64(n)
-	c.x.stats.bytes += int64(n)
+	c.x.run.stats.bytes += int64(n)
 	if err != nil && err != io.EOF {
 		c.x.rawBody = err
 	}

@@ -37,7 +37,7 @@ func newTransport(o *Options) (*asynchttp.Transport, error) {
 	return t, nil
 }
 
-// dial opens a connection, to the addresses that a rule gives the host or else
+// dial opens a connection, to the addresses that a rule has for the host or else
 // to those that its name has.
 func (o *Options) dial(ctx context.Context, network, address string) (*asyncio.Stream, error) {
 	addrs := o.resolved(address)
@@ -56,7 +56,7 @@ type withoutValues struct{ context.Context }
 
 func (withoutValues) Value(any) any { return nil }
 
-// resolved gives the addresses of the rule for a host and port.
+// resolved returns the addresses of the rule for a host and port.
 func (o *Options) resolved(address string) []netip.Addr {
 	if len(o.Resolve) == 0 {
 		return nil
