@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"time"
 
@@ -26,14 +25,14 @@ type Streams struct {
 
 // engine is one run. All of it belongs to the loop's goroutine.
 type engine struct {
-	opts      *Options
-	io        Streams
-	loop      *asyncio.Loop
-	transport http.RoundTripper
-	pool      *asyncio.ThreadPoolExecutor
-	plan      *schedule
-	feeding   *asyncio.Task[struct{}]
-	tasks     map[*asyncio.Task[struct{}]]struct{}
+	opts    *Options
+	io      Streams
+	loop    *asyncio.Loop
+	client  *Client
+	pool    *asyncio.ThreadPoolExecutor
+	plan    *schedule
+	feeding *asyncio.Task[struct{}]
+	tasks   map[*asyncio.Task[struct{}]]struct{}
 
 	places   *places
 	opening  asyncio.Lock // of a device
@@ -41,11 +40,6 @@ type engine struct {
 	out      *outlet
 	writeOut writeOut
 	spools   spools
-	buffers  buffers
-
-	tracing    bool // somebody wants to know more than the body
-	watched    map[*transfer]struct{}
-	speedTimer *asyncio.TimerHandle
 
 	progress *progress
 	stats    stats
@@ -71,7 +65,7 @@ func Run(ctx context.Context, o *Options, s Streams) Code {
 	if err != nil {
 		return BadUsage // not in a coroutine: a mistake in the program
 	}
-	transport, err := newTransport(o)
+	client, err := NewClient(loop, o)
 	if err != nil {
 		var e *Error
 		if !errors.As(err, &e) {
@@ -80,18 +74,17 @@ func Run(ctx context.Context, o *Options, s Streams) Code {
 		fmt.Fprintf(s.Stderr, "asyncio: %s\n", e.Error())
 		return e.Code
 	}
-	defer transport.Close()
-	return run(ctx, loop, o, s, transport)
+	defer client.Close()
+	return run(ctx, client, s)
 }
 
-func run(ctx context.Context, loop *asyncio.Loop, o *Options, s Streams, transport http.RoundTripper) Code {
+func run(ctx context.Context, client *Client, s Streams) Code {
+	loop, o := client.loop, client.opts
 	e := &engine{
-		opts: o, io: s, loop: loop, transport: transport,
-		pool:    asyncio.NewThreadPoolExecutor(maxBlocked),
-		tasks:   make(map[*asyncio.Task[struct{}]]struct{}),
-		places:  newPlaces(o),
-		watched: make(map[*transfer]struct{}),
-		tracing: o.NDJSON || o.WriteOut != "" || o.Verbose || o.ConnectTimeout > 0,
+		opts: o, io: s, loop: loop, client: client,
+		pool:   asyncio.NewThreadPoolExecutor(maxBlocked),
+		tasks:  make(map[*asyncio.Task[struct{}]]struct{}),
+		places: newPlaces(o),
 	}
 	e.stats.begun = loop.Time()
 	e.plan = newSchedule(loop, o, e.start)
@@ -219,7 +212,11 @@ func (e *engine) work(ctx context.Context, j *job) (again time.Duration) {
 		j.began = e.loop.Time()
 	}
 	r := &Result{Number: j.number, URL: j.raw, Retries: j.retries}
-	x, err := e.attempt(ctx, j, r)
+	x := e.client.transfer(j.url, j.shown(), r, &jobReceiver{run: e, job: j})
+	err := j.bad
+	if err == nil {
+		err = x.do(ctx)
+	}
 	r.Err = x.explain(err)
 	retry, again := x.retry, x.again
 	if !retry {
@@ -290,38 +287,6 @@ func (e *engine) stopIfBroken() {
 	e.fatal = e.out.broken
 	e.complain(e.fatal)
 	e.cancelAll()
-}
-
-// openSink opens what takes the body of a job.
-func (e *engine) openSink(ctx context.Context, j *job, r *Result) (sink, error) {
-	switch j.out.Kind {
-	case ToNowhere:
-		return nowhere{}, nil
-	case ToStdout:
-		// With another attempt to come, what was written could not be taken
-		// back.
-		if !e.opts.several() && e.opts.Retry == 0 {
-			return streamSink{e.out}, nil
-		}
-		return &spoolSink{all: &e.spools, open: func(context.Context) (*outlet, error) { return e.out, nil }}, nil
-	}
-	if j.place == nil {
-		p, err := e.places.find(j.out, j.url)
-		if err != nil {
-			return nil, err
-		}
-		j.place = p
-	}
-	r.Filename = j.place.path
-	switch {
-	case j.place.null:
-		return nowhere{}, nil
-	case j.place.root == nil && e.opts.several():
-		return &spoolSink{all: &e.spools, open: func(ctx context.Context) (*outlet, error) { return e.device(ctx, j.place) }}, nil
-	case j.place.root == nil:
-		return newDeviceSink(ctx, e.loop, e.pool, j.place.path)
-	}
-	return newFileSink(j.place)
 }
 
 // device opens a device to which several bodies go, once.

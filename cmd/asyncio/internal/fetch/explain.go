@@ -33,7 +33,7 @@ func (x *transfer) explain(err error) *Error {
 	default:
 		own = requestError(err)
 	}
-	own.URL = x.job.shown()
+	own.URL = x.shown
 	return own
 }
 

@@ -15,7 +15,7 @@ func RunWith(ctx context.Context, o *Options, s Streams, t http.RoundTripper) Co
 	if err != nil {
 		return BadUsage
 	}
-	return run(ctx, loop, o, s, t)
+	return run(ctx, newClient(loop, o, t), s)
 }
 
 // Lines returns the URLs of a list that comes in these blocks.

@@ -3,7 +3,6 @@ package fetch
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -29,18 +28,6 @@ func (e *engine) note(format string, args ...any) {
 	if !e.opts.Silent {
 		e.line("asyncio: note: " + fmt.Sprintf(format, args...))
 	}
-}
-
-// say prints what happens, for -v.
-func (x *transfer) say(format string, args ...any) {
-	e := x.run
-	text := fmt.Sprintf(format, args...)
-	if e.opts.several() || e.opts.Retry > 0 {
-		// Lines of several transfers carry their numbers.
-		mark := fmt.Sprintf("[%d] ", x.job.number)
-		text = mark + strings.ReplaceAll(text, "\n", "\n"+mark)
-	}
-	e.line(text)
 }
 
 // line writes a line to standard error, in the place of the progress.

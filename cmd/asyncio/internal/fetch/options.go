@@ -37,8 +37,12 @@ type Options struct {
 	UserAgent *string // nil: our own
 	User      *url.Userinfo
 
-	Proxy      *string // nil: from the environment; empty: none
-	Resolve    []ResolveRule
+	Proxy   *string // nil: from the environment; empty: none
+	Resolve []ResolveRule
+	// CheckAddr returns an error for an address that must not be connected to;
+	// nil: any may be. It is called on any goroutine. It does not see what a
+	// proxy connects to, and is not asked about proxies.
+	CheckAddr  func(netip.Addr) error
 	TLS        *tls.Config // nil: the system's certificates
 	Compressed bool
 
@@ -47,6 +51,9 @@ type Options struct {
 	SpeedLimit     int64         // bytes a second; 0: none
 	SpeedTime      time.Duration // 0: 30 seconds
 	MaxFilesize    int64         // decoded bytes of a body; 0: no bound
+	Trace          bool          // results have all their fields, also where nothing prints them
+
+	proxies []string // host and port of each
 
 	Retry          int
 	RetryDelay     time.Duration // 0: one second, doubled each time
