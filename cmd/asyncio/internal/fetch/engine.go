@@ -256,7 +256,7 @@ func (e *engine) report(ctx context.Context, j *job, r *Result) {
 			e.complain(r.Err)
 		}
 	} else if p := j.place; p != nil && p.wanted != "" {
-		e.note("%s: saved as %s: another URL has the name %s", j.shown(), printable(p.path), printable(p.wanted))
+		e.note("%s: saved as %s: another URL has the name %s", j.shown(), Printable(p.path), Printable(p.wanted))
 	}
 	if !e.opts.NDJSON && e.writeOut == nil {
 		e.stopIfBroken()

@@ -32,6 +32,7 @@ const (
 	FileTooLarge        Code = 63
 	BadCAFile           Code = 77
 	ProxyFailed         Code = 97
+	Forbidden           Code = 129 // not curl's own: robots.txt forbids a crawler the URL
 	Interrupted         Code = 130 // not curl's own: what a shell returns for ^C
 )
 
@@ -47,7 +48,7 @@ func (e *Error) Error() string {
 	if e.URL == "" {
 		return fmt.Sprintf("(%d) %s", e.Code, e.reason())
 	}
-	return fmt.Sprintf("(%d) %s: %s", e.Code, printable(e.URL), e.reason())
+	return fmt.Sprintf("(%d) %s: %s", e.Code, Printable(e.URL), e.reason())
 }
 
 // maxReason is how long the text of an error may be. It may hold what a server
@@ -59,7 +60,7 @@ func (e *Error) reason() string {
 	if len(text) > maxReason {
 		text = strings.ToValidUTF8(text[:maxReason], "") + " ..."
 	}
-	return printable(strings.ReplaceAll(text, "\n", "; ")) // as of several errors joined
+	return Printable(strings.ReplaceAll(text, "\n", "; ")) // as of several errors joined
 }
 
 // Unwrap returns the reason.
@@ -70,9 +71,9 @@ func fail(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Err: fmt.Errorf(format, args...)}
 }
 
-// printable returns s on one line, without what could steer a terminal: it may
+// Printable returns s on one line, without what could steer a terminal: it may
 // hold what a server sent.
-func printable(s string) string {
+func Printable(s string) string {
 	clean := true
 	for _, r := range s {
 		if !isPlain(r) {

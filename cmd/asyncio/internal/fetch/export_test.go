@@ -75,6 +75,4 @@ var (
 	RemoteName = remoteName
 	ParseURL   = parseURL
 	Decoded    = decoded
-	SizeText   = sizeText
-	TimeText   = timeText
 )

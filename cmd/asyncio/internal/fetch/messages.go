@@ -11,7 +11,7 @@ func (e *engine) complain(err error) {
 	if e.opts.Silent && !e.opts.ShowError {
 		return
 	}
-	text := printable(err.Error())
+	text := Printable(err.Error())
 	var own *Error
 	if errors.As(err, &own) {
 		text = own.Error()
@@ -53,15 +53,15 @@ func (e *engine) summary(how string) {
 		return
 	}
 	s := &e.stats
-	text := fmt.Sprintf("%d fetched, %d failed, %s in %s", s.done-s.failed, s.failed, sizeText(s.bytes), timeText(e.loop.Time()-s.begun))
+	text := fmt.Sprintf("%d fetched, %d failed, %s in %s", s.done-s.failed, s.failed, SizeText(s.bytes), TimeText(e.loop.Time()-s.begun))
 	if how != "" {
 		text = how + ": " + text
 	}
 	e.line("asyncio: " + text)
 }
 
-// sizeText formats a number of bytes for people.
-func sizeText(n int64) string {
+// SizeText formats a number of bytes for people.
+func SizeText(n int64) string {
 	if n < 1000 {
 		return fmt.Sprintf("%d B", n)
 	}
@@ -77,8 +77,8 @@ func sizeText(n int64) string {
 	return fmt.Sprintf("%.0f %s", f, unit)
 }
 
-// timeText formats a time for people.
-func timeText(d time.Duration) string {
+// TimeText formats a time for people.
+func TimeText(d time.Duration) string {
 	switch {
 	case d < time.Second:
 		return fmt.Sprintf("%d ms", d.Milliseconds())

@@ -53,6 +53,8 @@ type Options struct {
 	MaxFilesize    int64         // decoded bytes of a body; 0: no bound
 	Trace          bool          // results have all their fields, also where nothing prints them
 
+	MaxIdle int // idle connections that are kept; 0: two for each transfer
+
 	proxies []string // host and port of each
 
 	Retry          int

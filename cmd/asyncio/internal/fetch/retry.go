@@ -44,15 +44,15 @@ func (o *Options) again(r *Result, retries int, since time.Duration, now time.Ti
 			delay = min(delay, firstRetryDelay<<retries)
 		}
 	}
-	delay = max(delay, retryAfter(r.Header, now))
+	delay = max(delay, RetryAfter(r.Header, now))
 	if o.RetryMaxTime > 0 && since+delay > o.RetryMaxTime {
 		return 0, false
 	}
 	return delay, true
 }
 
-// retryAfter is how long the server asks to wait.
-func retryAfter(h http.Header, now time.Time) time.Duration {
+// RetryAfter is how long the server asks to wait; 0 when it does not.
+func RetryAfter(h http.Header, now time.Time) time.Duration {
 	v := h.Get("Retry-After")
 	if v == "" {
 		return 0

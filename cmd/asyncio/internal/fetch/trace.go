@@ -180,7 +180,7 @@ func (x *transfer) sayResponse(resp *http.Response) {
 	if !x.client.opts.Verbose {
 		return
 	}
-	lines := append([]string{"< " + printable(resp.Proto+" "+resp.Status)}, headerLines("< ", resp.Header)...)
+	lines := append([]string{"< " + Printable(resp.Proto+" "+resp.Status)}, headerLines("< ", resp.Header)...)
 	x.to.say("%s", strings.Join(append(lines, "<"), "\n"))
 }
 
@@ -194,7 +194,7 @@ func headerLines(mark string, h http.Header) []string {
 	for _, name := range names {
 		for _, v := range h[name] {
 			if v != "" || name != "User-Agent" {
-				lines = append(lines, mark+printable(name+": "+v))
+				lines = append(lines, mark+Printable(name+": "+v))
 			}
 		}
 	}

@@ -23,12 +23,16 @@ func newTransport(o *Options) (*asynchttp.Transport, error) {
 		return nil, err
 	}
 	parallel, _ := o.parallel()
+	idle := 2 * parallel
+	if o.MaxIdle > 0 {
+		idle = min(o.MaxIdle, max(idle, openFiles()/2))
+	}
 	t := &asynchttp.Transport{
 		Proxy:               proxy,
 		TLSClientConfig:     o.TLS,
 		DisableCompression:  true,             // what is asked for and unpacked is decided here
 		TLSHandshakeTimeout: handshakeTimeout, // --connect-timeout may be shorter, and has a timer of its own
-		MaxIdleConns:        2 * parallel,
+		MaxIdleConns:        idle,
 		ReadBufferSize:      8 << 10,
 	}
 	if len(o.Resolve) > 0 || o.CheckAddr != nil {

@@ -122,5 +122,5 @@ func (w writeOut) format(r *Result) (out, errs []byte) {
 
 // unknownVariable is what is said of one.
 func unknownVariable(name string) string {
-	return fmt.Sprintf("unknown --write-out variable: %q", printable(name))
+	return fmt.Sprintf("unknown --write-out variable: %q", Printable(name))
 }

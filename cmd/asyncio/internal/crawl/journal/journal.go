@@ -26,8 +26,11 @@ var ErrInUse = errors.New("another process uses it")
 // ErrExists is returned by [Create] where there is a journal.
 var ErrExists = errors.New("there is a journal")
 
+// FileName is the name of the file in its directory.
+const FileName = "journal"
+
 const (
-	fileName = "journal"
+	fileName = FileName
 	lockName = "lock"
 	magic    = "asyncio journal 1\n"
 
@@ -68,6 +71,16 @@ func Create(dir string) (*Journal, error) {
 		return nil, err
 	}
 	return j, nil
+}
+
+// InUse reports whether a process has the journal of a directory open.
+func InUse(dir string) bool {
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return errors.Is(tryLock(f), ErrInUse)
 }
 
 // begin makes a file with nothing in it. It is whole when it gets its name.
@@ -272,4 +285,15 @@ func (j *Journal) Close() error {
 func (j *Journal) release() {
 	_ = j.lock.Close() // which unlocks it
 	_ = j.root.Close()
+}
+
+// Records reads all that is committed once more.
+func (j *Journal) Records(read func(record []byte) error) error {
+	f, err := j.root.Open(fileName)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = Scan(io.LimitReader(f, j.size), read)
+	return err
 }

@@ -16,7 +16,7 @@ var ErrForeign = errors.New("the file is no journal, or one of another version")
 // last whole one ends: 0 where not even the first line of the file is whole. The
 // slice is read's only until it returns.
 func Scan(r io.Reader, read func(record []byte) error) (good int64, err error) {
-	in := bufio.NewReaderSize(r, 64<<10)
+	in := bufio.NewReaderSize(r, 16<<10)
 	head := make([]byte, len(magic))
 	if n, err := io.ReadFull(in, head); string(head[:n]) != magic[:n] {
 		return 0, ErrForeign
