@@ -229,7 +229,6 @@ func (l *ledger) follow(p *page) {
 		}
 		if !fresh[link.URL] {
 			fresh[link.URL] = true
-			p.links++
 			l.take(p, j)
 		}
 	}
@@ -237,11 +236,15 @@ func (l *ledger) follow(p *page) {
 
 // take adds a URL that a page leads to, if it is new and belongs to the crawl.
 func (l *ledger) take(p *page, j frontier.Job) {
-	if l.known.state(j.URL.String()) != frontier.Unknown || !l.scope.admits(j.URL, j.Kind, int(j.Depth)) {
+	if l.known.state(j.URL.String()) != frontier.Unknown {
+		p.links++
 		return
 	}
-	p.fresh++
-	p.added = append(p.added, j)
+	if l.scope.admits(j.URL, j.Kind, int(j.Depth)) {
+		p.links++
+		p.fresh++
+		p.added = append(p.added, j)
+	}
 }
 
 // redirect takes the URL that another leads to. It is as far from the root as
@@ -275,7 +278,6 @@ func (l *ledger) readSitemap(p *page) {
 			return
 		}
 		fresh[u] = true
-		p.links++
 		j.URL = u
 		l.take(p, j)
 	}

@@ -33,7 +33,7 @@ type page struct {
 
 	// What the ledger made of it.
 	name         string // of its file
-	links, fresh int    // references to pages and requisites, and those that are new
+	links, fresh int    // URLs of the crawl that it refers to, and those that are new
 	added        []frontier.Job
 	err          error // of saving
 }
