@@ -3,7 +3,6 @@ package crawl_test
 import (
 	"bytes"
 	"context"
-	"flag"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,9 +19,6 @@ import (
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/urls"
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/fetch"
 )
-
-// full makes the sites large.
-var full = flag.Bool("crawl.full", false, "crawl 20,000 pages on 200 hosts, not some hundreds")
 
 // asProgram is set for a copy of the test program that is to be the program.
 const asProgram = "ASYNCIO_TEST_AS_PROGRAM"
@@ -154,7 +150,7 @@ func TestAllAndOnlyTheReachablePagesAreSaved(t *testing.T) {
 	for name, opts := range map[string][]asyncio.Option{"own driver": nil, "portable driver": {asyncio.WithPortableDriver()}} {
 		t.Run(name, func(t *testing.T) {
 			pages, hosts := 400, 20
-			if *full {
+			if *crawl.Full {
 				pages, hosts = 20_000, 200
 			}
 			s := newSite(t, pages, hosts, true)

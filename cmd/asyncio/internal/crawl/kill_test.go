@@ -39,7 +39,7 @@ const inFlight = crawl.DefaultParallel + 128
 // resumes it each time.
 func TestAKilledCrawlLosesNothing(t *testing.T) {
 	pages, hosts, kills, step := 600, 20, 6, 60
-	if *full {
+	if *crawl.Full {
 		pages, hosts, kills, step = 20_000, 200, 30, 500
 	}
 	s := newSite(t, pages, hosts, false)
@@ -92,7 +92,7 @@ func TestAResumedCrawlWithACutJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	cuts := 12
-	if *full {
+	if *crawl.Full {
 		cuts = 1000
 	}
 	rnd := rand.New(rand.NewPCG(5, 6))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/frontier"
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/journal"
+	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/urls"
 )
 
 // known is all URLs of the crawl, in memory and, with a journal, on the disk.
@@ -20,6 +21,9 @@ type known struct {
 
 	roots  []string // whose hosts belong to the crawl
 	counts Counts
+
+	replayed *replay // the first reading of a journal, until the crawl goes on
+	text     []byte
 }
 
 // Counts is how many URLs are in which state, and what they hold.
@@ -56,20 +60,20 @@ func newKnown(dir string, sync bool) (*known, error) {
 }
 
 // resumeKnown reads the journal of a crawl. It hands each URL of it to found,
-// with what became of it: nil where it is still to be fetched.
-func resumeKnown(dir string, sync bool, found func(j frontier.Job, d *done)) (*known, error) {
-	k := &known{sync: sync}
-	states := replay{targets: map[uint64]string{}}
-	j, cut, err := journal.Open(dir, states.read)
+// with its state and, for a redirect, where it leads; those that are done only if
+// all is set.
+func resumeKnown(dir string, sync, all bool, found func(j frontier.Job, state frontier.State, target string)) (*known, error) {
+	k := &known{sync: sync, replayed: &replay{targets: map[uint64]string{}}}
+	j, cut, err := journal.Open(dir, k.replayed.read)
 	if err != nil {
 		return nil, err
 	}
-	k.journal, k.cut, k.salt = j, cut.Bytes, states.salt
-	if err := k.load(&states, found); err != nil {
+	k.journal, k.cut, k.salt = j, cut.Bytes, k.replayed.salt
+	if err := k.load(j.Records, all, found); err != nil {
 		_ = j.Close()
 		return nil, err
 	}
-	if !states.salted { // it was cut off before there was a crawl
+	if !k.replayed.salted { // it was cut off before there was a crawl
 		_, _ = rand.Read(k.salt[:])
 		k.journal.Append(append([]byte{recordSalt}, k.salt[:]...))
 		return k, k.commit()
@@ -77,8 +81,19 @@ func resumeKnown(dir string, sync bool, found func(j frontier.Job, d *done)) (*k
 	return k, nil
 }
 
+// goOn ends the resumption: it makes the journal smaller where that is worth it.
+func (k *known) goOn(compact bool) error {
+	var err error
+	if compact {
+		err = k.compactIfWorth()
+	}
+	k.replayed = nil
+	return err
+}
+
 // replay is what is done, by ID: the first of two readings of a journal.
 type replay struct {
+	urls   int // about how many there are
 	salt   frontier.Salt
 	salted bool
 	states []frontier.State
@@ -94,6 +109,8 @@ const maxIDs = 1 << 31
 func (p *replay) read(record []byte) error {
 	r := recordReader{b: record}
 	switch r.byte() {
+	case recordKnown:
+		p.urls += len(r.b) / 8
 	case recordSalt:
 		if len(r.b) != len(p.salt) {
 			return errRecord
@@ -102,6 +119,7 @@ func (p *replay) read(record []byte) error {
 		copy(p.salt[:], r.b)
 	case recordDone:
 		d := r.done()
+		p.urls += int(min(r.number(), uint64(len(r.b)))) // that were added
 		if r.err == nil && d.id < maxIDs {
 			for uint64(len(p.states)) <= d.id {
 				p.states = append(p.states, frontier.Unknown)
@@ -124,25 +142,28 @@ func (p *replay) state(id uint64) frontier.State {
 }
 
 // load is the second reading.
-func (k *known) load(states *replay, found func(frontier.Job, *done)) error {
-	take := func(j frontier.Job, text string) {
-		state := states.state(j.ID)
+func (k *known) load(records func(read func([]byte) error) error, all bool, found func(frontier.Job, frontier.State, string)) error {
+	p := k.replayed
+	k.seen.Reserve(p.urls)
+	take := func(j frontier.Job, text []byte) {
+		state := p.state(j.ID)
 		k.seen.Set(k.salt.Key(text), state)
 		if state == frontier.Pending {
 			k.counts.Pending++
-			found(j, nil)
-		} else {
-			found(j, &done{id: j.ID, state: state, target: states.targets[j.ID]})
+		} else if !all {
+			return
 		}
+		j.URL = urls.Split(string(text))
+		found(j, state, p.targets[j.ID])
 	}
-	err := k.journal.Records(func(record []byte) error {
-		r := recordReader{b: record}
+	err := records(func(record []byte) error {
+		r := recordReader{b: record, text: k.text}
 		switch r.byte() {
 		case recordDone:
 			r.done()
 			fallthrough
 		case recordAdded:
-			r.jobs(func(j frontier.Job, text string) {
+			r.jobs(func(j frontier.Job, text []byte) {
 				j.ID = k.next
 				k.next++
 				take(j, text)
@@ -153,11 +174,7 @@ func (k *known) load(states *replay, found func(frontier.Job, *done)) error {
 			k.next = r.number()
 			k.counts.Bytes += int64(r.number())
 		case recordPending:
-			last := ""
-			for len(r.b) > 0 && r.err == nil {
-				id := r.number()
-				last = r.job(last, id, take)
-			}
+			r.pending(take)
 		case recordKnown:
 			for len(r.b) >= 8 {
 				v := binary.LittleEndian.Uint64(r.b)
@@ -167,25 +184,26 @@ func (k *known) load(states *replay, found func(frontier.Job, *done)) error {
 				r.b = r.b[8:]
 			}
 		}
+		k.text = r.text
 		return r.err
 	})
-	c := states.counts
-	k.counts.Saved += c.Saved
-	k.counts.Redirected += c.Redirected
-	k.counts.Ended += c.Ended
-	k.counts.Bytes += c.Bytes
+	k.text = nil
+	k.counts.Saved += p.counts.Saved
+	k.counts.Redirected += p.counts.Redirected
+	k.counts.Ended += p.counts.Ended
+	k.counts.Bytes += p.counts.Bytes
 	return err
 }
 
 // state returns what is known of a URL.
-func (k *known) state(url string) frontier.State { return k.seen.Get(k.salt.Key(url)) }
+func (k *known) state(url string) frontier.State { return k.seen.Get(k.salt.Key([]byte(url))) }
 
 // add takes URLs that are new, and gives them their IDs.
 func (k *known) add(jobs []frontier.Job) {
 	for i := range jobs {
 		jobs[i].ID = k.next
 		k.next++
-		k.seen.Set(k.salt.Key(jobs[i].URL.String()), frontier.Pending)
+		k.seen.Set(k.salt.Key([]byte(jobs[i].URL.String())), frontier.Pending)
 	}
 	k.counts.Pending += len(jobs)
 }
@@ -208,7 +226,7 @@ func (k *known) begin(jobs []frontier.Job) {
 
 // finish takes note of a URL that is done, whose added URLs have their IDs.
 func (k *known) finish(url string, d *done) {
-	k.seen.Set(k.salt.Key(url), d.state)
+	k.seen.Set(k.salt.Key([]byte(url)), d.state)
 	k.counts.Pending--
 	k.counts.add(d.state, d.size)
 	if k.journal != nil {
@@ -270,12 +288,16 @@ func (k *known) compact() error {
 
 // copyPending copies the URLs that are not done from the journal to another.
 func (k *known) copyPending(to *journal.Journal) error {
+	if k.counts.Pending == 0 {
+		return nil
+	}
 	record, last, n, next := []byte{recordPending}, "", 0, uint64(0)
-	take := func(j frontier.Job, text string) {
-		if k.state(text) != frontier.Pending {
+	take := func(j frontier.Job, text []byte) {
+		if k.replayed.state(j.ID) != frontier.Pending {
 			return
 		}
 		record = binary.AppendUvarint(record, j.ID)
+		j.URL = urls.Split(string(text))
 		record, last = appendJob(record, &j, last)
 		n++
 	}
@@ -286,7 +308,7 @@ func (k *known) copyPending(to *journal.Journal) error {
 			r.done()
 			fallthrough
 		case recordAdded:
-			r.jobs(func(j frontier.Job, text string) {
+			r.jobs(func(j frontier.Job, text []byte) {
 				j.ID = next
 				next++
 				take(j, text)
@@ -294,10 +316,7 @@ func (k *known) copyPending(to *journal.Journal) error {
 		case recordNext:
 			next = r.number()
 		case recordPending:
-			before := ""
-			for len(r.b) > 0 && r.err == nil {
-				before = r.job(before, r.number(), take)
-			}
+			r.pending(take)
 		}
 		if n >= perRecord {
 			to.Append(record)

@@ -10,9 +10,14 @@ import (
 )
 
 // A Fetcher makes single fetches: one request, one response, no redirect
-// followed. [fetch.Client] is one. Its error is that of a cancellation, or says
-// that the fetch was not made and is to be made by somebody else; what went
-// wrong with the fetch itself is in the response.
+// followed. [fetch.Client] is one. Its error is that of a cancellation, or means
+// that it is not known whether the fetch was made: then it is made again. What
+// went wrong with the fetch itself is in the response.
+//
+// Get is called in a coroutine of the crawl's loop, for each request that may be
+// under way at a time, and the host's place is taken until it returns. One that
+// sends requests to other machines must therefore not return before a request of
+// a machine that has died can no longer be under way.
 type Fetcher interface {
 	Get(ctx context.Context, q *fetch.Request) (*fetch.Response, error)
 }

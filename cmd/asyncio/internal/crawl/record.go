@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/frontier"
-	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/urls"
 )
 
 // The records of the journal. Each begins with its type. Numbers are varints,
@@ -86,8 +85,9 @@ func (d *done) append(b []byte) []byte {
 
 // recordReader reads the parts of a record. After an error all are zero.
 type recordReader struct {
-	b   []byte
-	err error
+	b    []byte
+	err  error
+	text []byte // of the last URL
 }
 
 func (r *recordReader) fail() {
@@ -133,35 +133,41 @@ func (r *recordReader) texts() (list []string) {
 	return list
 }
 
-// jobs hands each URL of a list to take, but for its ID.
-func (r *recordReader) jobs(take func(j frontier.Job, text string)) {
-	last := ""
+// jobs hands each URL of a list to take: a job without its ID and URL, and the
+// URL's text, which is take's only until it returns.
+func (r *recordReader) jobs(take func(j frontier.Job, text []byte)) {
+	r.text = r.text[:0]
 	for n := r.number(); n > 0 && r.err == nil; n-- {
-		last = r.job(last, 0, take)
+		r.job(0, take)
 	}
 }
 
-func (r *recordReader) job(last string, id uint64, take func(j frontier.Job, text string)) string {
+// pending hands each URL of a record of that type to take.
+func (r *recordReader) pending(take func(j frontier.Job, text []byte)) {
+	r.text = r.text[:0]
+	for len(r.b) > 0 && r.err == nil {
+		r.job(r.number(), take)
+	}
+}
+
+func (r *recordReader) job(id uint64, take func(j frontier.Job, text []byte)) {
 	j := frontier.Job{ID: id, Kind: frontier.Kind(r.byte()), Depth: uint16(r.number()), Redirects: r.byte()}
 	same := r.number()
 	rest := r.bytes()
-	if same > uint64(len(last)) {
+	if same > uint64(len(r.text)) {
 		r.fail()
 	}
-	if r.err != nil {
-		return ""
+	if r.err == nil {
+		r.text = append(r.text[:same], rest...)
+		take(j, r.text)
 	}
-	text := last[:same] + string(rest)
-	j.URL = urls.Split(text)
-	take(j, text)
-	return text
 }
 
 // countRecord returns how many URLs a record makes known that are to be fetched,
 // and counts those that were done before a journal was compacted.
 func countRecord(record []byte, c *Counts) (n int, err error) {
 	r := recordReader{b: record}
-	count := func(frontier.Job, string) { n++ }
+	count := func(frontier.Job, []byte) { n++ }
 	switch r.byte() {
 	case recordDone:
 		r.done()
@@ -169,10 +175,7 @@ func countRecord(record []byte, c *Counts) (n int, err error) {
 	case recordAdded:
 		r.jobs(count)
 	case recordPending:
-		last := ""
-		for len(r.b) > 0 && r.err == nil {
-			last = r.job(last, r.number(), count)
-		}
+		r.pending(count)
 	case recordKnown:
 		for ; len(r.b) >= 8; r.b = r.b[8:] {
 			c.add(frontier.State(r.b[0]&7), 0)

@@ -132,12 +132,15 @@ func (c *crawler) openLedger() (err error) {
 // resume reads what is known of a crawl, and puts what is left into the
 // frontier.
 func (c *crawler) resume(l *ledger) error {
-	k, err := resumeKnown(c.opts.State, c.opts.Sync, func(j frontier.Job, d *done) {
+	// What is done must be known by name to count by hosts again, and
+	// to convert links; a compacted journal does not have it.
+	all := c.opts.MaxPagesHost > 0 || l.conv != nil
+	k, err := resumeKnown(c.opts.State, c.opts.Sync, all, func(j frontier.Job, state frontier.State, target string) {
 		l.scope.count(j.URL)
-		if d == nil {
+		if state == frontier.Pending {
 			c.front.Push(j, c.now())
 		} else if l.conv != nil {
-			l.conv.note(j.URL.String(), d)
+			l.conv.note(j.URL.String(), &done{state: state, target: target})
 		}
 	})
 	if err != nil {
@@ -150,10 +153,7 @@ func (c *crawler) resume(l *ledger) error {
 	if k.cut > 0 {
 		c.note("%s: %d bytes at the end of the journal were not whole", c.opts.State, k.cut)
 	}
-	if c.opts.MaxPagesHost == 0 && !c.opts.Convert { // which need what a compacted one does not have
-		return k.compactIfWorth()
-	}
-	return nil
+	return k.goOn(!all)
 }
 
 // end commits what there is, converts and reports.

@@ -34,7 +34,7 @@ type Key uint64
 type Salt [16]byte
 
 // Key returns the key of a URL's text.
-func (s *Salt) Key(url string) Key {
+func (s *Salt) Key(url []byte) Key {
 	var buf [256]byte
 	sum := sha256.Sum256(append(append(buf[:0], s[:]...), url...))
 	return Key(binary.LittleEndian.Uint64(sum[:])&^(1<<stateBits-1) | 1<<stateBits) // never 0
@@ -80,9 +80,22 @@ func (s *Seen) find(k Key) uint64 {
 	}
 }
 
-func (s *Seen) grow() {
+// Reserve makes room for so many URLs in all.
+func (s *Seen) Reserve(n int) {
+	size := max(64, len(s.slots))
+	for 3*size < 4*(n+1) {
+		size *= 2
+	}
+	if size > len(s.slots) {
+		s.resize(size)
+	}
+}
+
+func (s *Seen) grow() { s.resize(max(64, 2*len(s.slots))) }
+
+func (s *Seen) resize(size int) {
 	old := s.slots
-	s.slots = make([]uint64, max(64, 2*len(old)))
+	s.slots = make([]uint64, size)
 	for _, v := range old {
 		if v != 0 {
 			s.slots[s.find(Key(v&^(1<<stateBits-1)))] = v

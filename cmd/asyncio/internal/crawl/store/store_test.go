@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -153,5 +154,21 @@ func TestALinkIsNotFollowedOut(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(outside, "*")); len(left) != 0 {
 		t.Errorf("%q is outside", left)
+	}
+}
+
+func BenchmarkSave(b *testing.B) {
+	s, err := store.Open(b.TempDir(), false)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	body := []byte(strings.Repeat("x", 2000))
+	n := 0
+	for b.Loop() {
+		n++
+		if err := s.Save(fmt.Sprintf("host+http+8080/dir/page-%d.html", n), body); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -1,0 +1,250 @@
+package crawl
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/frontier"
+	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/journal"
+	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/urls"
+)
+
+// Full makes tests large.
+var Full = flag.Bool("crawl.full", false, "crawl 20,000 pages on 200 hosts, not some hundreds")
+
+// event is what a journal has been told, in order.
+type event struct {
+	added []string       // URLs
+	done  string         // the URL that is done; empty for roots
+	state frontier.State // and what became of it
+}
+
+func jobs(list ...string) (out []frontier.Job) {
+	for i, text := range list {
+		out = append(out, frontier.Job{URL: urls.Split(text), Depth: uint16(i % 5), Kind: frontier.Kind(i % 3), Redirects: uint8(i % 7)})
+	}
+	return out
+}
+
+// history makes a journal of a crawl of some thousand URLs, and returns what it
+// was told.
+func history(t testing.TB, dir string, pages int) (events []event) {
+	t.Helper()
+	k, err := newKnown(dir, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := func(n int) string { return fmt.Sprintf("http://host%d.example.com/dir/page-%d.html", n%7, n) }
+	k.addRoots(url(0))
+	k.begin(jobs(url(0)))
+	events = append(events, event{added: []string{url(0)}})
+	if err := k.commit(); err != nil {
+		t.Fatal(err)
+	}
+	rnd := rand.New(rand.NewPCG(7, 8))
+	next := 1
+	for n := 0; n < pages; n++ {
+		var list []string
+		for range rnd.IntN(5) {
+			list = append(list, url(next))
+			next++
+		}
+		if n == next-1 && len(list) == 0 {
+			list = append(list, url(next))
+			next++
+		}
+		d := done{id: uint64(n), state: frontier.State(2 + rnd.IntN(6)), status: 200, size: int64(n), ctype: "image/png", target: url(0)}
+		d.added = jobs(list...)
+		k.add(d.added)
+		k.finish(url(n), &d)
+		events = append(events, event{list, url(n), d.state})
+		if rnd.IntN(3) == 0 {
+			if err := k.commit(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := k.commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.close(); err != nil {
+		t.Fatal(err)
+	}
+	return events
+}
+
+// check compares what is known with the first events, as many as the journal
+// has: nothing of them is lost, and nothing is there twice.
+func check(t testing.TB, at int, k *known, found map[string]frontier.State, events []event) {
+	t.Helper()
+	want := map[string]frontier.State{}
+	for _, e := range events {
+		if len(want) > 0 && k.state(e.done) == frontier.Pending {
+			break
+		}
+		if len(want) == 0 && k.seen.Len() == 0 {
+			break // not even the roots are whole
+		}
+		if e.done != "" {
+			want[e.done] = e.state
+		}
+		for _, u := range e.added {
+			want[u] = frontier.Pending
+		}
+	}
+	if len(found) != len(want) || k.seen.Len() != len(want) || int(k.next) != len(want) {
+		t.Fatalf("cut at %d: %d URLs were found and %d are known, of %d; the next ID is %d", at, len(found), k.seen.Len(), len(want), k.next)
+	}
+	for u, state := range want {
+		if found[u] != state || k.state(u) != state {
+			t.Fatalf("cut at %d: %s is %d and %d, want %d", at, u, found[u], k.state(u), state)
+		}
+	}
+}
+
+// TestACutJournalKnowsWhatIsBeforeTheCut cuts the journal of a crawl at each byte
+// of its last 64 KiB, and at a thousand places. Not in full, it is shorter than
+// that.
+func TestACutJournalKnowsWhatIsBeforeTheCut(t *testing.T) {
+	dir := t.TempDir()
+	pages := 300
+	if *Full {
+		pages = 1200
+	}
+	events := history(t, dir, pages)
+	file, err := os.ReadFile(filepath.Join(dir, journal.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := -1 // where the last whole record ended: what comes of a cut depends on that only
+	try := func(at int) {
+		states := &replay{targets: map[uint64]string{}}
+		good, err := journal.Scan(bytes.NewReader(file[:at]), states.read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if int(good) == last {
+			return
+		}
+		last = int(good)
+		k := &known{salt: states.salt, replayed: states}
+		found := map[string]frontier.State{}
+		records := func(read func([]byte) error) error {
+			_, err := journal.Scan(bytes.NewReader(file[:good]), read)
+			return err
+		}
+		err = k.load(records, true, func(j frontier.Job, state frontier.State, _ string) {
+			if _, twice := found[j.URL.String()]; twice {
+				t.Fatalf("cut at %d: %s came twice", at, j.URL)
+			}
+			found[j.URL.String()] = state
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(t, at, k, found, events)
+	}
+	for at := max(0, len(file)-64<<10); at <= len(file); at++ {
+		try(at)
+	}
+	rnd := rand.New(rand.NewPCG(9, 10))
+	for range 1000 {
+		try(rnd.IntN(len(file) + 1))
+	}
+	t.Logf("%d bytes, %d events", len(file), len(events))
+}
+
+func TestACompactedJournalKnowsTheSame(t *testing.T) {
+	dir := t.TempDir()
+	events := history(t, dir, 3000)
+	resume := func() (*known, map[string]frontier.State, map[uint64]string) {
+		found, ids := map[string]frontier.State{}, map[uint64]string{}
+		k, err := resumeKnown(dir, false, false, func(j frontier.Job, state frontier.State, _ string) {
+			found[j.URL.String()] = state
+			ids[j.ID] = j.URL.String()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k, found, ids
+	}
+	k, pending, ids := resume()
+	before := k.journal.Size()
+	for range 2 { // a compacted one can be compacted, too
+		if err := k.compact(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := k.goOn(false); err != nil {
+		t.Fatal(err)
+	}
+	counts, next := k.counts, k.next
+	if err := k.close(); err != nil {
+		t.Fatal(err)
+	}
+	k, again, idsAgain := resume()
+	if k.counts != counts || k.next != next || len(again) != len(pending) || len(again) == 0 || k.journal.Size() > before/2 || len(k.roots) != 1 {
+		t.Errorf("%+v, %d, %d pending; it was %+v, %d, %d; %d bytes of %d", k.counts, k.next, len(again), counts, next, len(pending), k.journal.Size(), before)
+	}
+	for id, u := range ids {
+		if idsAgain[id] != u {
+			t.Fatalf("%d is %q, was %q", id, idsAgain[id], u)
+		}
+	}
+	for _, e := range events {
+		if e.done != "" && k.state(e.done) != e.state {
+			t.Fatalf("%s is %d, was %d", e.done, k.state(e.done), e.state)
+		}
+	}
+	// It goes on: the rest is done, and two new ones come.
+	for id, u := range ids {
+		d := done{id: id, state: frontier.Ended}
+		if u == idsAgain[next-1] {
+			d.added = jobs("http://new/1", "http://new/2")
+			k.add(d.added)
+		}
+		k.finish(u, &d)
+	}
+	if err := k.commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.close(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := ReadStatus(dir)
+	k, last, _ := resume()
+	if err != nil || s.Pending != 2 || s.Counts != k.counts || len(last) != 2 || k.next != next+2 {
+		t.Errorf("%+v, %v; %+v, %d", s, err, k.counts, k.next)
+	}
+	if err := k.close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// FuzzRecords reads records of any bytes, as a journal of another version may
+// have them.
+func FuzzRecords(f *testing.F) {
+	d := done{id: 7, state: frontier.Redirected, target: "http://h/", added: jobs("http://h/a", "http://h/b")}
+	f.Add(d.append(nil))
+	f.Add(appendJobs([]byte{recordAdded}, jobs("https://h/")))
+	f.Add(appendTexts([]byte{recordRoots}, []string{"http://h/"}))
+	f.Fuzz(func(t *testing.T, record []byte) {
+		states := replay{targets: map[uint64]string{}}
+		if len(record) > 1 && record[0] == recordDone && len(record) > 4 {
+			record[3] &= 0x0f // IDs of some thousands will do
+		}
+		if states.read(record) != nil {
+			return
+		}
+		k, n := &known{replayed: &states}, 0
+		err := k.load(func(read func([]byte) error) error { return read(record) }, true, func(frontier.Job, frontier.State, string) { n++ })
+		if counted, e := countRecord(record, &Counts{}); (e == nil) == (err == nil) && err == nil && counted != n {
+			t.Errorf("%d URLs were counted, %d found", counted, n)
+		}
+	})
+}
