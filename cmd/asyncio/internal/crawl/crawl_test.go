@@ -124,7 +124,7 @@ func checkSite(t *testing.T, s *site, dir string, perHost, again int) {
 		default:
 			more += count - 1
 		}
-		if s.fails(n) && s.tries[n] > crawl.DefaultTries+again {
+		if s.fails(n) && s.tries[n] > crawl.DefaultTries*(1+again) {
 			t.Errorf("page %d always fails, and was asked for %d times", n, s.tries[n])
 		}
 	}
@@ -140,7 +140,7 @@ func checkSite(t *testing.T, s *site, dir string, perHost, again int) {
 		t.Errorf("what is forbidden was asked for: %v", s.other)
 	}
 	hosts := s.hosts
-	if s.other["trap"] > 3*hosts+again || s.other["chain"] > 12*hosts+again || s.other["loop"] > 2*hosts+again || s.other["calendar"] > 1000*hosts+again {
+	if s.other["trap"] > 3*hosts*(1+again) || s.other["chain"] > 12*hosts*(1+again) || s.other["loop"] > 2*hosts*(1+again) || s.other["calendar"] > 1000*hosts*(1+again) {
 		t.Errorf("a trap was not seen: %v", s.other)
 	}
 	t.Logf("%d pages, %d fetched again, besides %v", len(have), more, s.other)

@@ -35,7 +35,7 @@ type web struct {
 
 func newWeb(t testing.TB, pages map[string]string) *web {
 	w := &web{}
-	w.Server = httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+	w.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		host, _, _ := net.SplitHostPort(r.Host)
 		key := host + r.URL.RequestURI()
 		w.mu.Lock()
@@ -60,8 +60,9 @@ func newWeb(t testing.TB, pages map[string]string) *web {
 			io.WriteString(out, text)
 		}
 	}))
-	t.Cleanup(w.Close)
 	_, w.port, _ = net.SplitHostPort(w.Listener.Addr().String())
+	w.Start()
+	t.Cleanup(w.Close)
 	return w
 }
 
@@ -231,8 +232,8 @@ func TestAddressesThatAreNotPublicAreRefused(t *testing.T) {
 	w := newWeb(t, small)
 	for what, root := range map[string]string{"an address": "http://127.0.0.1:" + w.port + "/", "a name": "http://a.test:" + w.port + "/", "version 6": "http://[::1]:" + w.port + "/"} {
 		got, names := w.crawl(t, func(o *crawl.Options) { o.AllowPrivate, o.Roots = false, []string{root} })
-		if len(names) > 0 || len(w.seen) > 0 || !strings.Contains(got.errs, "loopback address; --allow-private permits it") {
-			t.Errorf("%s: %q, %q, %+v", what, names, w.seen, got)
+		if len(names) > 0 || len(w.asked()) > 0 || !strings.Contains(got.errs, "loopback address; --allow-private permits it") {
+			t.Errorf("%s: %q, %q, %+v", what, names, w.asked(), got)
 		}
 	}
 }

@@ -66,10 +66,10 @@ func TestAKilledCrawlLosesNothing(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	checkSite(t, s, dir, 2+kills*2, kills*inFlight) // what a killed one has asked for may still be under way
-	got := s.served
+	got := s.count()
 	c, out = program(t, args...)
-	if err := c.Wait(); err != nil || s.served != got {
-		t.Errorf("a crawl that is over fetched %d pages: %v, %s", s.served-got, err, out)
+	if err := c.Wait(); err != nil || s.count() != got {
+		t.Errorf("a crawl that is over fetched %d pages: %v, %s", s.count()-got, err, out)
 	}
 }
 
@@ -85,7 +85,7 @@ func TestAResumedCrawlWithACutJournal(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	checkSite(t, s, dir, o.ParallelHost, 0)
-	served := s.served
+	served := s.count()
 	name := filepath.Join(state, "journal")
 	whole, err := os.ReadFile(name)
 	if err != nil {
@@ -113,8 +113,8 @@ func TestAResumedCrawlWithACutJournal(t *testing.T) {
 		if got := run(t, t.Context(), o); got.code != 0 || !strings.Contains(got.out, " 0 left to do") {
 			t.Fatalf("cut at %d: %+v", at, got)
 		}
-		if s.served != served {
-			t.Fatalf("cut at %d: %d pages were fetched again", at, s.served-served)
+		if s.count() != served {
+			t.Fatalf("cut at %d: %d pages were fetched again", at, s.count()-served)
 		}
 	}
 	checkSite(t, s, dir, o.ParallelHost, cuts)

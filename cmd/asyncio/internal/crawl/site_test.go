@@ -48,10 +48,11 @@ func newSite(t testing.TB, pages, hosts int, hostile bool) *site {
 		pages: pages, hosts: hosts, hostile: hostile, whole: map[int]int{}, tries: map[int]int{},
 		other: map[string]int{}, active: map[string]int{}, most: map[string]int{}, agents: map[string]int{},
 	}
-	s.server = httptest.NewServer(s)
+	s.server = httptest.NewUnstartedServer(s)
 	s.server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	t.Cleanup(s.server.Close)
 	_, s.port, _ = net.SplitHostPort(s.server.Listener.Addr().String())
+	s.server.Start()
+	t.Cleanup(s.server.Close)
 	return s
 }
 
@@ -191,6 +192,13 @@ func (s *site) servePage(w http.ResponseWriter, n int, leave func()) {
 // hold takes its time, as a slow server does.
 func hold(d time.Duration) { <-time.After(d) }
 
+// count returns how many pages were served.
+func (s *site) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.served
+}
+
 // after returns a channel that is closed when so many more pages were served.
 func (s *site) after(n int) <-chan struct{} {
 	s.mu.Lock()
@@ -233,7 +241,11 @@ func (s *site) serveOther(w http.ResponseWriter, r *http.Request, parts []string
 		if month == 1 {
 			year++
 		}
-		html(`<a href="/calendar/%04d/%02d">next month</a>`, year, month)
+		if s.hostile || year < 2002 { // it never ends
+			html(`<a href="/calendar/%04d/%02d">next month</a>`, year, month)
+			return
+		}
+		html("the last month")
 	case "quiet":
 		html(`<meta name="robots" content="nofollow"><a href="/nofollow/meta">n</a>`)
 	case "hostile":

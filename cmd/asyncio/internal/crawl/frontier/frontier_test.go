@@ -220,7 +220,7 @@ func TestRulesAreAskedForAgainAndThenGivenUp(t *testing.T) {
 func TestKeysAndStates(t *testing.T) {
 	var s frontier.Seen
 	salt := frontier.Salt{1}
-	const n = 100_000
+	const n = 20_000
 	for i := range n {
 		k := salt.Key(fmt.Append(nil, "http://h/", i))
 		if s.Get(k) != frontier.Unknown {
@@ -248,7 +248,7 @@ func TestKeysAndStates(t *testing.T) {
 
 // TestURLsTakeLittleMemory counts what the queues and the set take of each.
 func TestURLsTakeLittleMemory(t *testing.T) {
-	const n = 200_000
+	const n = 50_000
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
