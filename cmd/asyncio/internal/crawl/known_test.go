@@ -7,7 +7,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/frontier"
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/journal"
@@ -16,6 +18,43 @@ import (
 
 // Full makes tests large.
 var Full = flag.Bool("crawl.full", false, "crawl 20,000 pages on 200 hosts, not some hundreds")
+
+// Measure is how many URLs the frontier and the journal are measured with.
+var Measure = flag.Int("crawl.measure", 0, "measure what so many URLs cost the frontier and the journal, without fetching")
+
+// TestMeasureResuming prints how long it takes to read the journal of a crawl
+// whose URLs are done, and of one of which two thirds are not.
+func TestMeasureResuming(t *testing.T) {
+	if *Measure == 0 {
+		t.Skip("-crawl.measure is not given")
+	}
+	for what, pages := range map[string]int{"all done": *Measure, "a third done": *Measure / 3} {
+		dir := t.TempDir()
+		history(t, dir, pages)
+		info, err := os.Stat(filepath.Join(dir, journal.FileName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		runtime.GC()
+		front, begun := frontier.New(frontier.Options{Parallel: 1, ParallelHost: 1}), time.Now()
+		k, err := resumeKnown(dir, false, false, func(j frontier.Job, _ frontier.State, _ string) { front.Push(j, 0) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := time.Since(begun)
+		if err := k.goOn(true); err != nil {
+			t.Fatal(err)
+		}
+		took := time.Since(begun)
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		t.Logf("%s: %d URLs, %.1f bytes each, read in %v, compacted in %v; %d wait; heap %d MB", what, k.seen.Len(), float64(info.Size())/float64(k.seen.Len()), read, took-read, front.Queued(), m.HeapAlloc>>20)
+		if err := k.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
 
 // event is what a journal has been told, in order.
 type event struct {

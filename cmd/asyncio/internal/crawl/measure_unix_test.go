@@ -4,7 +4,6 @@ package crawl_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -24,9 +23,6 @@ import (
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/fetch"
 )
 
-// measure is how many URLs the frontier is measured with.
-var measure = flag.Int("crawl.measure", 0, "measure what so many URLs cost the frontier and the journal, without fetching")
-
 func cpu() time.Duration {
 	var r unix.Rusage
 	_ = unix.Getrusage(unix.RUSAGE_SELF, &r)
@@ -36,10 +32,10 @@ func cpu() time.Duration {
 // TestMeasureTheFrontier prints what a URL costs with and without a journal, and
 // how long it takes to go on with a crawl of that size.
 func TestMeasureTheFrontier(t *testing.T) {
-	if *measure == 0 {
+	if *crawl.Measure == 0 {
 		t.Skip("-crawl.measure is not given")
 	}
-	g := &generator{pages: *measure, hosts: 1000}
+	g := &generator{pages: *crawl.Measure, hosts: 1000}
 	once := func(what string, o *crawl.Options) {
 		o.Roots, o.Domains, o.Parallel, o.ParallelHost, o.Tries, o.NoRobots, o.Silent = []string{g.url(0)}, []string{"example.com"}, 64, 2, 1, true, true
 		g.fetched = 0
@@ -67,25 +63,25 @@ func TestMeasureTheFrontier(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("the journal has %.1f bytes a URL", float64(info.Size())/float64(*measure))
+	t.Logf("the journal has %.1f bytes a URL", float64(info.Size())/float64(*crawl.Measure))
 	once("resumed, all done", &crawl.Options{State: state, Resume: true})
 	if info, err = os.Stat(filepath.Join(state, "journal")); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("compacted, it has %.1f bytes a URL", float64(info.Size())/float64(*measure))
+	t.Logf("compacted, it has %.1f bytes a URL", float64(info.Size())/float64(*crawl.Measure))
 }
 
 // TestMeasureBesideWget2 prints what a page costs the program and wget2, as a
 // process each, in one sitting.
 func TestMeasureBesideWget2(t *testing.T) {
-	if *measure == 0 {
+	if *crawl.Measure == 0 {
 		t.Skip("-crawl.measure is not given")
 	}
 	wget2, err := exec.LookPath("wget2")
 	if err != nil {
 		t.Skip("wget2 is not here: ", err)
 	}
-	n := min(*measure, 5000)
+	n := min(*crawl.Measure, 5000)
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		k, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/p"), ".html"))
 		if err != nil || k >= n {
