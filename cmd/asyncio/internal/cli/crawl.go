@@ -158,14 +158,19 @@ func (f *crawlFlags) check() error {
 		return errors.New("no URL specified")
 	case o.Resume && o.State == "":
 		return errors.New("--resume needs --state")
-	case o.Parallel < 1 || o.ParallelHost < 1 || o.ParallelAddress < 0:
-		return errors.New("--parallel-max, --parallel-max-host or --parallel-max-address is out of its range")
-	case o.MaxRedirs < 0 || o.MaxRedirs > 255 || o.Tries < 1 || o.Tries > 255:
-		return errors.New("--max-redirs or --tries is out of its range: it is at most 255")
-	case o.MaxPages < 0 || o.MaxPagesHost < 0:
-		return errors.New("--max-pages or --max-pages-host is negative")
 	case o.Convert && o.Directory == "":
 		return errors.New("--convert-links needs --directory-prefix")
+	}
+	for _, n := range []struct {
+		name            string
+		value, min, max int
+	}{
+		{"parallel-max", o.Parallel, 1, 1 << 20}, {"parallel-max-host", o.ParallelHost, 1, 1 << 20}, {"parallel-max-address", o.ParallelAddress, 0, 1 << 20},
+		{"max-redirs", o.MaxRedirs, 0, 255}, {"tries", o.Tries, 1, 255}, {"max-pages", o.MaxPages, 0, 1 << 30}, {"max-pages-host", o.MaxPagesHost, 0, 1 << 30},
+	} {
+		if n.value < n.min || n.value > n.max {
+			return fmt.Errorf("--%s %d is out of its range: it is from %d to %d", n.name, n.value, n.min, n.max)
+		}
 	}
 	if f.level == "inf" {
 		f.level = "0"

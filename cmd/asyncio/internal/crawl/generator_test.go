@@ -18,7 +18,6 @@ import (
 type generator struct {
 	pages, hosts int
 	fetched      int
-	body         []byte
 }
 
 func (g *generator) url(n int) string {

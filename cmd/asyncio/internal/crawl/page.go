@@ -40,5 +40,4 @@ type page struct {
 	name         string // of its file
 	links, fresh int    // URLs of the crawl that it refers to, and those that are new
 	added        []frontier.Job
-	err          error // of saving
 }

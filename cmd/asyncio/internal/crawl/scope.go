@@ -61,7 +61,6 @@ func (s *scope) admits(u urls.URL, kind frontier.Kind, depth int) bool {
 // why returns the reason why a URL is not taken.
 func (s *scope) why(u urls.URL, kind frontier.Kind, depth int) string {
 	o := s.opts
-	text := u.String()
 	switch {
 	case !s.inDomain(u.Hostname()):
 		return "host"
@@ -69,8 +68,7 @@ func (s *scope) why(u urls.URL, kind frontier.Kind, depth int) string {
 		return "level"
 	case kind == frontier.Page && o.NoParent && !s.belowRoot(u):
 		return "parent"
-	case kind != frontier.Sitemap && o.AcceptRegexp != nil && !o.AcceptRegexp.MatchString(text),
-		kind != frontier.Sitemap && o.RejectRegexp != nil && o.RejectRegexp.MatchString(text):
+	case kind != frontier.Sitemap && !s.matches(u):
 		return "regex"
 	case kind != frontier.Sitemap && !s.wanted(u) && !mayBePage(u):
 		return "name"
@@ -97,6 +95,16 @@ func (s *scope) count(u urls.URL) bool {
 	}
 	s.perHost[u.Host]++
 	return true
+}
+
+// matches reports whether the regular expressions admit a URL.
+func (s *scope) matches(u urls.URL) bool {
+	accept, reject := s.opts.AcceptRegexp, s.opts.RejectRegexp
+	if accept == nil && reject == nil {
+		return true
+	}
+	text := u.String()
+	return (accept == nil || accept.MatchString(text)) && (reject == nil || !reject.MatchString(text))
 }
 
 func (s *scope) inDomain(host string) bool {

@@ -70,29 +70,20 @@ const upperHex = "0123456789ABCDEF"
 // Stars and dollars that are not special are encoded.
 // query is whether s begins inside a query.
 func normal(s string, query bool) string {
-	plain := true
-	for _, c := range []byte(s) {
-		if c >= 0x80 || c == '%' || c == '*' || c == '$' {
-			plain = false
-			break
-		}
-	}
-	if plain {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r >= 0x80 || r == '%' || mustEncode(byte(r)) }) {
 		return s
 	}
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
-		c := s[i]
-		encoded := false
-		if c == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]) {
-			c, encoded = unhex(s[i+1])<<4|unhex(s[i+2]), true
+		c, encoded := decode(s[i:])
+		if encoded {
 			i += 2
 		}
 		query = query || c == '?' && !encoded
 		switch {
 		case encoded && (unreserved(c) || query && reserved(c)):
 			b.WriteByte(c)
-		case encoded || c >= 0x80 || c == '*' || c == '$':
+		case encoded || mustEncode(c):
 			b.WriteByte('%')
 			b.WriteByte(upperHex[c>>4])
 			b.WriteByte(upperHex[c&15])
@@ -101,6 +92,17 @@ func normal(s string, query bool) string {
 		}
 	}
 	return b.String()
+}
+
+// mustEncode reports whether a byte is never left as it is.
+func mustEncode(c byte) bool { return c >= 0x80 || c == '*' || c == '$' }
+
+// decode returns the first byte of s, and whether it is encoded there.
+func decode(s string) (c byte, encoded bool) {
+	if s[0] == '%' && len(s) > 2 && isHex(s[1]) && isHex(s[2]) {
+		return unhex(s[1])<<4 | unhex(s[2]), true
+	}
+	return s[0], false
 }
 
 func isHex(c byte) bool {

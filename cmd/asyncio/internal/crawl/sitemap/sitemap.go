@@ -97,25 +97,34 @@ func (f *File) readXML(r io.Reader) error {
 			in, text = t.Name.Local, text[:0]
 			inIndex = inIndex || in == "sitemapindex"
 			if in == "link" && t.Name.Space == "" {
-				for _, a := range t.Attr {
-					if a.Name.Local == "href" { // Atom
-						text = append(text, a.Value...)
-					}
-				}
+				text = append(text, href(t)...)
 			}
 		case xml.CharData:
-			if (in == "loc" || in == "link") && len(text) < maxLoc {
+			if isURL(in) && len(text) < maxLoc {
 				text = append(text, t...)
 			}
 		case xml.EndElement:
-			if (in == "loc" || in == "link") && t.Name.Local == in && t.Name.Space == "" {
-				if err := f.add(strings.TrimSpace(string(text)), inIndex); err != nil {
-					return err
-				}
+			if isURL(in) && t.Name.Local == in && t.Name.Space == "" {
+				err = f.add(strings.TrimSpace(string(text)), inIndex)
 			}
-			in = ""
+			if in = ""; err != nil {
+				return err
+			}
 		}
 	}
+}
+
+// isURL reports whether the text of an element is a URL.
+func isURL(element string) bool { return element == "loc" || element == "link" }
+
+// href is where a link element of Atom leads.
+func href(t xml.StartElement) string {
+	for _, a := range t.Attr {
+		if a.Name.Local == "href" {
+			return a.Value
+		}
+	}
+	return ""
 }
 
 func (f *File) add(u string, toMap bool) error {

@@ -125,8 +125,7 @@ func part(s string) string {
 	upper := false
 	for i, c := range []byte(s) {
 		upper = upper || 'A' <= c && c <= 'Z'
-		if strings.IndexByte(`:*?"<>|\/`, c) >= 0 || c <= ' ' || c >= 0x7f ||
-			c == '.' && (i == len(s)-1 || i == 0 && strings.Trim(s, ".") == "") {
+		if !portable(c) || c == '.' && (i == len(s)-1 || i == 0 && strings.Trim(s, ".") == "") {
 			b = append(b, '%', digits[c>>4], digits[c&15])
 			continue
 		}
@@ -146,6 +145,11 @@ func part(s string) string {
 		b = append(b, ext...)
 	}
 	return string(b)
+}
+
+// portable reports whether each system takes a byte in a name.
+func portable(c byte) bool {
+	return c > ' ' && c < 0x7f && strings.IndexByte(`:*?"<>|\/`, c) < 0
 }
 
 // foldsCase is whether names that differ in the case of their letters may be the

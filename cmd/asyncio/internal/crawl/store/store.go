@@ -46,7 +46,7 @@ func Open(dir string, sync bool) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{dir: dir, root: root, sync: sync, known: map[string]struct{}{}, dirty: map[string]struct{}{}}
-	if err := root.RemoveAll(parts); err == nil {
+	if err = root.RemoveAll(parts); err == nil {
 		err = root.Mkdir(parts, 0o777)
 	}
 	if err != nil {

@@ -84,16 +84,24 @@ func hasDate(s string) bool {
 			return true
 		}
 	}
-	for i := 0; i+5 < len(s); i++ {
-		// 2031/05, 2031-5
-		if isDigit(s[i]) && isDigit(s[i+1]) && isDigit(s[i+2]) && isDigit(s[i+3]) &&
-			(i == 0 || !isDigit(s[i-1])) && (s[i] == '1' || s[i] == '2') &&
-			(s[i+4] == '/' || s[i+4] == '-') && isDigit(s[i+5]) &&
-			(i+7 >= len(s) || !isDigit(s[i+6]) || !isDigit(s[i+7])) {
+	for i := range len(s) {
+		if (i == 0 || !isDigit(s[i-1])) && beginsWithMonth(s[i:]) {
 			return true
 		}
 	}
 	return false
+}
+
+// beginsWithMonth reports whether s begins as 2031/05 or 2031-5 does.
+func beginsWithMonth(s string) bool {
+	if len(s) < 6 || s[0] != '1' && s[0] != '2' || s[4] != '/' && s[4] != '-' {
+		return false
+	}
+	digits := 0
+	for digits < 3 && 5+digits < len(s) && isDigit(s[5+digits]) {
+		digits++
+	}
+	return isDigit(s[1]) && isDigit(s[2]) && isDigit(s[3]) && (digits == 1 || digits == 2)
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

@@ -213,30 +213,14 @@ func normalHost(authority string, secure bool) (string, error) {
 	return name, nil
 }
 
+// normalName returns the name or the address of a host in its one form.
 func normalName(name string) (string, error) {
-	if inside, ok := strings.CutPrefix(name, "["); ok {
-		a, err := netip.ParseAddr(strings.TrimSuffix(inside, "]"))
-		if err != nil || !a.Is6() || a.Zone() != "" || !strings.HasSuffix(name, "]") {
-			return "", ErrHost
-		}
-		return "[" + a.String() + "]", nil
+	if strings.HasPrefix(name, "[") {
+		return normalAddress6(name)
 	}
-	name = bare(name)
-	if name == "" || len(name) > 253 {
-		return "", ErrHost
-	}
-	if strings.ContainsFunc(name, func(r rune) bool { return r >= 0x80 || r == '%' }) || strings.Contains(name, "xn--") {
-		decoded, err := url.PathUnescape(name)
-		if err != nil || !utf8.ValidString(decoded) {
-			return "", ErrHost
-		}
-		ascii, err := host.ToASCII(decoded)
-		if err != nil {
-			return "", ErrHost
-		}
-		if name, err = host.ToASCII(bare(ascii)); err != nil || name != bare(ascii) {
-			return "", ErrHost // its form has another form
-		}
+	name, err := ascii(bare(name))
+	if err != nil {
+		return "", err
 	}
 	for _, c := range []byte(name) {
 		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"#%/<>?@[\\]^`{|}:", c) >= 0 {
@@ -247,16 +231,45 @@ func normalName(name string) (string, error) {
 	if last == "" || len(name) > 253 || strings.Contains(name, "..") || name[0] == '.' {
 		return "", ErrHost
 	}
-	if isNumber(last) {
-		// A name cannot end in a number. Forms of addresses that only C's
-		// library knows, such as 127.1, are no hosts of the web.
-		a, err := netip.ParseAddr(name)
-		if err != nil {
-			return "", ErrHost
-		}
-		name = a.String()
+	if !isNumber(last) {
+		return name, nil
 	}
-	return name, nil
+	// A name cannot end in a number. Forms of addresses that only C's library
+	// knows, such as 127.1, are no hosts of the web.
+	a, err := netip.ParseAddr(name)
+	if err != nil {
+		return "", ErrHost
+	}
+	return a.String(), nil
+}
+
+func normalAddress6(name string) (string, error) {
+	inside, ok := strings.CutSuffix(name[1:], "]")
+	a, err := netip.ParseAddr(inside)
+	if !ok || err != nil || !a.Is6() || a.Zone() != "" {
+		return "", ErrHost
+	}
+	return "[" + a.String() + "]", nil
+}
+
+// ascii returns a name as IDNA writes it.
+func ascii(name string) (string, error) {
+	if !strings.ContainsFunc(name, func(r rune) bool { return r >= 0x80 || r == '%' }) && !strings.Contains(name, "xn--") {
+		return name, nil
+	}
+	decoded, err := url.PathUnescape(name)
+	if err != nil || !utf8.ValidString(decoded) {
+		return "", ErrHost
+	}
+	out, err := host.ToASCII(decoded)
+	if err != nil {
+		return "", ErrHost
+	}
+	out = bare(out)
+	if again, err := host.ToASCII(out); err != nil || again != out {
+		return "", ErrHost // its form has another form
+	}
+	return out, nil
 }
 
 // bare returns a name in lower case and without the dot of the root.
