@@ -236,6 +236,13 @@ func TestAddressesThatAreNotPublicAreRefused(t *testing.T) {
 			t.Errorf("%s: %q, %q, %+v", what, names, w.asked(), got)
 		}
 	}
+	// Behind a proxy it is the proxy that connects.
+	got, names := w.crawl(t, func(o *crawl.Options) {
+		o.AllowPrivate, o.Roots, o.Fetch.Proxy = false, []string{"http://169.254.169.254/latest"}, &w.URL
+	})
+	if len(names) > 0 || len(w.seen) > 0 || !strings.Contains(got.errs, "link-local address; --allow-private permits it") {
+		t.Errorf("by a proxy: %q, %q, %+v", names, w.seen, got)
+	}
 }
 
 // TestARebindingNameIsRefused has a name that resolves to an address that is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/frontier"
@@ -37,7 +38,26 @@ func Run(ctx context.Context, o *Options, s fetch.Streams) fetch.Code {
 		return complain(s, err)
 	}
 	defer client.Close()
-	return RunWith(ctx, o, s, client)
+	if o.AllowPrivate {
+		return RunWith(ctx, o, s, client)
+	}
+	return RunWith(ctx, o, s, publicOnly{client})
+}
+
+// publicOnly is a fetcher that refuses URLs with addresses that are not public.
+// The client looks at what it connects to; with a proxy that is the proxy, and
+// the URL goes on.
+type publicOnly struct{ fetcher Fetcher }
+
+func (p publicOnly) Get(ctx context.Context, q *fetch.Request) (*fetch.Response, error) {
+	if a, err := netip.ParseAddr(q.URL.Hostname()); err == nil {
+		if err := safety.CheckAddr(a); err != nil {
+			r := &fetch.Response{Result: fetch.Result{URL: q.URL.String()}}
+			r.Err = &fetch.Error{Code: fetch.CannotConnect, URL: r.URL, Err: err}
+			return r, nil
+		}
+	}
+	return p.fetcher.Get(ctx, q)
 }
 
 // maxIdle is how many idle connections are kept: hosts take turns, so that one
