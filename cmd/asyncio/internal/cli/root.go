@@ -63,7 +63,11 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		}
 		fmt.Fprintf(errs, "asyncio: %s\n", known.Error())
 		if known.Code == fetch.BadUsage {
-			fmt.Fprintln(errs, "asyncio: try 'asyncio help fetch'")
+			command := "fetch"
+			if len(args) > 0 && args[0] == "crawl" {
+				command = args[0]
+			}
+			fmt.Fprintf(errs, "asyncio: try 'asyncio help %s'\n", command)
 		}
 		return int(known.Code)
 	}
