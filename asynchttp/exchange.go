@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"strings"
 	"time"
 
 	"github.com/asyncio-go/asyncio"
@@ -181,6 +182,9 @@ func (x *exchange) wrote(err error) {
 // readResponse reads headers until that of the response has come.
 func (x *exchange) readResponse(ctx context.Context) (*http.Response, error) {
 	for informational := 0; ; informational++ {
+		if err := x.notHTTP(); err != nil {
+			return nil, err
+		}
 		resp, err := http.ReadResponse(x.c.br, x.out.req)
 		if err != nil {
 			return nil, x.responseError(err)
@@ -221,6 +225,17 @@ func (x *exchange) heed(ctx context.Context, resp *http.Response) error {
 		return nil
 	}
 	return trace.Got1xxResponse(resp.StatusCode, textproto.MIMEHeader(resp.Header))
+}
+
+// notHTTP returns an error for a response that begins as no HTTP/1 response
+// does, such as one of HTTP/0.9. It need not have a line, and may never end one.
+func (x *exchange) notHTTP() error {
+	const begin = "HTTP/"
+	head, _ := x.c.br.Peek(len(begin)) // the error comes again
+	if len(head) == 0 || strings.HasPrefix(begin, string(head)) {
+		return nil
+	}
+	return &MalformedResponseError{fmt.Errorf("malformed HTTP response %q ...", head)}
 }
 
 // responseError returns what an error in reading a header means to the user.
