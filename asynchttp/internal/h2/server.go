@@ -1,0 +1,144 @@
+package h2
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"github.com/asyncio-go/asyncio"
+)
+
+// What a field of [Server] that is zero means.
+const (
+	defaultMaxStreams   = 250
+	defaultMaxFields    = 5000
+	serverStreamWindow  = 256 << 10
+	serverConnWindow    = 1 << 20 // several times a stream's: an upload that nobody reads must not hold up the others
+	defaultHeaderTime   = 10 * time.Second
+	defaultShutdownPing = time.Second
+)
+
+// A Server serves HTTP/2 on connections that are given to it. The zero value
+// with a Handler is ready for use; the fields must not be changed after the
+// first connection. It belongs to the loop of that one.
+type Server struct {
+	// Handler serves the requests, each in a task of its own.
+	Handler http.Handler
+
+	// MaxConcurrentStreams is how many requests a client may have under way on a
+	// connection; zero means 250.
+	MaxConcurrentStreams uint32
+
+	// MaxHeaderBytes bounds a request's header; zero means
+	// [http.DefaultMaxHeaderBytes]. All requests that are under way on a
+	// connection may have four times that together.
+	MaxHeaderBytes int
+
+	// MaxHeaderFields bounds the fields of a request's header; zero means 5,000.
+	MaxHeaderFields int
+
+	// ReadHeaderTimeout limits how long a header may take from its first frame
+	// to its last, and the first frames of a connection; zero means ten seconds.
+	ReadHeaderTimeout time.Duration
+
+	// ReadTimeout limits the time from a request's header to the end of its
+	// body; zero means no limit.
+	ReadTimeout time.Duration
+
+	// WriteTimeout limits the time from a request's header to the end of its
+	// response; zero means no limit.
+	WriteTimeout time.Duration
+
+	// IdleTimeout is how long a connection is kept without a request; zero means
+	// no limit.
+	IdleTimeout time.Duration
+
+	common common
+}
+
+func (s *Server) limits() blockLimits {
+	l := blockLimits{bytes: s.MaxHeaderBytes, fields: s.MaxHeaderFields}
+	if l.bytes <= 0 {
+		l.bytes = http.DefaultMaxHeaderBytes
+	}
+	if l.fields <= 0 {
+		l.fields = defaultMaxFields
+	}
+	return l
+}
+
+func (s *Server) maxStreams() uint32 {
+	if s.MaxConcurrentStreams == 0 {
+		return defaultMaxStreams
+	}
+	return s.MaxConcurrentStreams
+}
+
+// A ServerConn is a connection of a [Server].
+type ServerConn struct{ c serverConn }
+
+// NewConn makes a connection of w. It is served by [ServerConn.Serve].
+func (s *Server) NewConn(ctx context.Context, w Wire) (*ServerConn, error) {
+	l, err := asyncio.GetRunningLoop(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &ServerConn{}
+	c.c.init(s, l, ctx, w)
+	return c, nil
+}
+
+// Serve serves the connection until it has ended, and closes it; its handlers
+// have all returned then. ahead is what was read of it before. It is to be
+// called in a task, once.
+func (c *ServerConn) Serve(ahead []byte) { c.c.serve(ahead) }
+
+// Shutdown ends the connection gently: the client is told to send no more
+// requests, those that have come are answered. It waits for nothing.
+func (c *ServerConn) Shutdown() { c.c.shutdown() }
+
+// Close ends the connection at once: handlers are cancelled.
+func (c *ServerConn) Close() {
+	c.c.finish(http.ErrServerClosed)
+	c.c.lose(http.ErrServerClosed)
+}
+
+// Idle reports whether no request is under way.
+func (c *ServerConn) Idle() bool { return c.c.running == 0 }
+
+// Err returns why the connection has ended; nil while it has not.
+func (c *ServerConn) Err() error { return c.c.err }
+
+// IsPreface reports whether p is how a client begins that speaks HTTP/2 without
+// having asked (prior knowledge), and whether more bytes are needed to be sure.
+func IsPreface(p []byte) (is, more bool) { return isPreface(p) }
+
+// AcceptableTLS reports whether HTTP/2 may be spoken over such a connection:
+// RFC 9113, 9.2, wants TLS 1.2 with a modern cipher, or later.
+func AcceptableTLS(state *tls.ConnectionState) bool {
+	if state == nil || state.Version >= tls.VersionTLS13 {
+		return true
+	}
+	if state.Version < tls.VersionTLS12 {
+		return false
+	}
+	switch state.CipherSuite {
+	case tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+		tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256:
+		return true
+	}
+	return false
+}
+
+// greeting is the settings of a server.
+func (s *Server) greeting() []http2.Setting {
+	return []http2.Setting{
+		{ID: http2.SettingMaxConcurrentStreams, Val: s.maxStreams()},
+		{ID: http2.SettingInitialWindowSize, Val: serverStreamWindow},
+		{ID: http2.SettingMaxHeaderListSize, Val: uint32(s.limits().bytes)},
+	}
+}
