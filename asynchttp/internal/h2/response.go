@@ -20,6 +20,9 @@ import (
 // Content-Length, and goes out in one piece with its header.
 const holdBack = 4096
 
+// sniffed is how much of a body says what it is.
+const sniffed = 512
+
 // errHandlerDone is returned to who uses a request or its response after the
 // handler.
 var errHandlerDone = errors.New("h2: the handler of this request has returned")
@@ -152,6 +155,9 @@ func writeTo[T string | []byte](w *response, p T) (int, error) {
 	}
 	w.written += int64(len(p))
 	if w.isHead {
+		if !w.sent && len(w.pending) == 0 {
+			w.pending = append(w.pending, p[:min(len(p), sniffed)]...)
+		}
 		return len(p), nil
 	}
 	if len(w.pending)+len(p) <= holdBack {
@@ -168,6 +174,10 @@ func writeTo[T string | []byte](w *response, p T) (int, error) {
 func (w *response) emit(p []byte) (int, error) {
 	if err := w.sendHeader(p, false); err != nil {
 		return 0, err
+	}
+	if w.isHead {
+		w.pending = nil
+		return len(p), nil
 	}
 	if err := w.emitPending(); err != nil || len(p) == 0 {
 		return 0, err
