@@ -2,7 +2,6 @@ package h2
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/internal/coro"
@@ -69,10 +68,10 @@ func (b *body) chunk(n int, last bool) []byte {
 	return make([]byte, 0, max(n, 512))
 }
 
-// end says that nothing more comes, and why: io.EOF, or an error. What has come
-// can still be read, if it is not dropped.
+// end says that nothing more comes, and why: io.EOF, or an error, which is
+// returned after what has come, if that is not dropped.
 func (b *body) end(err error) {
-	if b.err == nil || b.err == io.EOF && b.size > 0 {
+	if b.err == nil {
 		b.err = err
 		b.some.Set()
 	}
@@ -82,7 +81,7 @@ func (b *body) end(err error) {
 func (b *body) drop() int {
 	n := b.size
 	parts := b.parts
-	if b.lent != nil {
+	if b.lent != nil && len(parts) > 0 {
 		parts = parts[1:] // somebody still uses it
 	}
 	for _, p := range parts {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptrace"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -334,7 +335,9 @@ func (c *clientConn) headersEnded(b *block) error {
 	return nil
 }
 
-// RoundTrip implements [http.RoundTripper].
+// RoundTrip implements [http.RoundTripper], for requests whose context is that
+// of a coroutine.
 func (cc *ClientConn) RoundTrip(req *http.Request) (*http.Response, error) {
-	return cc.Do(req, Call{Context: req.Context()})
+	ctx := req.Context()
+	return cc.Do(req, Call{Context: ctx, Trace: httptrace.ContextClientTrace(ctx)})
 }

@@ -108,11 +108,8 @@ func (s *clientStream) watch(ctx context.Context) {
 // cancel ends the request; who waits for it gets err.
 func (s *clientStream) cancel(err error) {
 	s.endWatch()
-	s.reset(http2.ErrCodeCancel, err)
-	if s.state == closed { // also of a body that has come whole and was not read
-		s.body.end(err)
-		s.discard()
-	}
+	s.reset(http2.ErrCodeCancel, err) // also of a body that has come whole and was not read
+	s.body.end(err)
 }
 
 func (s *clientStream) endWatch() {

@@ -265,7 +265,7 @@ func (w *response) sendHeader(p []byte, whole bool) error {
 		first = p
 	}
 	allowed := bodyAllowed(w.status)
-	if whole && w.length < 0 && allowed && (!w.isHead || w.written > 0) && !w.hasTrailers() && w.s.parts.method != http.MethodConnect {
+	if whole && w.length < 0 && allowed && (!w.isHead || w.written > 0) && w.s.parts.method != http.MethodConnect {
 		w.length = w.written
 	}
 	o := &w.s.c.out

@@ -141,7 +141,7 @@ func (c *serverConn) headersEnded(b *block) error {
 
 // start makes a stream for a request and a task for its handler.
 func (c *serverConn) start(b *block, p requestParts) {
-	s := &serverStream{c: c, parts: p, headerSize: b.size, tooLarge: b.large}
+	s := &serverStream{c: c, parts: p, headerSize: b.size, tooLarge: b.large, hasBody: !b.end}
 	s.stream.init(&c.conn, b.id, s)
 	s.headed = true
 	s.length = b.length

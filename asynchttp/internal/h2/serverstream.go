@@ -19,6 +19,7 @@ type serverStream struct {
 	parts      requestParts
 	headerSize int
 	tooLarge   bool        // the header is larger than the server takes
+	hasBody    bool        // the header was not the end
 	trailer    http.Header // what came after the body
 	task       *asyncio.Task[struct{}]
 	req        *http.Request
@@ -58,7 +59,7 @@ func (s *serverStream) run(ctx context.Context) (struct{}, error) {
 	r.Method, r.RequestURI, r.Host, r.URL = p.method, p.uri, p.host, p.url
 	r.Header, r.Trailer = p.header, p.trailer
 	r.Body, r.ContentLength = http.NoBody, 0
-	if s.state.canReceive() || s.got > 0 {
+	if s.hasBody {
 		s.reqBody.s = s
 		r.Body, r.ContentLength = &s.reqBody, s.length
 	}

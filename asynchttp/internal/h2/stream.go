@@ -103,7 +103,8 @@ func (s *stream) consumed(n int) {
 // discard forgets what has come and was not read.
 func (s *stream) discard() { s.c.consumed(s.body.drop()) }
 
-// fail ends the stream before its time: all who wait for it get err.
+// fail ends the stream before its time: all who wait for it get err. What has
+// come of a response can still be read before that; a handler has no use for it.
 func (s *stream) fail(err error) {
 	if s.err != nil {
 		return
@@ -111,18 +112,21 @@ func (s *stream) fail(err error) {
 	s.err = err
 	s.state.reset()
 	s.send.fail(err)
-	s.discard()
+	if !s.c.client {
+		s.discard()
+	}
 	s.body.end(err)
 	s.remove(err)
 }
 
-// reset ends the stream and tells the peer.
+// reset ends the stream and tells the peer. Nothing more can be read.
 func (s *stream) reset(code http2.ErrCode, err error) {
 	if s.c.streams[s.id] == s {
 		s.c.out.rstStream(s.id, code)
 		s.c.forgotten.add(s.id)
 	}
 	s.fail(err)
+	s.discard()
 }
 
 // A forgotten is the last streams that this side has reset: what was on its way
