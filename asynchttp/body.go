@@ -73,9 +73,6 @@ func (x *exchange) Read(p []byte) (int, error) {
 	return n, x.err
 }
 
-// copyBuffer is how much WriteTo reads at a time.
-const copyBuffer = 32 << 10
-
 // WriteTo implements [io.WriterTo], for [io.Copy]. The end of a body that has
 // come with its header is written from where it lies; else the buffer is one
 // that bodies of the Transport share.
@@ -83,15 +80,9 @@ func (x *exchange) WriteTo(w io.Writer) (int64, error) {
 	if n, done, err := x.writeRest(w); done {
 		return n, err
 	}
-	t := x.c.t
-	var buf []byte
-	if n := len(t.copyBuffers); n > 0 {
-		buf = t.copyBuffers[n-1]
-		t.copyBuffers[n-1] = nil
-		t.copyBuffers = t.copyBuffers[:n-1]
-	} else {
-		buf = make([]byte, copyBuffer)
-	}
+	copies := &x.c.t.copies
+	buf := copies.get()
+	defer copies.put(buf)
 	total := int64(0)
 	for {
 		n, err := x.Read(buf)
@@ -106,9 +97,6 @@ func (x *exchange) WriteTo(w io.Writer) (int64, error) {
 			}
 		}
 		if err != nil {
-			if len(t.copyBuffers) < 16 {
-				t.copyBuffers = append(t.copyBuffers, buf)
-			}
 			if err == io.EOF {
 				err = nil
 			}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/internal/coro"
 )
 
 // maxInformational is how many 1xx responses may come before the response.
@@ -313,7 +314,14 @@ type upgraded struct {
 func (u *upgraded) Read(p []byte) (int, error)  { return u.br.Read(p) }
 func (u *upgraded) Write(p []byte) (int, error) { return u.c.Write(p) }
 
+// Close closes the connection. On a goroutine that is not the loop's it asks
+// the loop to do it.
 func (u *upgraded) Close() error {
+	if !coro.OnMarkedGoroutine() {
+		// A loop that is closed has ended the stream already.
+		_, _ = u.c.t.loop.CallSoonThreadsafe(u.c.close)
+		return nil
+	}
 	u.c.close()
 	return nil
 }

@@ -87,21 +87,6 @@ func hasControl(s string) bool {
 	return false
 }
 
-func checkHeader(what string, h http.Header) error {
-	for k, vs := range h {
-		if !httpguts.ValidHeaderFieldName(k) {
-			return fmt.Errorf("asynchttp: invalid %s field name %q", what, k)
-		}
-		for _, v := range vs {
-			if !httpguts.ValidHeaderFieldValue(v) {
-				// The value may be a secret.
-				return fmt.Errorf("asynchttp: invalid value of %s field %q", what, k)
-			}
-		}
-	}
-	return nil
-}
-
 // validToken says whether s is a token of RFC 9110, as methods are.
 func validToken(s string) bool {
 	for i := range len(s) {
@@ -155,9 +140,7 @@ func (o *outgoing) appendHeader(w *wire) error {
 			return err
 		}
 	}
-	if err := r.Header.WriteSubset(w, unsentHeaders); err != nil {
-		return err
-	}
+	w.fields(r.Header, unsentHeaders)
 	if o.trace != nil && o.trace.WroteHeaderField != nil {
 		for k, vs := range r.Header {
 			if !unsentHeaders[k] {
@@ -176,7 +159,7 @@ func (o *outgoing) appendHeader(w *wire) error {
 }
 
 func (o *outgoing) field(w *wire, name, value string) {
-	w.add(name, ": ", value, "\r\n")
+	w.field(name, value)
 	if o.trace != nil && o.trace.WroteHeaderField != nil {
 		o.trace.WroteHeaderField(name, []string{value})
 	}
@@ -253,9 +236,7 @@ func (o *outgoing) writeChunked(w io.Writer) error {
 		}
 	}
 	end := wire("0\r\n")
-	if err := o.req.Trailer.Write(&end); err != nil {
-		return err
-	}
+	end.fields(o.req.Trailer, nil) // it may have been set by the body's Read
 	end.add("\r\n")
 	_, err := w.Write(end)
 	return err
@@ -276,10 +257,6 @@ func (b *bodySource) Read(p []byte) (int, error) {
 // wantsClose says whether the request asks that the connection is not kept.
 func wantsClose(r *http.Request) bool {
 	return r.Close || hasToken(r.Header["Connection"], "close")
-}
-
-func hasToken(values []string, token string) bool {
-	return len(values) > 0 && httpguts.HeaderValuesContainsToken(values, token)
 }
 
 // hostHeader gives the value of the Host header.

@@ -21,9 +21,15 @@ import (
 // connections are served. It must not block, and must not use the request or
 // the ResponseWriter on another goroutine.
 //
-// The request's context ends when the server is closed, not when the client
-// goes away: a connection on which nobody waits is not read. A handler whose
-// client has gone learns of it when it writes.
+// Where a handler makes requests of its own, as [net/http/httputil.ReverseProxy]
+// does, it needs a [Transport] of this package. [http.DefaultTransport] blocks
+// the loop until the answer has come: all other connections stand still
+// meanwhile. A server reports that, once, to the loop's exception handler.
+//
+// The request's context ends when the client goes away, and when the handler
+// has returned. A client that has sent its request and ends its half of the
+// connection counts as gone, as it does in net/http. Over the portable driver
+// that is noticed only where nothing of what the client has sent is unread.
 //
 // All methods are for the loop's goroutine. The fields must not be changed
 // after the start.
@@ -59,13 +65,37 @@ type Server struct {
 	// 5,000.
 	MaxHeaderFields int
 
-	loop     *asyncio.Loop
-	listener *asyncio.Server
-	conns    list.List // of *serverConn, in the order in which they came
-	ending   bool
-	ended    []*asyncio.Future[struct{}] // who waits for the end
-	wires    wires
-	date     dateLine
+	// MaxConns limits the connections, but for those that were hijacked; zero
+	// means no limit. One that is too many is told 503 and closed; over TLS it
+	// is closed.
+	MaxConns int
+
+	// BaseContext returns the context whose values requests have; its end
+	// ends them, too. The listener is only to be asked for its address.
+	BaseContext func(net.Listener) context.Context
+
+	// ConnContext changes the context of the requests of a connection. What it
+	// returns must be derived from ctx.
+	ConnContext func(ctx context.Context, c net.Conn) context.Context
+
+	// ConnState is called when a connection changes its state. It must not
+	// wait.
+	ConnState func(net.Conn, http.ConnState)
+
+	loop       *asyncio.Loop
+	listener   *asyncio.Server
+	shadow     *http.Server // what handlers find under http.ServerContextKey
+	tls        *tls.Config  // with what this package adds to it
+	base       context.Context
+	watch      *transportWatch
+	conns      list.List // of *serverConn, in the order in which they came
+	turnedAway int       // connections above MaxConns that are being told so
+	ending     bool
+	ended      []*asyncio.Future[struct{}] // who waits for the end
+	onShutdown []func()
+	wires      wires
+	copies     copyBuffers
+	date       dateLine
 }
 
 // maxServerFields is what a MaxHeaderFields of zero means.
@@ -84,15 +114,21 @@ func (s *Server) Start(ctx context.Context, network, address string, opts ...asy
 		return nil, fmt.Errorf("asynchttp: the server was started before: %w", asyncio.ErrInvalidState)
 	}
 	if s.TLSConfig != nil {
-		cfg := s.TLSConfig.Clone()
-		cfg.NextProtos = []string{"http/1.1"}
-		opts = append(opts, asyncio.WithTLS(cfg))
+		s.tls = s.TLSConfig.Clone()
+		s.tls.NextProtos = []string{"http/1.1"}
 	}
 	l, err := asyncio.StartServer(ctx, network, address, s.serve, opts...)
 	if err != nil {
 		return nil, err
 	}
 	s.loop, s.listener = l.Loop(), l
+	s.shadow, s.watch = s.netHTTP(), newTransportWatch(s)
+	if s.BaseContext != nil {
+		if s.base = s.BaseContext(addrListener{l.Addr()}); s.base == nil {
+			l.Close()
+			panic("asynchttp: BaseContext returned a nil context")
+		}
+	}
 	return l.Addr(), nil
 }
 
@@ -129,26 +165,54 @@ func (s *Server) wait(ctx context.Context) error {
 	return err
 }
 
+// RegisterOnShutdown has f called by [Server.Shutdown], in a task of its own,
+// so f may wait. It is for what a server does not wait for: hijacked
+// connections, event streams.
+func (s *Server) RegisterOnShutdown(f func()) { s.onShutdown = append(s.onShutdown, f) }
+
+// shutdownLook is how long a connection lies idle before Shutdown closes it: a
+// request may have come that its task was not told of yet.
+const shutdownLook = time.Millisecond
+
 // Shutdown ends the server gently: it closes the listener and the idle
-// connections at once, and waits until the others have answered what they are
-// at. When ctx ends, or the task is cancelled, it closes what is left and gives
-// that error. Hijacked connections are not waited for.
+// connections, and waits until the others have answered what they are at. A
+// request that was sent before is served. When ctx ends, or the task is
+// cancelled, it closes what is left and returns that error. Hijacked
+// connections are not waited for.
 func (s *Server) Shutdown(ctx context.Context) error {
 	if s.listener == nil {
 		s.ending = true
 		return nil
 	}
 	s.stop()
-	for e := s.conns.Front(); e != nil; e = e.Next() {
-		if c := e.Value.(*serverConn); c.idle {
-			c.fail(http.ErrServerClosed)
-		}
+	for _, f := range s.onShutdown {
+		asyncio.CreateTaskOn(s.loop, func(context.Context) (struct{}, error) {
+			f()
+			return struct{}{}, nil
+		}, asyncio.WithName("asynchttp: on shutdown"))
 	}
+	s.onShutdown = nil
+	s.loop.CallLater(shutdownLook, s.closeIdle)
 	if err := s.wait(ctx); err != nil {
 		s.Close()
 		return fmt.Errorf("asynchttp: shutdown: %w", err)
 	}
 	return nil
+}
+
+// closeIdle closes the connections on which no request has come.
+func (s *Server) closeIdle() {
+	for e := s.conns.Front(); e != nil; e = e.Next() {
+		c := e.Value.(*serverConn)
+		if !c.idle {
+			continue
+		}
+		if c.requestWaits() {
+			c.reads.set(drainTime) // for the rest of it
+		} else {
+			c.fail(http.ErrServerClosed)
+		}
+	}
 }
 
 // Close ends the server at once: handlers that wait get a cancellation, and

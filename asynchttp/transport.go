@@ -110,13 +110,13 @@ type Transport struct {
 	// zero means 4 KiB. The trailers of a response must fit into it.
 	ReadBufferSize int
 
-	loop        *asyncio.Loop // the loop that it belongs to, once it does
-	closed      bool
-	pool        pool
-	wires       wires
-	readers     []*bufio.Reader // of connections that lie idle
-	unzippers   []*gzip.Reader
-	copyBuffers [][]byte
+	loop      *asyncio.Loop // the loop that it belongs to, once it does
+	closed    bool
+	pool      pool
+	wires     wires
+	readers   []*bufio.Reader // of connections that lie idle
+	unzippers []*gzip.Reader
+	copies    copyBuffers
 }
 
 // RoundTrip sends a request and gives the response as soon as its header is
@@ -148,7 +148,7 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	defer leave()
-	trace := httptrace.ContextClientTrace(ctx)
+	trace := traceOf(ctx)
 	for fresh := false; ; fresh = true {
 		var end context.Context // to be heeded by what does not take a context
 		if own {
@@ -215,19 +215,6 @@ func (t *Transport) enter(ctx context.Context) (wait context.Context, own bool, 
 	merged, cancel := context.WithCancelCause(task.Context())
 	stop := context.AfterFunc(ctx, func() { cancel(ctx.Err()) })
 	return valuesFrom{merged, ctx}, own, func() { stop(); cancel(nil) }, nil
-}
-
-// valuesFrom is a context with the values of another one where it has none.
-type valuesFrom struct {
-	context.Context
-	values context.Context
-}
-
-func (c valuesFrom) Value(key any) any {
-	if v := c.Context.Value(key); v != nil {
-		return v
-	}
-	return c.values.Value(key)
 }
 
 // begin gets a connection for the request.
