@@ -95,7 +95,7 @@ func (b *body) drop() int {
 func (b *body) begin() error {
 	switch {
 	case !coro.OnMarkedGoroutine():
-		return fmt.Errorf("h2: read body: %w", asyncio.ErrWrongGoroutine)
+		return fmt.Errorf("asynchttp: read body: %w", asyncio.ErrWrongGoroutine)
 	case b.busy:
 		return ErrConcurrentRead
 	case b.size == 0:
@@ -193,7 +193,7 @@ func (b *body) forget(n int) {
 func wait(l *asyncio.Loop, e *asyncio.Event) error {
 	t := l.CurrentTask()
 	if t == nil {
-		return fmt.Errorf("h2: wait: %w", asyncio.ErrNotInTask)
+		return fmt.Errorf("asynchttp: wait: %w", asyncio.ErrNotInTask)
 	}
 	return e.Wait(t.Context())
 }

@@ -50,6 +50,10 @@ type Client struct {
 	// negative value that it does not wait.
 	ExpectContinueTimeout time.Duration
 
+	// BodyError makes the error of a request whose body cannot be read, or is not
+	// as long as its ContentLength; nil means a [*RequestBodyError].
+	BodyError func(err error) error
+
 	// PingInterval is how long a connection may be silent before it is asked
 	// whether it is still there, and PingTimeout how long it has to answer; zero
 	// means never, and 15 seconds.
@@ -103,7 +107,7 @@ func (cl *Client) NewConn(ctx context.Context, w Wire) (*ClientConn, error) {
 		c.run()
 		c.farewell()
 		return struct{}{}, nil
-	}, asyncio.WithName("h2: connection"))
+	}, asyncio.WithName("asynchttp: HTTP/2 connection"))
 	return cc, nil
 }
 
@@ -170,7 +174,7 @@ func (c *clientConn) usable() error {
 	return nil
 }
 
-var errNoMoreStreams = fmt.Errorf("h2: the connection has no more streams")
+var errNoMoreStreams = fmt.Errorf("asynchttp: the connection has no more streams")
 
 // An unprocessedError is what ends a request with which nothing was done.
 type unprocessedError struct{ err error }

@@ -24,10 +24,17 @@ func onLoop() bool { return coro.OnMarkedGoroutine() }
 // not as long as its ContentLength.
 type RequestBodyError struct{ Err error }
 
-func (e *RequestBodyError) Error() string { return "h2: request body: " + e.Err.Error() }
+func (e *RequestBodyError) Error() string { return "asynchttp: request body: " + e.Err.Error() }
 
 // Unwrap returns the body's error.
 func (e *RequestBodyError) Unwrap() error { return e.Err }
+
+func (c *clientConn) bodyError(err error) error {
+	if f := c.cl.BodyError; f != nil {
+		return f(err)
+	}
+	return &RequestBodyError{err}
+}
 
 // A requestHead is the header of a request, before it is encoded.
 type requestHead struct {
@@ -44,7 +51,7 @@ type requestHead struct {
 func newRequestHead(r *http.Request, gzip bool, agent string) (requestHead, error) {
 	h := requestHead{req: r, gzip: gzip, agent: agent}
 	if r.URL == nil || r.Header == nil {
-		return h, errors.New("h2: request without a URL, or without a Header")
+		return h, errors.New("asynchttp: request without a URL, or without a Header")
 	}
 	if h.agent == "" {
 		h.agent = defaultUserAgent
@@ -67,14 +74,14 @@ func newRequestHead(r *http.Request, gzip bool, agent string) (requestHead, erro
 	}
 	host, err := httpguts.PunycodeHostPort(host)
 	if err != nil {
-		return h, fmt.Errorf("h2: host %q: %w", r.URL.Host, err)
+		return h, fmt.Errorf("asynchttp: host %q: %w", r.URL.Host, err)
 	}
 	if !httpguts.ValidHostHeader(host) {
-		return h, fmt.Errorf("h2: invalid host %q", host)
+		return h, fmt.Errorf("asynchttp: invalid host %q", host)
 	}
 	h.host = host
 	if r.Method != "" && !validMethod(r.Method) {
-		return h, fmt.Errorf("h2: invalid method %q", r.Method)
+		return h, fmt.Errorf("asynchttp: invalid method %q", r.Method)
 	}
 	if r.Method != http.MethodConnect {
 		h.path = r.URL.RequestURI()
@@ -82,7 +89,7 @@ func newRequestHead(r *http.Request, gzip bool, agent string) (requestHead, erro
 			h.path = strings.TrimPrefix(h.path, r.URL.Scheme+"://"+host)
 		}
 		if !validPath(h.path) || !httpguts.ValidHeaderFieldValue(h.path) {
-			return h, fmt.Errorf("h2: invalid request path %q", h.path)
+			return h, fmt.Errorf("asynchttp: invalid request path %q", h.path)
 		}
 	}
 	if err := checkHeader("header", r.Header); err != nil {
@@ -100,11 +107,11 @@ func validPath(p string) bool { return p != "" && p[0] == '/' || p == "*" }
 func checkHeader(what string, h http.Header) error {
 	for k, vs := range h {
 		if _, usual := lowerNames[k]; !usual && !httpguts.ValidHeaderFieldName(k) {
-			return fmt.Errorf("h2: invalid %s field name %q", what, k)
+			return fmt.Errorf("asynchttp: invalid %s field name %q", what, k)
 		}
 		for _, v := range vs {
 			if !httpguts.ValidHeaderFieldValue(v) {
-				return fmt.Errorf("h2: invalid value of %s field %q", what, k) // which may be a secret
+				return fmt.Errorf("asynchttp: invalid value of %s field %q", what, k) // which may be a secret
 			}
 		}
 	}
@@ -119,7 +126,7 @@ func trailerNames(h http.Header) (string, error) {
 	for k := range h {
 		k = http.CanonicalHeaderKey(k)
 		if forbiddenTrailer(k) {
-			return "", fmt.Errorf("h2: %q cannot be a trailer", k)
+			return "", fmt.Errorf("asynchttp: %q cannot be a trailer", k)
 		}
 		names = append(names, k)
 	}
@@ -240,14 +247,14 @@ func (s *clientStream) startBody() {
 	s.sendTask = asyncio.CreateTaskOn(s.c.loop, func(context.Context) (struct{}, error) {
 		defer func() {
 			if !returned { // the body panicked; that is the task's error
-				s.finishBody(&RequestBodyError{errors.New("its Read panicked")})
+				s.finishBody(s.c.bodyError(errors.New("its Read panicked")))
 			}
 		}()
 		err := s.sendBody()
 		returned = true
 		s.finishBody(err)
 		return struct{}{}, nil
-	}, asyncio.WithName("h2: request body"))
+	}, asyncio.WithName("asynchttp: request body"))
 	s.sendTask.AddDoneCallback(func() {
 		if !s.sent { // it was cancelled before it began
 			s.sent = true
@@ -273,11 +280,11 @@ func (s *clientStream) sendBody() error {
 		got += int64(n)
 		switch {
 		case err != nil && err != io.EOF:
-			return &RequestBodyError{err}
+			return s.c.bodyError(err)
 		case length >= 0 && got > length:
-			return &RequestBodyError{fmt.Errorf("it has more than the %d bytes of its ContentLength", length)}
+			return s.c.bodyError(fmt.Errorf("it has more than the %d bytes of its ContentLength", length))
 		case err == io.EOF && got < length:
-			return &RequestBodyError{fmt.Errorf("it ended after %d of the %d bytes of its ContentLength", got, length)}
+			return s.c.bodyError(fmt.Errorf("it ended after %d of the %d bytes of its ContentLength", got, length))
 		}
 		if err == nil && got == length {
 			// Whether that was all shows in the next read, and the end can go
@@ -285,10 +292,10 @@ func (s *clientStream) sendBody() error {
 			var one [1]byte
 			extra, e := io.ReadFull(r.Body, one[:])
 			if extra > 0 {
-				return &RequestBodyError{fmt.Errorf("it has more than the %d bytes of its ContentLength", length)}
+				return s.c.bodyError(fmt.Errorf("it has more than the %d bytes of its ContentLength", length))
 			}
 			if e != io.EOF {
-				return &RequestBodyError{e}
+				return s.c.bodyError(e)
 			}
 			err = io.EOF
 		}
@@ -321,17 +328,13 @@ func (s *clientStream) finishBody(err error) {
 	s.sent = true
 	s.sendTask = nil
 	if e := closeBody(s.req); err == nil && e != nil {
-		err = &RequestBodyError{e}
+		err = s.c.bodyError(e)
 	}
 	s.wrote(err)
-	var body *RequestBodyError
-	switch {
-	case err == nil:
+	if err == nil {
 		s.sentEnd()
-	case errors.As(err, &body):
+	} else if s.err == nil && s.state.canSend() {
 		s.reset(http2.ErrCodeCancel, err)
-	case s.err == nil && s.state.canSend():
-		s.reset(http2.ErrCodeCancel, err) // the task was cancelled by somebody
 	}
 }
 

@@ -65,7 +65,7 @@ func (cc *ClientConn) Do(req *http.Request, call Call) (*http.Response, error) {
 	}
 	if err == nil && c.peer.headerList > 0 && head.size() > c.peer.headerList {
 		c.giveTurns()
-		err = errors.New("h2: the request's header is larger than the server takes")
+		err = errors.New("asynchttp: the request's header is larger than the server takes")
 	}
 	if err != nil {
 		closeBody(req)
@@ -277,7 +277,7 @@ func (s *clientStream) headerLate() {
 }
 
 // ErrHeaderTimeout says that the header of a response did not come in time.
-var ErrHeaderTimeout = errors.New("h2: timed out waiting for the response's header")
+var ErrHeaderTimeout = errors.New("asynchttp: timed out waiting for the response's header")
 
 // A responseBody is the body of a response.
 type responseBody struct {

@@ -11,31 +11,31 @@ var (
 	// ErrUnprocessed says that the peer has done nothing with a request: it
 	// refused the stream, or said that it takes no more of them. The request may
 	// be sent again, whatever it is.
-	ErrUnprocessed = errors.New("h2: the server has not processed the request")
+	ErrUnprocessed = errors.New("asynchttp: the server has not processed the request")
 
 	// ErrClosed is returned for a request on a connection that was closed here.
-	ErrClosed = errors.New("h2: the connection was closed")
+	ErrClosed = errors.New("asynchttp: the connection was closed")
 
 	// ErrBodyClosed is returned by a Read of a body that was closed, also when
 	// it was closed during the Read.
-	ErrBodyClosed = errors.New("h2: read on a closed body")
+	ErrBodyClosed = errors.New("asynchttp: read on a closed body")
 
 	// ErrConcurrentRead is returned when two tasks read a body at the same time.
-	ErrConcurrentRead = errors.New("h2: two tasks read the same body")
+	ErrConcurrentRead = errors.New("asynchttp: two tasks read the same body")
 
 	// ErrHeaderTooLarge says that a header block is larger than is allowed.
-	ErrHeaderTooLarge = errors.New("h2: header too large")
+	ErrHeaderTooLarge = errors.New("asynchttp: header too large")
 
 	// ErrTooManyInformational is returned for a response that comes after too
 	// many responses of 1xx.
-	ErrTooManyInformational = errors.New("h2: too many 1xx responses")
+	ErrTooManyInformational = errors.New("asynchttp: too many 1xx responses")
 
 	// ErrStalled says that the peer has not read what was sent to it for too
 	// long.
-	ErrStalled = errors.New("h2: the peer does not read")
+	ErrStalled = errors.New("asynchttp: the peer does not read")
 
 	// ErrPingTimeout says that the peer has not answered a PING.
-	ErrPingTimeout = errors.New("h2: no answer to a PING")
+	ErrPingTimeout = errors.New("asynchttp: no answer to a PING")
 )
 
 // A StreamError says that a stream was reset, and by whom.
@@ -49,11 +49,16 @@ type StreamError struct {
 func (e *StreamError) Error() string {
 	switch {
 	case e.Remote:
-		return fmt.Sprintf("h2: stream %d was reset by the peer: %v", e.StreamID, e.Code)
+		return fmt.Sprintf("asynchttp: HTTP/2 stream %d was reset by the peer: %v", e.StreamID, e.Code)
 	case e.Reason == "":
-		return fmt.Sprintf("h2: stream %d was reset: %v", e.StreamID, e.Code)
+		return fmt.Sprintf("asynchttp: HTTP/2 stream %d was reset: %v", e.StreamID, e.Code)
 	}
-	return fmt.Sprintf("h2: stream %d was reset: %v: %s", e.StreamID, e.Code, e.Reason)
+	return fmt.Sprintf("asynchttp: HTTP/2 stream %d was reset: %v: %s", e.StreamID, e.Code, e.Reason)
+}
+
+// Unwrap returns the error that golang.org/x/net/http2 has for it.
+func (e *StreamError) Unwrap() error {
+	return http2.StreamError{StreamID: e.StreamID, Code: e.Code}
 }
 
 // Is makes a refused stream an [ErrUnprocessed].
@@ -74,9 +79,17 @@ func (e *ConnError) Error() string {
 		who = "the peer has closed the connection"
 	}
 	if e.Reason == "" {
-		return fmt.Sprintf("h2: %s: %v", who, e.Code)
+		return fmt.Sprintf("asynchttp: HTTP/2: %s: %v", who, e.Code)
 	}
-	return fmt.Sprintf("h2: %s: %v: %s", who, e.Code, e.Reason)
+	return fmt.Sprintf("asynchttp: HTTP/2: %s: %v: %s", who, e.Code, e.Reason)
+}
+
+// Unwrap returns the error that golang.org/x/net/http2 has for it.
+func (e *ConnError) Unwrap() error {
+	if e.Remote {
+		return http2.GoAwayError{ErrCode: e.Code, DebugData: e.Reason}
+	}
+	return http2.ConnectionError(e.Code)
 }
 
 // connError is the error of a connection that this side gives up.

@@ -117,7 +117,7 @@ func (o *outbox) flush() {
 		o.clogged = true
 		o.stalledAt = n
 		o.stall.set(stallTime)
-		asyncio.CreateTaskOn(o.loop, o.drain, asyncio.WithName("h2: drain"))
+		asyncio.CreateTaskOn(o.loop, o.drain, asyncio.WithName("asynchttp: HTTP/2 drain"))
 	} else if o.queue.n > 0 {
 		o.schedule()
 	}

@@ -25,7 +25,7 @@ const sniffed = 512
 
 // errHandlerDone is returned to who uses a request or its response after the
 // handler.
-var errHandlerDone = errors.New("h2: the handler of this request has returned")
+var errHandlerDone = errors.New("asynchttp: the handler of this request has returned")
 
 // A response is the [http.ResponseWriter] of a handler. What it can besides is
 // what [http.ResponseController] asks for.
@@ -60,7 +60,7 @@ func (w *response) Header() http.Header { return w.header }
 // and another may follow.
 func (w *response) WriteHeader(status int) {
 	if status < 100 || status > 999 {
-		panic(fmt.Errorf("h2: invalid status %d", status))
+		panic(fmt.Errorf("asynchttp: invalid status %d", status))
 	}
 	if w.done {
 		return
@@ -124,7 +124,7 @@ func bodyAllowed(status int) bool {
 func (w *response) writable() error {
 	switch {
 	case !coro.OnMarkedGoroutine():
-		return fmt.Errorf("h2: write response: %w", asyncio.ErrWrongGoroutine)
+		return fmt.Errorf("asynchttp: write response: %w", asyncio.ErrWrongGoroutine)
 	case w.done:
 		return errHandlerDone
 	}
@@ -321,7 +321,7 @@ func (w *response) finish() {
 	}
 	if short {
 		_ = w.emitPending()
-		s.reset(http2.ErrCodeInternal, fmt.Errorf("h2: the handler wrote %d of %d bytes: %w", w.written, w.length, io.ErrShortWrite))
+		s.reset(http2.ErrCodeInternal, fmt.Errorf("asynchttp: the handler wrote %d of %d bytes: %w", w.written, w.length, io.ErrShortWrite))
 		return
 	}
 	trailers := w.hasTrailers()

@@ -30,7 +30,7 @@ type sender struct {
 // of p was taken.
 func (s *sender) write(p []byte, last bool) (int, error) {
 	if !coro.OnMarkedGoroutine() {
-		return 0, fmt.Errorf("h2: write: %w", asyncio.ErrWrongGoroutine)
+		return 0, fmt.Errorf("asynchttp: write: %w", asyncio.ErrWrongGoroutine)
 	}
 	for s.busy && s.err == nil { // another task's turn
 		s.moved.Clear()

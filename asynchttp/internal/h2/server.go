@@ -56,6 +56,10 @@ type Server struct {
 	// no limit.
 	IdleTimeout time.Duration
 
+	// RequestContext makes the context of a request from that of its task; end
+	// is called when the handler has returned. Nil means the task's context.
+	RequestContext func(task context.Context) (ctx context.Context, end func())
+
 	common common
 }
 

@@ -244,4 +244,4 @@ func (c *serverConn) leaveWhenDone() {
 }
 
 // errLeft is the end of a connection after a shutdown.
-var errLeft = errors.New("h2: the connection was shut down")
+var errLeft = errors.New("asynchttp: the connection was shut down")

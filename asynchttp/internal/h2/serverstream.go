@@ -55,6 +55,11 @@ func (s *serverStream) done() {
 // run is the task of the stream.
 func (s *serverStream) run(ctx context.Context) (struct{}, error) {
 	p := &s.parts
+	if f := s.c.srv.RequestContext; f != nil {
+		own, end := f(ctx)
+		ctx = own
+		defer end()
+	}
 	r := s.c.request.WithContext(ctx)
 	r.Method, r.RequestURI, r.Host, r.URL = p.method, p.uri, p.host, p.url
 	r.Header, r.Trailer = p.header, p.trailer
