@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
 )
 
 // A Server runs an [http.Handler] on an asyncio loop: a coroutine for each
@@ -70,6 +71,15 @@ type Server struct {
 	// is closed.
 	MaxConns int
 
+	// Protocols is which versions of HTTP are spoken; nil means HTTP/1 and
+	// HTTP/2, the latter over TLS and, with clients that begin with it, without.
+	Protocols *http.Protocols
+
+	// HTTP2 is for HTTP/2. Of it count MaxConcurrentStreams (zero means 250),
+	// MaxReceiveBufferPerStream (256 KiB), MaxReceiveBufferPerConnection (1 MiB),
+	// SendPingTimeout (never) and PingTimeout (15 seconds).
+	HTTP2 *http.HTTP2Config
+
 	// BaseContext returns the context whose values requests have; its end
 	// ends them, too. The listener is only to be asked for its address.
 	BaseContext func(net.Listener) context.Context
@@ -88,6 +98,7 @@ type Server struct {
 	tls        *tls.Config  // with what this package adds to it
 	base       context.Context
 	watch      *transportWatch
+	http2      *h2.Server
 	conns      list.List // of *serverConn, in the order in which they came
 	turnedAway int       // connections above MaxConns that are being told so
 	ending     bool
@@ -115,14 +126,14 @@ func (s *Server) Start(ctx context.Context, network, address string, opts ...asy
 	}
 	if s.TLSConfig != nil {
 		s.tls = s.TLSConfig.Clone()
-		s.tls.NextProtos = []string{"http/1.1"}
+		s.tls.NextProtos = s.versions().alpn()
 	}
 	l, err := asyncio.StartServer(ctx, network, address, s.serve, opts...)
 	if err != nil {
 		return nil, err
 	}
 	s.loop, s.listener = l.Loop(), l
-	s.shadow, s.watch = s.netHTTP(), newTransportWatch(s)
+	s.shadow, s.watch, s.http2 = s.netHTTP(), newTransportWatch(s), s.newHTTP2()
 	if s.BaseContext != nil {
 		if s.base = s.BaseContext(addrListener{l.Addr()}); s.base == nil {
 			l.Close()
@@ -204,6 +215,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) closeIdle() {
 	for e := s.conns.Front(); e != nil; e = e.Next() {
 		c := e.Value.(*serverConn)
+		if c.http2 != nil {
+			c.http2.Shutdown()
+			continue
+		}
 		if !c.idle {
 			continue
 		}
@@ -225,6 +240,10 @@ func (s *Server) Close() error {
 	s.stop()
 	for e := s.conns.Front(); e != nil; e = e.Next() {
 		c := e.Value.(*serverConn)
+		if c.http2 != nil {
+			c.http2.Close()
+			continue
+		}
 		c.fail(http.ErrServerClosed)
 		c.task.Cancel("the server was closed")
 	}

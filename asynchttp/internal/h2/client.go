@@ -16,7 +16,6 @@ import (
 // What a field of [Client] that is zero means.
 const (
 	defaultResponseHeader = 300 << 10
-	defaultPingTimeout    = 15 * time.Second
 	clientStreamWindow    = 1 << 20
 	clientConnWindow      = 8 << 20
 	clientGuardStreams    = 1000
@@ -98,11 +97,7 @@ func (cl *Client) NewConn(ctx context.Context, w Wire) (*ClientConn, error) {
 		http2.Setting{ID: http2.SettingEnablePush, Val: 0},
 		http2.Setting{ID: http2.SettingInitialWindowSize, Val: clientStreamWindow},
 		http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: uint32(limits.bytes)})
-	pingTimeout := cl.PingTimeout
-	if pingTimeout == 0 {
-		pingTimeout = defaultPingTimeout
-	}
-	c.health.watch(&c.conn, cl.PingInterval, pingTimeout)
+	c.health.watch(&c.conn, cl.PingInterval, cl.PingTimeout)
 	c.task = asyncio.CreateTaskOn(l, func(context.Context) (struct{}, error) {
 		c.run()
 		c.farewell()

@@ -33,6 +33,9 @@ func (p *pings) answered(data [8]byte) bool {
 	return ok
 }
 
+// defaultPingTimeout is how long a peer has to answer, where nothing is said.
+const defaultPingTimeout = 15 * time.Second
+
 // A health looks whether a peer that is silent for long is still there.
 type health struct {
 	silence lazyTimer     // until a PING is sent
@@ -46,6 +49,9 @@ type health struct {
 func (h *health) watch(c *conn, every, within time.Duration) {
 	if every <= 0 {
 		return
+	}
+	if within <= 0 {
+		within = defaultPingTimeout
 	}
 	h.every, h.within = every, within
 	h.answer = lazyTimer{loop: c.loop, ring: func() { c.lose(ErrPingTimeout) }}

@@ -16,7 +16,7 @@ const (
 	defaultMaxStreams   = 250
 	defaultMaxFields    = 5000
 	serverStreamWindow  = 256 << 10
-	serverConnWindow    = 1 << 20 // several times a stream's: an upload that nobody reads must not hold up the others
+	serverConnWindow    = 1 << 20
 	defaultHeaderTime   = 10 * time.Second
 	defaultShutdownPing = time.Second
 )
@@ -56,6 +56,17 @@ type Server struct {
 	// no limit.
 	IdleTimeout time.Duration
 
+	// StreamWindow and ConnWindow are how much a client may send that no handler
+	// has read, of a request and of all; zero means 256 KiB and 1 MiB. The second
+	// should be several times the first: an upload that nobody reads must not
+	// hold up the others.
+	StreamWindow, ConnWindow int
+
+	// PingInterval is how long a connection may be silent before the client is
+	// asked whether it is still there, and PingTimeout how long it has to answer;
+	// zero means never, and 15 seconds.
+	PingInterval, PingTimeout time.Duration
+
 	// RequestContext makes the context of a request from that of its task; end
 	// is called when the handler has returned. Nil means the task's context.
 	RequestContext func(task context.Context) (ctx context.Context, end func())
@@ -79,6 +90,18 @@ func (s *Server) maxStreams() uint32 {
 		return defaultMaxStreams
 	}
 	return s.MaxConcurrentStreams
+}
+
+// windows returns what a stream and a connection may send unread.
+func (s *Server) windows() (stream, conn int) {
+	stream, conn = serverStreamWindow, serverConnWindow
+	if s.StreamWindow > 0 {
+		stream = min(s.StreamWindow, maxWindow)
+	}
+	if s.ConnWindow > 0 {
+		conn = min(s.ConnWindow, maxWindow)
+	}
+	return stream, max(conn, defaultWindow) // which cannot be made smaller
 }
 
 // A ServerConn is a connection of a [Server].
@@ -140,9 +163,10 @@ func AcceptableTLS(state *tls.ConnectionState) bool {
 
 // greeting is the settings of a server.
 func (s *Server) greeting() []http2.Setting {
+	stream, _ := s.windows()
 	return []http2.Setting{
 		{ID: http2.SettingMaxConcurrentStreams, Val: s.maxStreams()},
-		{ID: http2.SettingInitialWindowSize, Val: serverStreamWindow},
+		{ID: http2.SettingInitialWindowSize, Val: uint32(stream)},
 		{ID: http2.SettingMaxHeaderListSize, Val: uint32(s.limits().bytes)},
 	}
 }

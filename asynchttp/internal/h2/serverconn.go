@@ -41,7 +41,9 @@ const (
 
 func (c *serverConn) init(s *Server, l *asyncio.Loop, ctx context.Context, w Wire) {
 	c.srv = s
-	c.conn.init(l, w, &s.common, c, serverStreamWindow, serverConnWindow, s.limits())
+	stream, all := s.windows()
+	c.conn.init(l, w, &s.common, c, stream, all, s.limits())
+	c.health.watch(&c.conn, s.PingInterval, s.PingTimeout)
 	c.guard = newGuard(s.maxStreams(), l.Time)
 	c.preface = http2.ClientPreface
 	c.ctx = context.WithValue(ctx, http.LocalAddrContextKey, w.LocalAddr())

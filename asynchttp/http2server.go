@@ -1,0 +1,99 @@
+package asynchttp
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
+)
+
+// versions is which versions of HTTP the server speaks.
+func (s *Server) versions() versions {
+	return versionsOf(s.Protocols, versions{http1: true, http2: true, plainH2: true})
+}
+
+// newHTTP2 makes the part of the server that speaks HTTP/2.
+func (s *Server) newHTTP2() *h2.Server {
+	v := &h2.Server{
+		Handler:           http.HandlerFunc(s.serveHTTP2),
+		MaxHeaderBytes:    s.MaxHeaderBytes,
+		MaxHeaderFields:   s.MaxHeaderFields,
+		ReadHeaderTimeout: cmp.Or(s.ReadHeaderTimeout, s.ReadTimeout),
+		ReadTimeout:       s.ReadTimeout,
+		WriteTimeout:      s.WriteTimeout,
+		IdleTimeout:       cmp.Or(s.IdleTimeout, s.ReadTimeout),
+		RequestContext: func(ctx context.Context) (context.Context, func()) {
+			r := &requestContext{Context: ctx}
+			return r, r.close
+		},
+	}
+	if c := s.HTTP2; c != nil {
+		v.MaxConcurrentStreams = uint32(max(0, c.MaxConcurrentStreams))
+		v.StreamWindow, v.ConnWindow = c.MaxReceiveBufferPerStream, c.MaxReceiveBufferPerConnection
+		v.PingInterval, v.PingTimeout = c.SendPingTimeout, c.PingTimeout
+	}
+	return v
+}
+
+// serveHTTP2 is the handler of all requests over HTTP/2.
+func (s *Server) serveHTTP2(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.Method == http.MethodOptions && r.RequestURI == "*":
+		w.Header().Set("Content-Length", "0")
+	case r.Header["Expect"] != nil: // 100-continue is taken out already
+		w.WriteHeader(http.StatusExpectationFailed)
+	default:
+		s.handler().ServeHTTP(w, r)
+	}
+}
+
+// speaksHTTP2 reports whether the client has begun to speak HTTP/2: it was
+// agreed on in the TLS handshake, or it knew and has sent the preface.
+func (c *serverConn) speaksHTTP2() bool {
+	if state := c.s.ConnectionState(); state != nil {
+		// A client that offers nothing is given no protocol, whatever is spoken
+		// here.
+		return state.NegotiatedProtocol == protoHTTP2
+	}
+	v := c.srv.versions()
+	if !v.plainH2 {
+		return false
+	}
+	if !v.http1 {
+		return true
+	}
+	if !c.awaitRequest() {
+		return false
+	}
+	for {
+		p, _ := c.br.Peek(c.br.Buffered())
+		if is, more := h2.IsPreface(p); !is || !more {
+			return is
+		}
+		if _, err := c.br.Peek(len(p) + 1); err != nil {
+			return false
+		}
+	}
+}
+
+// serveHTTP2 serves the connection until it has ended.
+func (c *serverConn) serveHTTP2() {
+	c.freeReads()
+	ahead, _ := c.br.Peek(c.br.Buffered())
+	c.br = nil
+	conn, err := c.srv.http2.NewConn(c.ctx, c.s)
+	if err != nil {
+		return
+	}
+	c.http2 = conn
+	if c.srv.ending {
+		conn.Shutdown()
+	}
+	c.setState(http.StateActive)
+	conn.Serve(ahead)
+	if err := conn.Err(); errors.Is(err, http.ErrServerClosed) {
+		c.cause = err
+	}
+}
