@@ -59,11 +59,12 @@ func (c *conn) handshakes(ctx context.Context, proxy *url.URL, trace *httptrace.
 	if c.host.key.scheme != "https" {
 		return nil
 	}
-	return c.startTLS(ctx, c.host.key.addr, trace)
+	return c.startTLS(ctx, c.host.key.addr, c.t.offers(c.host.key), trace)
 }
 
-// startTLS does the handshake with the host of an address.
-func (c *conn) startTLS(ctx context.Context, addr string, trace *httptrace.ClientTrace) error {
+// startTLS does the handshake with the host of an address, and offers it these
+// protocols.
+func (c *conn) startTLS(ctx context.Context, addr string, protos []string, trace *httptrace.ClientTrace) error {
 	t := c.t
 	name, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -76,7 +77,7 @@ func (c *conn) startTLS(ctx context.Context, addr string, trace *httptrace.Clien
 	if cfg.ServerName == "" {
 		cfg.ServerName = name
 	}
-	cfg.NextProtos = []string{"http/1.1"}
+	cfg.NextProtos = protos
 	if d := orDefault(t.TLSHandshakeTimeout, DefaultTLSHandshakeTimeout); d > 0 {
 		timer := t.loop.CallLater(d, func() { c.fail(&TimeoutError{"TLS handshake"}) })
 		defer timer.Cancel()

@@ -59,7 +59,7 @@ type block struct {
 func (b *block) start(id uint32, kind blockKind, end bool) {
 	if b.dec == nil {
 		b.dec = hpack.NewDecoder(tableSize, b.emit)
-		b.dec.SetMaxStringLength(b.limits.bytes)
+		b.dec.SetMaxStringLength(2 * b.limits.bytes) // up to that, only the stream fails
 	}
 	*b = block{names: b.names, limits: b.limits, dec: b.dec, open: true, id: id, kind: kind, end: end, length: -1}
 	if kind != unwantedBlock {

@@ -58,6 +58,10 @@ type Client struct {
 	// means never, and 15 seconds.
 	PingInterval, PingTimeout time.Duration
 
+	// StreamWindow and ConnWindow are how much a server may send that was not
+	// read, of a response and of all; zero means 1 MiB and 8 MiB.
+	StreamWindow, ConnWindow int
+
 	common common
 }
 
@@ -88,14 +92,21 @@ func (cl *Client) NewConn(ctx context.Context, w Wire) (*ClientConn, error) {
 	if limits.fields <= 0 {
 		limits.fields = defaultMaxFields
 	}
-	c.conn.init(l, w, &cl.common, c, clientStreamWindow, clientConnWindow, limits)
+	stream, all := clientStreamWindow, clientConnWindow
+	if cl.StreamWindow > 0 {
+		stream = min(cl.StreamWindow, maxWindow)
+	}
+	if cl.ConnWindow > 0 {
+		all = min(max(cl.ConnWindow, defaultWindow), maxWindow) // which cannot be made smaller
+	}
+	c.conn.init(l, w, &cl.common, c, stream, all, limits)
 	c.client = true
 	c.guard = newGuard(clientGuardStreams, l.Time)
 	c.nextID = 1
 	c.out.buf = append(cl.common.outs.get(), http2.ClientPreface...)
 	c.greet(
 		http2.Setting{ID: http2.SettingEnablePush, Val: 0},
-		http2.Setting{ID: http2.SettingInitialWindowSize, Val: clientStreamWindow},
+		http2.Setting{ID: http2.SettingInitialWindowSize, Val: uint32(stream)},
 		http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: uint32(limits.bytes)})
 	c.health.watch(&c.conn, cl.PingInterval, cl.PingTimeout)
 	c.task = asyncio.CreateTaskOn(l, func(context.Context) (struct{}, error) {

@@ -18,13 +18,13 @@ var (
 
 	// ErrBodyClosed is returned by a Read of a body that was closed, also when
 	// it was closed during the Read.
-	ErrBodyClosed = errors.New("asynchttp: read on a closed body")
+	ErrBodyClosed = errors.New("asynchttp: read on a closed response body")
 
 	// ErrConcurrentRead is returned when two tasks read a body at the same time.
 	ErrConcurrentRead = errors.New("asynchttp: two tasks read the same body")
 
 	// ErrHeaderTooLarge says that a header block is larger than is allowed.
-	ErrHeaderTooLarge = errors.New("asynchttp: header too large")
+	ErrHeaderTooLarge = errors.New("asynchttp: response header too large")
 
 	// ErrTooManyInformational is returned for a response that comes after too
 	// many responses of 1xx.
