@@ -93,7 +93,6 @@ func feedServer(t *testing.T, data []byte, piece int) (end string, sent int) {
 			return err
 		}
 		c := &sc.c
-		c.greet(s.greeting()...)
 		c.received([]byte(http2.ClientPreface))
 		for p := data; len(p) > 0; {
 			n := min(piece, len(p))

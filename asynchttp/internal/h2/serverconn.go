@@ -56,10 +56,10 @@ func (c *serverConn) init(s *Server, l *asyncio.Loop, ctx context.Context, w Wir
 		c.fail(connError(http2.ErrCodeEnhanceYourCalm, "the header takes too long"))
 	}}
 	c.answered = lazyTimer{loop: l, ring: c.goodbye}
+	c.greet(s.greeting()...)
 }
 
 func (c *serverConn) serve(ahead []byte) {
-	c.greet(c.srv.greeting()...)
 	if !AcceptableTLS(c.request.TLS) {
 		c.fail(connError(http2.ErrCodeInadequateSecurity, "TLS 1.2 with a modern cipher is needed"))
 	}
