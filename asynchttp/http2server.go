@@ -24,9 +24,8 @@ func (s *Server) newHTTP2() *h2.Server {
 		ReadTimeout:       s.ReadTimeout,
 		WriteTimeout:      s.WriteTimeout,
 		IdleTimeout:       cmp.Or(s.IdleTimeout, s.ReadTimeout),
-		RequestContext: func(ctx context.Context) (context.Context, func()) {
-			r := &requestContext{Context: ctx}
-			return r, r.close
+		RequestContext: func(ctx context.Context) h2.RequestContext {
+			return &http2Context{requestContext{Context: ctx}}
 		},
 	}
 	if c := s.HTTP2; c != nil {
@@ -36,6 +35,12 @@ func (s *Server) newHTTP2() *h2.Server {
 	}
 	return v
 }
+
+// An http2Context is the context of a request of HTTP/2.
+type http2Context struct{ requestContext }
+
+// End implements [h2.RequestContext].
+func (c *http2Context) End() { c.close() }
 
 // serveHTTP2 is the handler of all requests over HTTP/2.
 func (s *Server) serveHTTP2(w http.ResponseWriter, r *http.Request) {

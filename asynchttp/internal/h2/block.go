@@ -154,7 +154,7 @@ func (b *block) put(key, value string) {
 		return
 	}
 	if len(b.strings) == 0 {
-		b.strings = make([]string, 8)
+		b.strings = make([]string, 4)
 	}
 	b.strings[0] = value
 	b.header[key], b.strings = b.strings[:1:1], b.strings[1:]

@@ -31,11 +31,13 @@ type clientStream struct {
 	call Call
 	req  *http.Request
 
-	news    asyncio.Event // something has changed for the task in Do
-	early   []earlyResponse
-	earlies int
-	resp    *http.Response // once its header has come
-	trailer http.Header
+	news     asyncio.Event // something has changed for the task in Do
+	early    []earlyResponse
+	earlies  int
+	resp     *http.Response // once its header has come
+	response http.Response  // what resp points to
+	respBody responseBody
+	trailer  http.Header
 
 	sendTask *asyncio.Task[struct{}] // sends the body, when it has a task of its own
 	sent     bool                    // the body was sent, or will never be
@@ -210,7 +212,8 @@ func (s *clientStream) respond(b *block) error {
 		return nil
 	}
 	s.headed = true
-	resp := &http.Response{
+	resp := &s.response
+	*resp = http.Response{
 		Status: statusLine(status), StatusCode: status,
 		Proto: "HTTP/2.0", ProtoMajor: 2,
 		Header: b.header, ContentLength: b.length,
@@ -227,7 +230,7 @@ func (s *clientStream) respond(b *block) error {
 			}
 		}
 	}
-	s.resp = resp
+	s.resp, s.respBody.s = resp, s
 	isHead := s.req.Method == http.MethodHead
 	if isHead || status == http.StatusNoContent || status == http.StatusNotModified {
 		s.length = 0 // nothing may come, whatever was announced
@@ -236,11 +239,11 @@ func (s *clientStream) respond(b *block) error {
 	}
 	switch {
 	case !b.end:
-		resp.Body = &responseBody{s: s}
+		resp.Body = &s.respBody
 		return nil
 	case s.length > 0:
 		s.body.end(errShort)
-		resp.Body = &responseBody{s: s}
+		resp.Body = &s.respBody
 	default:
 		resp.Body = http.NoBody
 		if b.length < 0 && !isHead {

@@ -31,11 +31,13 @@ var errHandlerDone = errors.New("asynchttp: the handler of this request has retu
 // what [http.ResponseController] asks for.
 type response struct {
 	s       *serverStream
-	header  http.Header
+	header  http.Header // made when the handler asks for it
 	status  int         // 0 until WriteHeader
-	fixed   http.Header // the header as it was at WriteHeader
-	length  int64       // announced by the handler, or -1
-	trailer []string    // announced by the handler
+	fixed   []field     // the header as it was at WriteHeader
+	room4   [4]field    // where fixed begins
+	has     handlerFields
+	length  int64    // announced by the handler, or -1
+	trailer []string // announced by the handler
 	isHead  bool
 	sent    bool // the header is on its way
 	done    bool // the handler has returned
@@ -43,18 +45,32 @@ type response struct {
 	written int64
 }
 
+// A field is a header with its values.
+type field struct {
+	name   string
+	values []string
+}
+
+// handlerFields is what the handler has said itself.
+type handlerFields struct{ contentType, encoding, date, closing bool }
+
 var (
 	_ http.Flusher    = (*response)(nil)
 	_ io.StringWriter = (*response)(nil)
 )
 
 func (w *response) init(s *serverStream) {
-	w.s, w.header, w.length = s, make(http.Header), -1
+	w.s, w.length = s, -1
 	w.isHead = s.parts.method == http.MethodHead
 }
 
 // Header implements [http.ResponseWriter].
-func (w *response) Header() http.Header { return w.header }
+func (w *response) Header() http.Header {
+	if w.header == nil {
+		w.header = make(http.Header)
+	}
+	return w.header
+}
 
 // WriteHeader implements [http.ResponseWriter]. A status of 1xx is sent at once,
 // and another may follow.
@@ -83,10 +99,7 @@ func (w *response) WriteHeader(status int) {
 // trailers.
 func (w *response) fix(status int) {
 	w.status = status
-	if len(w.header) == 0 {
-		return
-	}
-	w.fixed = make(http.Header, len(w.header))
+	w.fixed = w.room4[:0]
 	for k, vs := range w.header {
 		switch {
 		case k == "Content-Length" && status == http.StatusNotModified:
@@ -102,10 +115,19 @@ func (w *response) fix(status int) {
 					w.announce(strings.TrimSpace(name))
 				}
 			}
+		case k == "Content-Type":
+			w.has.contentType = true
+		case k == "Content-Encoding":
+			w.has.encoding = len(vs) > 0 && vs[0] != ""
+		case k == "Date":
+			w.has.date = true
+		case k == "Connection":
+			w.has.closing = httpguts.HeaderValuesContainsToken(vs, "close")
+			continue
 		case strings.HasPrefix(k, http.TrailerPrefix):
 			continue
 		}
-		w.fixed[k] = vs[:len(vs):len(vs)]
+		w.fixed = append(w.fixed, field{k, vs[:len(vs):len(vs)]})
 	}
 }
 
@@ -270,21 +292,19 @@ func (w *response) sendHeader(p []byte, whole bool) error {
 	}
 	o := &w.s.c.out
 	o.field(":status", statusText(w.status))
-	for k, vs := range w.fixed {
-		w.fields(k, vs)
+	for _, f := range w.fixed {
+		w.fields(f.name, f.values)
 	}
-	if allowed && len(first) > 0 && w.fixed["Content-Type"] == nil && w.fixed.Get("Content-Encoding") == "" {
-		if _, set := w.fixed["Content-Type"]; !set {
-			o.field("content-type", http.DetectContentType(first))
-		}
+	if allowed && len(first) > 0 && !w.has.contentType && !w.has.encoding {
+		o.field("content-type", http.DetectContentType(first))
 	}
 	if w.length >= 0 {
 		o.field("content-length", strconv.FormatInt(w.length, 10))
 	}
-	if _, set := w.fixed["Date"]; !set {
+	if !w.has.date {
 		o.field("date", w.s.c.common.date.now())
 	}
-	if v, set := w.fixed["Connection"]; set && httpguts.HeaderValuesContainsToken(v, "close") {
+	if w.has.closing {
 		w.s.c.shutdown() // as a handler of HTTP/1 ends its connection
 	}
 	end := w.isHead || whole && len(first) == 0 && !w.hasTrailers()

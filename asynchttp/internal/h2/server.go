@@ -67,9 +67,9 @@ type Server struct {
 	// zero means never, and 15 seconds.
 	PingInterval, PingTimeout time.Duration
 
-	// RequestContext makes the context of a request from that of its task; end
-	// is called when the handler has returned. Nil means the task's context.
-	RequestContext func(task context.Context) (ctx context.Context, end func())
+	// RequestContext makes the context of a request from that of its task. Nil
+	// means the task's context.
+	RequestContext func(task context.Context) RequestContext
 
 	common common
 }
@@ -90,6 +90,14 @@ func (s *Server) maxStreams() uint32 {
 		return defaultMaxStreams
 	}
 	return s.MaxConcurrentStreams
+}
+
+// A RequestContext is the context of a request.
+type RequestContext interface {
+	context.Context
+
+	// End is called when the handler has returned.
+	End()
 }
 
 // windows returns what a stream and a connection may send unread.

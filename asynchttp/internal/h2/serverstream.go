@@ -56,9 +56,9 @@ func (s *serverStream) done() {
 func (s *serverStream) run(ctx context.Context) (struct{}, error) {
 	p := &s.parts
 	if f := s.c.srv.RequestContext; f != nil {
-		own, end := f(ctx)
+		own := f(ctx)
 		ctx = own
-		defer end()
+		defer own.End()
 	}
 	r := s.c.request.WithContext(ctx)
 	r.Method, r.RequestURI, r.Host, r.URL = p.method, p.uri, p.host, p.url
