@@ -3,20 +3,24 @@
 //
 //	h2 serve KIND ADDRESS [CERT KEY]     until SIGTERM; then says what it took
 //	h2 get KIND URL N CONCURRENCY        N requests, and what one took
+//	h2 hold 1|2 ADDRESS N                N connections of HTTP/1.1 or 2 that have
+//	                                     done a request, and what one takes
 //
-// KIND is "loop" or "net". The paths of the server are / with 64 bytes and /16k
-// with 16 KiB.
+// KIND is "loop" or "net". The paths of the server are / with 64 bytes, /16k
+// with 16 KiB, and /memory with what it has in use.
 package main
 
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/pprof"
 	"strconv"
 	"strings"
@@ -30,7 +34,7 @@ import (
 
 func main() {
 	if len(os.Args) < 4 {
-		fmt.Fprintln(os.Stderr, "usage: h2 serve loop|net ADDRESS [CERT KEY] | h2 get loop|net URL N CONCURRENCY")
+		fmt.Fprintln(os.Stderr, "usage: h2 serve loop|net ADDRESS [CERT KEY] | h2 get loop|net URL N CONCURRENCY | h2 hold 1|2 ADDRESS N")
 		os.Exit(2)
 	}
 	stop := profile()
@@ -45,6 +49,12 @@ func main() {
 func run(what, kind, where string, more []string) error {
 	if what == "serve" {
 		return serve(kind, where, more)
+	}
+	if what == "hold" && len(more) == 1 {
+		return hold(kind, where, more[0])
+	}
+	if len(more) != 2 {
+		return errors.New("two numbers are missing")
 	}
 	n, err := strconv.Atoi(more[0])
 	if err != nil {
@@ -83,6 +93,14 @@ var requests int
 func handler(w http.ResponseWriter, r *http.Request) {
 	requests++ // with net/http that is a guess
 	w.Header().Set("Content-Type", "application/octet-stream")
+	if r.URL.Path == "/memory" {
+		runtime.GC()
+		runtime.GC() // what the first has found
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		fmt.Fprint(w, m.HeapInuse+m.StackInuse)
+		return
+	}
 	if r.URL.Path == "/16k" {
 		w.Header().Set("Content-Length", "16384")
 		_, _ = w.Write(large)
