@@ -3,7 +3,6 @@ package asynchttp
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 
 	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
@@ -83,22 +82,24 @@ func (c *serverConn) speaksHTTP2() bool {
 	}
 }
 
-// serveHTTP2 serves the connection until it has ended.
-func (c *serverConn) serveHTTP2() {
+// beginHTTP2 hands the connection over to HTTP/2, with what was read of it, if
+// that is what the client speaks. Very many tasks may stand in the Read of such a
+// connection, so there are as few frames above it as can be.
+func (c *serverConn) beginHTTP2() bool {
+	if !c.speaksHTTP2() {
+		return false
+	}
 	c.freeReads()
 	ahead, _ := c.br.Peek(c.br.Buffered())
 	c.br = nil
-	conn, err := c.srv.http2.NewConn(c.ctx, c.s)
+	conn, err := c.srv.http2.NewConn(c.ctx, c.s, ahead)
 	if err != nil {
-		return
+		return false
 	}
 	c.http2 = conn
 	if c.srv.ending {
 		conn.Shutdown()
 	}
 	c.setState(http.StateActive)
-	conn.Serve(ahead)
-	if err := conn.Err(); errors.Is(err, http.ErrServerClosed) {
-		c.cause = err
-	}
+	return true
 }

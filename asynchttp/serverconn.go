@@ -87,8 +87,9 @@ func (s *Server) serve(ctx context.Context, stream *asyncio.Stream) error {
 	if !ok {
 		return nil
 	}
-	if c.speaksHTTP2() {
-		c.serveHTTP2()
+	if c.beginHTTP2() {
+		c.http2.Read()
+		c.http2.End()
 		return nil
 	}
 	for c.serveOne() {

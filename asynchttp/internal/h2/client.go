@@ -101,14 +101,14 @@ func (cl *Client) NewConn(ctx context.Context, w Wire) (*ClientConn, error) {
 	}
 	c.conn.init(l, w, &cl.common, c, stream, all, limits)
 	c.client = true
-	c.guard = newGuard(clientGuardStreams, l.Time)
+	c.guard = newGuard(clientGuardStreams, l)
 	c.nextID = 1
 	c.out.buf = append(cl.common.outs.get(), http2.ClientPreface...)
 	c.greet(
 		http2.Setting{ID: http2.SettingEnablePush, Val: 0},
 		http2.Setting{ID: http2.SettingInitialWindowSize, Val: uint32(stream)},
 		http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: uint32(limits.bytes)})
-	c.health.watch(&c.conn, cl.PingInterval, cl.PingTimeout)
+	c.health = newHealth(&c.conn, cl.PingInterval, cl.PingTimeout)
 	c.task = asyncio.CreateTaskOn(l, func(context.Context) (struct{}, error) {
 		c.run()
 		c.farewell()

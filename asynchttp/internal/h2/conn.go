@@ -36,9 +36,9 @@ type conn struct {
 	forgotten    forgotten
 
 	err    error // why it has ended
-	ending lazyTimer
+	ending *asyncio.TimerHandle
 	pings  pings
-	health health
+	health *health // nil: nobody looks
 }
 
 // A side is what the two sides of a connection do differently.
@@ -72,7 +72,6 @@ func (c *conn) init(l *asyncio.Loop, w Wire, common *common, side side, streamWi
 	c.streamWindow = streamWindow
 	c.window = newRecvWindow(connWindow)
 	c.peer = newSettings()
-	c.ending = lazyTimer{loop: l, ring: func() { c.lose(ErrStalled) }}
 }
 
 // greet sends the first SETTINGS and opens the connection's window.
@@ -93,29 +92,37 @@ func (c *conn) consumed(n int) {
 	}
 }
 
-// run reads until the connection has ended. It is the body of its task.
+// run reads until the connection has ended. It is the body of its task, in which
+// very many may stand: its frame is kept small.
 func (c *conn) run() {
-	for c.err == nil {
-		for c.err == nil && c.out.unsent() >= unreadLimit {
-			c.out.free.Clear()
-			if err := wait(c.loop, &c.out.free); err != nil {
-				c.lose(err)
-			}
-		}
-		if c.err != nil {
-			break
-		}
-		n, err := c.wire.Read(c.common.read)
-		switch {
-		case err == nil:
-			c.health.heard()
-			c.received(c.common.read[:n])
-		case c.err != nil:
-		case err == io.EOF:
-			c.lose(io.ErrUnexpectedEOF)
-		default:
+	for c.mayRead() {
+		c.took(c.wire.Read(c.common.read))
+	}
+}
+
+// mayRead waits while too much is on its way to the peer, and reports whether
+// the connection is still there.
+func (c *conn) mayRead() bool {
+	for c.err == nil && c.out.unsent() >= unreadLimit {
+		c.out.free.Clear()
+		if err := wait(c.loop, &c.out.free); err != nil {
 			c.lose(err)
 		}
+	}
+	return c.err == nil
+}
+
+// took takes what a Read has returned.
+func (c *conn) took(n int, err error) {
+	switch {
+	case err == nil:
+		c.health.heard()
+		c.received(c.common.read[:n])
+	case c.err != nil:
+	case err == io.EOF:
+		c.lose(io.ErrUnexpectedEOF)
+	default:
+		c.lose(err)
 	}
 }
 
@@ -216,7 +223,10 @@ func (c *conn) fail(err error) {
 	if c.err != nil {
 		return
 	}
-	c.ending.set(farewellTime)
+	c.ending = c.loop.CallLater(farewellTime, func() {
+		c.ending = nil
+		c.lose(ErrStalled)
+	})
 	code, reason := http2.ErrCodeInternal, ""
 	var e *ConnError
 	if errors.As(err, &e) {
@@ -243,7 +253,7 @@ func (c *conn) lose(err error) {
 		c.end()
 	}
 	c.out.close()
-	c.ending.end()
+	stop(&c.ending)
 	c.wire.Abort()
 }
 
@@ -271,7 +281,7 @@ const lingerTime = 500 * time.Millisecond
 // farewell sends what is left, and closes. It is the end of the reading task.
 func (c *conn) farewell() {
 	defer c.out.close()
-	defer c.ending.end()
+	defer stop(&c.ending)
 	for !c.out.closed && !c.out.empty() {
 		c.out.free.Clear()
 		if wait(c.loop, &c.out.free) != nil {

@@ -88,7 +88,7 @@ func feedServer(t *testing.T, data []byte, piece int) (end string, sent int) {
 	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
 		w := &deadWire{}
 		s := &Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {})}
-		sc, err := s.NewConn(ctx, w)
+		sc, err := s.NewConn(ctx, w, nil)
 		if err != nil {
 			return err
 		}

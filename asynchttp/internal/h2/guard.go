@@ -4,9 +4,12 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+
+	"github.com/asyncio-go/asyncio"
 )
 
-// A bucket holds tokens, to which some are added every second.
+// A bucket holds tokens, to which some are added every second. They are counted
+// when it is empty, so one that was not for long gives its size once more.
 type bucket struct {
 	tokens float64
 	size   float64
@@ -16,11 +19,11 @@ type bucket struct {
 
 func newBucket(size, rate float64) bucket { return bucket{tokens: size, size: size, rate: rate} }
 
-// take takes a token, and reports whether there was one. now is asked for only
+// take takes a token, and reports whether there was one. The clock is asked only
 // when the bucket seems empty: most never are.
-func (b *bucket) take(now func() time.Duration) bool {
+func (b *bucket) take(l *asyncio.Loop) bool {
 	if b.tokens < 1 {
-		t := now()
+		t := l.Time()
 		b.tokens = min(b.size, b.tokens+b.rate*(t-b.at).Seconds())
 		b.at = t
 	}
@@ -40,7 +43,7 @@ func (b *bucket) put(n float64) { b.tokens = min(b.size, b.tokens+n) }
 type guard struct {
 	idle   bucket // frames that carry nothing
 	resets bucket // streams that were begun for nothing
-	now    func() time.Duration
+	loop   *asyncio.Loop
 }
 
 const (
@@ -54,14 +57,14 @@ const (
 	resetsPerStream = 4
 )
 
-func newGuard(streams uint32, now func() time.Duration) guard {
+func newGuard(streams uint32, l *asyncio.Loop) guard {
 	n := float64(max(streams, 25))
-	return guard{idle: newBucket(idleFrames, idleFramesRate), resets: newBucket(resetsPerStream*n, n), now: now}
+	return guard{idle: newBucket(idleFrames, idleFramesRate), resets: newBucket(resetsPerStream*n, n), loop: l}
 }
 
 // idleFrame counts a frame that carries nothing.
 func (g *guard) idleFrame(kind http2.FrameType) error {
-	if g.idle.take(g.now) {
+	if g.idle.take(g.loop) {
 		return nil
 	}
 	return connError(http2.ErrCodeEnhanceYourCalm, "too many frames that carry nothing; the last was "+kind.String())
@@ -72,7 +75,7 @@ func (g *guard) useful(n int) { g.idle.put(float64(n)) }
 
 // reset counts a stream that was begun for nothing.
 func (g *guard) reset() error {
-	if g.resets.take(g.now) {
+	if g.resets.take(g.loop) {
 		return nil
 	}
 	return connError(http2.ErrCodeEnhanceYourCalm, "too many streams were reset")

@@ -66,12 +66,13 @@ type testServer struct {
 func listen(ctx context.Context, srv *h2.Server, opts ...asyncio.ServerOption) (*testServer, error) {
 	s := &testServer{}
 	l, err := asyncio.StartServer(ctx, "tcp", "127.0.0.1:0", func(ctx context.Context, stream *asyncio.Stream) error {
-		c, err := srv.NewConn(ctx, stream)
+		c, err := srv.NewConn(ctx, stream, nil)
 		if err != nil {
 			return err
 		}
 		s.conns = append(s.conns, c)
-		c.Serve(nil)
+		c.Read()
+		c.End()
 		return nil
 	}, opts...)
 	if err != nil {

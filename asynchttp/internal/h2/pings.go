@@ -39,39 +39,40 @@ const defaultPingTimeout = 15 * time.Second
 // A health looks whether a peer that is silent for long is still there.
 type health struct {
 	silence lazyTimer     // until a PING is sent
-	every   time.Duration // how long that is; 0: never
+	every   time.Duration // how long that is
 	answer  lazyTimer     // until the connection is given up
 	within  time.Duration
 }
 
-// watch makes c ask its peer after so long a silence, and give it up when it
-// does not answer within that time.
-func (h *health) watch(c *conn, every, within time.Duration) {
+// newHealth makes c ask its peer after so long a silence, and give it up when it
+// does not answer within that time. It returns nil when every is not positive.
+func newHealth(c *conn, every, within time.Duration) *health {
 	if every <= 0 {
-		return
+		return nil
 	}
 	if within <= 0 {
 		within = defaultPingTimeout
 	}
-	h.every, h.within = every, within
+	h := &health{every: every, within: within}
 	h.answer = lazyTimer{loop: c.loop, ring: func() { c.lose(ErrPingTimeout) }}
 	h.silence = lazyTimer{loop: c.loop, ring: func() {
 		c.pings.send(&c.out, func() {})
 		h.answer.set(h.within)
 	}}
 	h.silence.set(every)
+	return h
 }
 
 // heard says that something has come from the peer.
 func (h *health) heard() {
-	if h.every > 0 {
+	if h != nil {
 		h.answer.stop()
 		h.silence.set(h.every)
 	}
 }
 
 func (h *health) end() {
-	if h.every > 0 {
+	if h != nil {
 		h.silence.end()
 		h.answer.end()
 	}

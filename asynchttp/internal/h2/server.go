@@ -115,21 +115,26 @@ func (s *Server) windows() (stream, conn int) {
 // A ServerConn is a connection of a [Server].
 type ServerConn struct{ c serverConn }
 
-// NewConn makes a connection of w. It is served by [ServerConn.Serve].
-func (s *Server) NewConn(ctx context.Context, w Wire) (*ServerConn, error) {
+// NewConn makes a connection of w, of which ahead was read before. It is served
+// by [ServerConn.Read] and then [ServerConn.End], in a task.
+func (s *Server) NewConn(ctx context.Context, w Wire, ahead []byte) (*ServerConn, error) {
 	l, err := asyncio.GetRunningLoop(ctx)
 	if err != nil {
 		return nil, err
 	}
 	c := &ServerConn{}
 	c.c.init(s, l, ctx, w)
+	c.c.received(ahead)
 	return c, nil
 }
 
-// Serve serves the connection until it has ended, and closes it; its handlers
-// have all returned then. ahead is what was read of it before. It is to be
-// called in a task, once.
-func (c *ServerConn) Serve(ahead []byte) { c.c.serve(ahead) }
+// Read serves the connection until it ends. What stands on the stack of its task
+// is what an idle connection keeps there.
+func (c *ServerConn) Read() { c.c.run() }
+
+// End closes the connection after Read, and waits until its handlers have
+// returned.
+func (c *ServerConn) End() { c.c.over() }
 
 // Shutdown ends the connection gently: the client is told to send no more
 // requests, those that have come are answered. It waits for nothing.

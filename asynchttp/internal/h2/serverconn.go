@@ -18,7 +18,7 @@ type serverConn struct {
 	conn
 	srv     *Server
 	ctx     context.Context // whose values requests have
-	request http.Request    // what all requests have in common
+	remote  string          // the client's address
 	maxID   uint32          // the highest stream that was looked at
 	leaving leaving
 	running int           // handlers, also those whose stream was reset
@@ -26,8 +26,8 @@ type serverConn struct {
 	held    int           // bytes of the headers of running requests
 
 	idle     lazyTimer
-	heading  lazyTimer // until a header block has come whole
-	answered lazyTimer // until the PING of a shutdown is answered
+	heading  lazyTimer            // until a header block has come whole
+	answered *asyncio.TimerHandle // until the PING of a shutdown is answered
 }
 
 // leaving is how far a graceful shutdown has come.
@@ -43,33 +43,28 @@ func (c *serverConn) init(s *Server, l *asyncio.Loop, ctx context.Context, w Wir
 	c.srv = s
 	stream, all := s.windows()
 	c.conn.init(l, w, &s.common, c, stream, all, s.limits())
-	c.health.watch(&c.conn, s.PingInterval, s.PingTimeout)
-	c.guard = newGuard(s.maxStreams(), l.Time)
+	c.health = newHealth(&c.conn, s.PingInterval, s.PingTimeout)
+	c.guard = newGuard(s.maxStreams(), l)
 	c.preface = http2.ClientPreface
 	c.ctx = context.WithValue(ctx, http.LocalAddrContextKey, w.LocalAddr())
-	c.request = http.Request{
-		Proto: "HTTP/2.0", ProtoMajor: 2,
-		RemoteAddr: w.RemoteAddr().String(), TLS: w.ConnectionState(),
-	}
+	c.remote = w.RemoteAddr().String()
 	c.idle = lazyTimer{loop: l, ring: c.shutdown}
 	c.heading = lazyTimer{loop: l, ring: func() {
 		c.fail(connError(http2.ErrCodeEnhanceYourCalm, "the header takes too long"))
 	}}
-	c.answered = lazyTimer{loop: l, ring: c.goodbye}
 	c.greet(s.greeting()...)
-}
-
-func (c *serverConn) serve(ahead []byte) {
-	if !AcceptableTLS(c.request.TLS) {
+	if !AcceptableTLS(w.ConnectionState()) {
 		c.fail(connError(http2.ErrCodeInadequateSecurity, "TLS 1.2 with a modern cipher is needed"))
 	}
 	c.heading.set(c.headerTime())
-	c.received(ahead)
-	c.run()
+}
+
+// over is what is to be done when nothing more is read.
+func (c *serverConn) over() {
 	c.farewell()
 	c.idle.end()
 	c.heading.end()
-	c.answered.end()
+	stop(&c.answered)
 	for c.running > 0 {
 		c.none.Clear()
 		if wait(c.loop, &c.none) != nil {
@@ -214,7 +209,7 @@ func (c *serverConn) streamGone() {
 }
 
 // ended implements side.
-func (c *serverConn) ended() { c.idle.stop(); c.heading.stop(); c.answered.stop() }
+func (c *serverConn) ended() { c.idle.stop(); c.heading.stop(); stop(&c.answered) }
 
 // shutdown tells the client to send no more requests, in two steps: requests
 // that are on their way when the first GOAWAY leaves are still served. RFC 9113,
@@ -226,7 +221,7 @@ func (c *serverConn) shutdown() {
 	c.leaving = askedToGo
 	c.out.goAway(maxWindow, http2.ErrCodeNo, "")
 	c.pings.send(&c.out, c.goodbye)
-	c.answered.set(defaultShutdownPing)
+	c.answered = c.loop.CallLater(defaultShutdownPing, c.goodbye)
 }
 
 func (c *serverConn) goodbye() {
@@ -234,7 +229,7 @@ func (c *serverConn) goodbye() {
 		return
 	}
 	c.leaving = saidGoodbye
-	c.answered.stop()
+	stop(&c.answered)
 	c.out.goAway(c.maxID, http2.ErrCodeNo, "")
 	c.leaveWhenDone()
 }

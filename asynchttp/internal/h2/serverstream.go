@@ -60,7 +60,8 @@ func (s *serverStream) run(ctx context.Context) (struct{}, error) {
 		ctx = own
 		defer own.End()
 	}
-	r := s.c.request.WithContext(ctx)
+	common := http.Request{Proto: "HTTP/2.0", ProtoMajor: 2, RemoteAddr: s.c.remote, TLS: s.c.wire.ConnectionState()}
+	r := common.WithContext(ctx)
 	r.Method, r.RequestURI, r.Host, r.URL = p.method, p.uri, p.host, p.url
 	r.Header, r.Trailer = p.header, p.trailer
 	r.Body, r.ContentLength = http.NoBody, 0
