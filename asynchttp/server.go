@@ -14,8 +14,15 @@ import (
 )
 
 // A Server runs an [http.Handler] on an asyncio loop: a coroutine for each
-// connection, which serves its requests one after another. Its fields have the
-// names they have in [http.Server].
+// connection, which serves its requests one after another; with HTTP/2, a
+// coroutine for each request. Its fields have the names they have in
+// [http.Server].
+//
+// A client that sets out to keep an HTTP/2 server busy, with streams that it
+// begins and resets, frames that carry nothing, or headers that unpack to very
+// much, is told ENHANCE_YOUR_CALM, and its connection is closed. One that reads
+// nothing at all of what it is sent is closed after a minute. With HTTP/2, time
+// limits end the request and not the connection.
 //
 // A handler runs on the loop's goroutine. It may call any function of asyncio
 // with the request's context, and start tasks; while it waits, other

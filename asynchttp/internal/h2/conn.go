@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/asyncio-go/asyncio"
@@ -304,14 +303,4 @@ func (c *conn) farewell() {
 		}
 	}
 	_ = c.wire.Close()
-}
-
-// isPreface reports whether p is the beginning of an HTTP/2 connection, and
-// whether more is needed to say so.
-func isPreface(p []byte) (is, more bool) {
-	n := min(len(p), len(http2.ClientPreface))
-	if !strings.HasPrefix(http2.ClientPreface, string(p[:n])) {
-		return false, false
-	}
-	return true, n < len(http2.ClientPreface)
 }

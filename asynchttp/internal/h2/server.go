@@ -146,15 +146,18 @@ func (c *ServerConn) Close() {
 	c.c.lose(http.ErrServerClosed)
 }
 
-// Idle reports whether no request is under way.
-func (c *ServerConn) Idle() bool { return c.c.running == 0 }
-
 // Err returns why the connection has ended; nil while it has not.
 func (c *ServerConn) Err() error { return c.c.err }
 
 // IsPreface reports whether p is how a client begins that speaks HTTP/2 without
 // having asked (prior knowledge), and whether more bytes are needed to be sure.
-func IsPreface(p []byte) (is, more bool) { return isPreface(p) }
+func IsPreface(p []byte) (is, more bool) {
+	n := min(len(p), len(http2.ClientPreface))
+	if string(p[:n]) != http2.ClientPreface[:n] {
+		return false, false
+	}
+	return true, n < len(http2.ClientPreface)
+}
 
 // AcceptableTLS reports whether HTTP/2 may be spoken over such a connection:
 // RFC 9113, 9.2, wants TLS 1.2 with a modern cipher, or later.
