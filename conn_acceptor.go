@@ -11,7 +11,7 @@ type acceptor struct {
 	server    *Server
 	listener  driver.Listener
 	scheduled bool
-	retry     *TimerHandle
+	retry     *TimerHandle // then it tries again, and not before; or nil
 	closed    bool
 }
 
@@ -26,7 +26,7 @@ const (
 func (a *acceptor) Ready(driver.Event) { a.schedule() }
 
 func (a *acceptor) schedule() {
-	if !a.scheduled && !a.closed && a.server.serving {
+	if !a.scheduled && !a.closed && a.retry == nil && a.server.serving {
 		a.scheduled = true
 		a.server.loop.ready.Push(a)
 	}
@@ -70,7 +70,7 @@ func (a *acceptor) serve(conn driver.Conn) {
 }
 
 // backOff tries again later: descriptors may be free then. The connections
-// that wait are kept by the system.
+// that wait, and those that come meanwhile, are kept by the system.
 func (a *acceptor) backOff(err error) {
 	a.server.loop.handleException(ExceptionContext{
 		Message: "accepting a connection failed; it is tried again",

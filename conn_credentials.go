@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+
+	"github.com/asyncio-go/asyncio/internal/sockopt"
 )
 
 // peerCredentials asks the system who the peer of a unix socket is.
@@ -15,12 +17,19 @@ func (s *socket) peerCredentials() (*Credentials, error) {
 	if err != nil {
 		return nil, fmt.Errorf("peer credentials: %w", err)
 	}
-	var c *Credentials
-	if cerr := raw.Control(func(fd uintptr) { c, err = credentialsOf(fd) }); cerr != nil {
+	var c sockopt.Credentials
+	if cerr := raw.Control(func(fd uintptr) { c, err = sockopt.PeerCredentials(fd) }); cerr != nil {
 		err = cerr
 	}
 	if err != nil {
 		return nil, fmt.Errorf("peer credentials: %w", err)
 	}
-	return c, nil
+	return (*Credentials)(&c), nil
+}
+
+// Credentials are those that a process had when it connected or listened.
+type Credentials struct {
+	PID int // the process; 0 where the system does not tell
+	UID int // its effective user
+	GID int // its effective group
 }

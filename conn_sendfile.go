@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
+	"github.com/asyncio-go/asyncio/internal/writequeue"
 )
 
 // A fileSend is a file that the kernel sends on a socket. It comes after what
@@ -20,7 +21,7 @@ type fileSend struct {
 	offset int64
 	left   int64 // how much is still to be sent, at most
 	sent   int64
-	behind writeQueue // what was written meanwhile
+	behind writequeue.Queue // what was written meanwhile
 	done   future
 }
 
@@ -54,11 +55,11 @@ func (s *socket) sendFile() error {
 				err = errCopy
 			}
 			s.endFile(err)
-			return s.out.queue.flush(s.conn)
+			return s.out.queue.Flush(s.conn)
 		}
 	}
 	s.endFile(nil)
-	return s.out.queue.flush(s.conn)
+	return s.out.queue.Flush(s.conn)
 }
 
 // fileTrouble says whether an error of sending a file is about the file and not
@@ -76,7 +77,7 @@ func fileTrouble(err error) bool {
 func (s *socket) endFile(err error) {
 	f := s.out.sending
 	s.out.sending = nil
-	s.out.queue.append(&f.behind)
+	s.out.queue.Append(&f.behind)
 	if f.done.state != pending {
 		return
 	}
@@ -146,38 +147,6 @@ func checkFile(file *os.File, offset, count int64) (int64, error) {
 		return 0, fmt.Errorf("%s is not a regular file: %w", file.Name(), os.ErrInvalid)
 	}
 	return count, nil
-}
-
-// Sendfile sends count bytes of the file f from offset on, or up to its end
-// when there are fewer or count is negative, and gives how many it has sent. It
-// suspends the running task until the kernel has them all. The file's own
-// position is neither used nor moved.
-//
-// On Linux the kernel copies the file to a plain connection; over TLS, and on
-// the portable driver, it is read in the executor and written. What was written
-// before comes first. What others write meanwhile comes after the file, or,
-// where it is read and written, between pieces of it. When the wait is
-// interrupted, a part was sent. Python: loop.sendfile.
-func (l *Loop) Sendfile(ctx context.Context, t Transport, f *os.File, offset, count int64) (int64, error) {
-	task, level, err := l.enter(ctx)
-	if err != nil {
-		return 0, err
-	}
-	tr, err := transportOf(l, t)
-	if err != nil {
-		return 0, fmt.Errorf("sendfile: %w", err)
-	}
-	return tr.sock.sendfile(task, level, tr, tr.tls != nil, f, offset, count)
-}
-
-// Sendfile sends a file, as [Loop.Sendfile] does. Python: loop.sendfile on the
-// stream's transport.
-func (w *StreamWriter) Sendfile(ctx context.Context, f *os.File, offset, count int64) (int64, error) {
-	t, level, err := w.begin(ctx)
-	if err != nil {
-		return 0, err
-	}
-	return w.sock.sendfile(t, level, w, w.tls() != nil, f, offset, count)
 }
 
 func (s *socket) sendfile(t *task, level context.Context, to copySink, secure bool, file *os.File, offset, count int64) (int64, error) {

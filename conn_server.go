@@ -2,6 +2,7 @@ package asyncio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -15,8 +16,7 @@ import (
 type Server struct {
 	loop      *Loop
 	options   streamOptions
-	serve     func(conn driver.Conn) error
-	handler   func(context.Context, *Stream) error // of streams; or nil
+	serve     func(conn driver.Conn) error // serves one with a handler or a protocol
 	listeners []*acceptor
 	addrs     []net.Addr
 	clients   socketList // the connections that it serves
@@ -26,54 +26,16 @@ type Server struct {
 	gone      waitList // who waits for the end
 }
 
-// StartServer listens on address, and runs handler as a task for each
-// connection. The stream is closed when the handler returns; an error of it
-// that is no cancellation is told to the loop's exception handler.
-//
-// The network is "tcp", "tcp4", "tcp6" or "unix", and the forms of the address
-// those of [net.Listen]: an empty host is all addresses of the machine, port 0
-// one that is free. Python: start_server, start_unix_server.
-func StartServer(ctx context.Context, network, address string, handler func(ctx context.Context, s *Stream) error, opts ...ServerOption) (*Server, error) {
-	t, level, err := enter(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s := newServer(t.loop, opts)
-	s.handler = handler
-	values := baseContext{ctx, baseOf(ctx)}
-	s.serve = func(conn driver.Conn) error { return s.serveStream(conn, values) }
-	return s.start(t, level, network, address)
-}
-
-// CreateServer listens on address, as [StartServer] does, and gives each
-// connection to the protocol that factory makes; over TLS after the handshake.
-// One whose handshake fails is closed and no news, as if the peer had not come.
-// It is for a task of the loop. Python: loop.create_server, create_unix_server.
-func (l *Loop) CreateServer(ctx context.Context, network, address string, factory func() Protocol, opts ...ServerOption) (*Server, error) {
-	t, level, err := l.enter(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s := newServer(l, opts)
-	s.serve = func(conn driver.Conn) error {
-		_, err := startTransport(l, conn, factory, &s.options, true, s)
-		return err
-	}
-	return s.start(t, level, network, address)
-}
-
-func newServer(l *Loop, opts []ServerOption) *Server {
-	s := &Server{loop: l, options: defaultStreamOptions()}
-	for _, o := range opts {
-		o.applyServer(&s.options)
-	}
+func newServer(l *Loop, o streamOptions) *Server {
+	s := &Server{loop: l, options: o}
 	s.serving = !s.options.notServing
-	s.clients.server = s
+	s.clients.owner = s
 	return s
 }
 
 func (s *Server) start(t *task, level context.Context, network, address string) (*Server, error) {
-	s.loop.servers = append(s.loop.servers, s)
+	all := serversOf(s.loop)
+	all.servers = append(all.servers, s)
 	if err := s.listen(t, level, network, address); err != nil {
 		s.Close()
 		return nil, &net.OpError{Op: "listen", Net: network, Addr: textAddr{network, address}, Err: err}
@@ -116,42 +78,6 @@ func (s *Server) add(a *acceptor, l driver.Listener, err error) error {
 	s.listeners = append(s.listeners, a)
 	s.addrs = append(s.addrs, l.Addr())
 	return nil
-}
-
-// listenAddrs gives the addresses to listen on, and whether one that is all of
-// IPv6 is not to take IPv4.
-func (o *streamOptions) listenAddrs(t *task, level context.Context, network, address string) ([]net.Addr, bool, error) {
-	host, service, err := net.SplitHostPort(address)
-	if network == "unix" || err != nil || host != "" {
-		addrs, err := o.resolve(t, level, network, address)
-		return addrs, true, err
-	}
-	port, err := o.lookupPort(t, level, network, service)
-	if err != nil {
-		return nil, false, err
-	}
-	switch network {
-	case "tcp":
-		if systemHasIPv6() {
-			return []net.Addr{&net.TCPAddr{IP: net.IPv6unspecified, Port: port}}, false, nil
-		}
-		return []net.Addr{&net.TCPAddr{IP: net.IPv4zero, Port: port}}, false, nil
-	case "tcp4":
-		return []net.Addr{&net.TCPAddr{IP: net.IPv4zero, Port: port}}, false, nil
-	case "tcp6":
-		return []net.Addr{&net.TCPAddr{IP: net.IPv6unspecified, Port: port}}, true, nil
-	}
-	return nil, false, net.UnknownNetworkError(network)
-}
-
-// systemHasIPv6 says whether a socket can be bound to an IPv6 address.
-func systemHasIPv6() bool {
-	l, err := net.Listen("tcp6", "[::1]:0")
-	if err != nil {
-		return false
-	}
-	_ = l.Close()
-	return true
 }
 
 // Addr gives the address of the server's first listener: its port is the one
@@ -202,10 +128,14 @@ func (s *Server) Close() {
 	s.settle()
 }
 
+// left implements listOwner.
+func (s *Server) left() { s.settle() }
+
 // settle tells who waits for the end, if it has come.
 func (s *Server) settle() {
 	if s.over() {
-		s.loop.servers = slices.DeleteFunc(s.loop.servers, func(other *Server) bool { return other == s })
+		all := serversOf(s.loop)
+		all.servers = slices.DeleteFunc(all.servers, func(other *Server) bool { return other == s })
 		s.gone.fire(nil)
 	}
 }
@@ -223,9 +153,14 @@ func (s *Server) CloseClients() {
 // Server.abort_clients.
 func (s *Server) AbortClients() { s.clients.abort(nil) }
 
-// closeServers closes the servers, and the connections that they serve.
-func (l *Loop) closeServers() {
-	all := slices.Clone(l.servers)
+// serverList is the servers of a loop.
+type serverList struct{ servers []*Server }
+
+func serversOf(l *Loop) *serverList { return partOf[serverList](l, serversPart) }
+
+// close closes the servers, and the connections that they serve.
+func (s *serverList) close(*Loop) {
+	all := slices.Clone(s.servers)
 	for _, s := range all {
 		s.Close()
 	}
@@ -248,6 +183,8 @@ func (s *Server) WaitClosed(ctx context.Context) error {
 	return s.gone.wait(t, level)
 }
 
+var errServerShutdown = errors.New("the server shuts down")
+
 // Shutdown stops accepting and waits until the connections have ended, of their
 // own accord. When ctx ends before, or the task is cancelled, it cancels the
 // handlers, aborts the connections and gives the error.
@@ -255,7 +192,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.Close()
 	err := s.WaitClosed(ctx)
 	if err != nil {
-		s.clients.each(func(c *socket) { c.owner.(served).cancelClient("the server shuts down") })
+		s.clients.each(func(c *socket) { c.owner.(served).cancelClient(errServerShutdown) })
 		return fmt.Errorf("asyncio: shutdown of the server: %w", err)
 	}
 	return nil

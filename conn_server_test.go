@@ -44,6 +44,110 @@ func TestServerServesManyClientsAtOnce(t *testing.T) {
 	})
 }
 
+// ended returns a context of the task's that has ended.
+func ended(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	return ctx
+}
+
+// onOtherLoop runs f with a context of another loop, on its goroutine.
+func onOtherLoop(t *testing.T, ctx context.Context, f func(ctx context.Context)) {
+	t.Helper()
+	_, err := asyncio.ToThread(ctx, func(context.Context) (struct{}, error) {
+		return struct{}{}, asyncio.Run(context.Background(), func(ctx context.Context) error {
+			f(ctx)
+			return nil
+		})
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAServerThatDoesNotStartClosesItsListener(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		l := loopOf(ctx)
+		for name, start := range map[string]func(asyncio.ServerOption) error{
+			"StartServer with an ended context": func(o asyncio.ServerOption) error {
+				_, err := asyncio.StartServer(ended(ctx), "", "", echo, o)
+				return err
+			},
+			"CreateServer with an ended context": func(o asyncio.ServerOption) error {
+				_, err := l.CreateServer(ended(ctx), "", "", newEcho, o)
+				return err
+			},
+			"StartServer outside of a loop": func(o asyncio.ServerOption) error {
+				_, err := asyncio.StartServer(context.Background(), "", "", echo, o)
+				return err
+			},
+			"CreateServer of another loop": func(o asyncio.ServerOption) (err error) {
+				onOtherLoop(t, ctx, func(ctx context.Context) { _, err = l.CreateServer(ctx, "", "", newEcho, o) })
+				return err
+			},
+		} {
+			ln := must(net.Listen("tcp", "127.0.0.1:0"))
+			if err := start(asyncio.WithListener(ln)); err == nil {
+				t.Errorf("%s: it began", name)
+			}
+			if err := ln.Close(); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("%s: the listener was left open", name)
+			}
+		}
+	})
+}
+
+func TestAConnectionThatIsNotMadeClosesTheOneItWasGiven(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		l := loopOf(ctx)
+		ln := must(net.Listen("tcp", "127.0.0.1:0"))
+		defer ln.Close()
+		for name, open := range map[string]func(asyncio.ConnOption) error{
+			"OpenConnection with an ended context": func(o asyncio.ConnOption) error {
+				_, err := asyncio.OpenConnection(ended(ctx), "", "", o)
+				return err
+			},
+			"CreateConnection with an ended context": func(o asyncio.ConnOption) error {
+				_, _, err := l.CreateConnection(ended(ctx), "", "", newEcho, o)
+				return err
+			},
+			"CreateConnection of another loop": func(o asyncio.ConnOption) (err error) {
+				onOtherLoop(t, ctx, func(ctx context.Context) { _, _, err = l.CreateConnection(ctx, "", "", newEcho, o) })
+				return err
+			},
+		} {
+			nc := must(net.Dial("tcp", ln.Addr().String()))
+			if err := open(asyncio.WithConn(nc)); err == nil {
+				t.Errorf("%s: there is a connection", name)
+			}
+			if err := nc.Close(); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("%s: the connection was left open", name)
+			}
+		}
+	})
+}
+
+func TestWhatWasClosedIsNotTakenOver(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		ln := must(net.Listen("tcp", "127.0.0.1:0"))
+		nc := must(net.Dial("tcp", ln.Addr().String()))
+		pc := must(net.ListenPacket("udp", "127.0.0.1:0"))
+		nc.Close()
+		ln.Close()
+		pc.Close()
+		if s, err := asyncio.OpenConnection(ctx, "", "", asyncio.WithConn(nc)); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("OpenConnection returned %v, %v", s, err)
+		}
+		if srv, err := asyncio.StartServer(ctx, "", "", echo, asyncio.WithListener(ln)); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("StartServer returned %v, %v", srv, err)
+		}
+		_, _, err := loopOf(ctx).CreateDatagramEndpoint(ctx, "", func() asyncio.DatagramProtocol { return &mailbox{} }, asyncio.WithPacketConn(pc))
+		if !errors.Is(err, net.ErrClosed) {
+			t.Errorf("CreateDatagramEndpoint returned %v", err)
+		}
+	})
+}
+
 func TestServerCloseRefusesNewClientsAndKeepsTheOldOnes(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		srv := serve(t, ctx, echo)
@@ -81,7 +185,7 @@ func TestServerShutdownEndsHandlersWhenItsContextEnds(t *testing.T) {
 			asyncio.Sleep(ctx, 0)
 		}
 		short, cancel := context.WithCancel(ctx)
-		must(asyncio.GetRunningLoop(ctx)).CallSoon(cancel)
+		must(asyncio.RunningLoop(ctx)).CallSoon(cancel)
 		if err := srv.Shutdown(short); !errors.Is(err, context.Canceled) {
 			t.Errorf("Shutdown gave %v", err)
 		}

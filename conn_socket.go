@@ -9,6 +9,7 @@ import (
 
 	"github.com/asyncio-go/asyncio/internal/coro"
 	"github.com/asyncio-go/asyncio/internal/driver"
+	"github.com/asyncio-go/asyncio/internal/writequeue"
 )
 
 // Default limits of the write queue: above the high-water mark writers are
@@ -53,7 +54,7 @@ type socket struct {
 // An outgoing is what a socket has to remember of its writing. It is made when
 // there is something: most sockets never need one, and there may be very many.
 type outgoing struct {
-	queue     writeQueue
+	queue     writequeue.Queue
 	sending   *fileSend // a file that is sent after the queue
 	high, low int
 	failed    error // why writing has failed
@@ -94,7 +95,7 @@ func (s *socket) attach(conn driver.Conn) error {
 	}
 	s.conn = conn
 	s.mayRead = true
-	s.join(&s.loop.sockets)
+	s.join(&connectionsOf(s.loop).unserved)
 	return nil
 }
 
@@ -146,7 +147,7 @@ func (s *socket) readNow(p []byte) (int, error) {
 
 // unsent says whether there is something that the kernel has not taken.
 func (s *socket) unsent() bool {
-	return s.out != nil && (s.out.queue.size > 0 || s.out.sending != nil)
+	return s.out != nil && (s.out.queue.Size() > 0 || s.out.sending != nil)
 }
 
 // sendsFile says whether a file is being sent.
@@ -178,9 +179,9 @@ func (s *socket) enqueue(p []byte) {
 	}
 	o := s.output()
 	if o.sending != nil {
-		o.sending.behind.push(p)
+		o.sending.behind.Push(p)
 	} else {
-		o.queue.push(p)
+		o.queue.Push(p)
 	}
 	if !s.paused && s.queued() > o.high {
 		s.paused = true
@@ -195,9 +196,9 @@ func (s *socket) queued() int {
 	case o == nil:
 		return 0
 	case o.sending != nil:
-		return o.queue.size + o.sending.behind.size
+		return o.queue.Size() + o.sending.behind.Size()
 	default:
-		return o.queue.size
+		return o.queue.Size()
 	}
 }
 
@@ -270,7 +271,7 @@ func (s *socket) run() {
 // flush writes what the kernel takes of what is queued.
 func (s *socket) flush() {
 	if o := s.out; o != nil {
-		err := o.queue.flush(s.conn)
+		err := o.queue.Flush(s.conn)
 		if err == nil && o.sending != nil {
 			err = s.sendFile()
 		}
@@ -379,7 +380,7 @@ func (s *socket) drop(why error) {
 	if s.out.sending != nil {
 		s.endFile(why)
 	}
-	s.out.queue.clear()
+	s.out.queue.Clear()
 }
 
 // close closes the descriptor after what was written.
@@ -416,7 +417,7 @@ func (s *socket) finish(reason error) {
 		s.output().failed = reason
 	}
 	s.closed, s.closing = true, true
-	if s.among.server == nil { // else when nothing serves it any more
+	if s.among.owner == nil { // else when nothing serves it any more
 		s.leave()
 	}
 	closeErr := s.conn.Close()

@@ -6,14 +6,19 @@ package asyncio
 type socketList struct {
 	head, tail *socket
 	n          int
-	server     *Server // whose it is; or nil
+	owner      listOwner // or nil
 }
 
 // A served is the owner of a socket that a server serves.
 type served interface {
 	socketOwner
 	closeClient()
-	cancelClient(why string) // also what serves it
+	cancelClient(why error) // also what serves it
+}
+
+// A listOwner is whose sockets a list has: a server.
+type listOwner interface {
+	left() // a socket has left the list
 }
 
 // join puts the socket into l, and takes it from where it was.
@@ -40,8 +45,8 @@ func (s *socket) leave() {
 		return
 	}
 	l.remove(s)
-	if l.server != nil {
-		l.server.settle()
+	if l.owner != nil {
+		l.owner.left()
 	}
 }
 

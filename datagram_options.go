@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
+	"github.com/asyncio-go/asyncio/internal/sockopt"
 )
 
 // A DatagramOption is an option of [Loop.CreateDatagramEndpoint].
@@ -40,6 +41,60 @@ func (o *datagramOptions) text(network string) net.Addr {
 		return textAddr{network, *o.local}
 	}
 	return nil
+}
+
+// A SocketOption is an option of whatever opens a socket.
+type SocketOption interface {
+	StreamOption
+	DatagramOption
+}
+
+// A BindOption is an option of what receives at an address: a server, a
+// datagram endpoint.
+type BindOption interface {
+	ServerOption
+	DatagramOption
+}
+
+// A LookupOption is an option of what looks names up: a connection, a datagram
+// endpoint.
+type LookupOption interface {
+	ConnOption
+	DatagramOption
+}
+
+// A socketOption is one of streams and of datagrams.
+type socketOption struct {
+	streamOption
+	datagramOption
+}
+
+// WithControl makes f run on each new descriptor before it is connected or
+// bound, as [net.Dialer.Control] does.
+func WithControl(f func(network, address string, c syscall.RawConn) error) SocketOption {
+	return socketOption{
+		func(o *streamOptions) { o.control = f },
+		func(o *datagramOptions) { o.control = f },
+	}
+}
+
+// WithResolver makes r look host names up, in the loop's executor, instead of
+// [net.DefaultResolver].
+func WithResolver(r Resolver) LookupOption {
+	return socketOption{
+		func(o *streamOptions) { o.resolver = r },
+		func(o *datagramOptions) { o.resolver = r },
+	}
+}
+
+// WithReusePort lets several servers listen on one port, or several datagram
+// endpoints receive at it; the system deals the connections or the datagrams
+// out. Python: reuse_port=.
+func WithReusePort() BindOption {
+	return socketOption{
+		func(o *streamOptions) { o.reusePort = true },
+		func(o *datagramOptions) { o.reusePort = true },
+	}
 }
 
 // WithLocalAddress makes a datagram endpoint receive at the address: a host and
@@ -95,7 +150,7 @@ func (g multicastGroup) join(conn driver.PacketConn) error {
 	if err != nil {
 		return err
 	}
-	if cerr := raw.Control(func(fd uintptr) { err = joinGroup(fd, g.group, g.ifi) }); cerr != nil {
+	if cerr := raw.Control(func(fd uintptr) { err = sockopt.JoinGroup(fd, g.group, g.ifi) }); cerr != nil {
 		return cerr
 	}
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
@@ -70,8 +69,7 @@ func newDatagramTransport(l *Loop) *datagramTransport {
 func (t *datagramTransport) attach(conn driver.PacketConn) {
 	t.conn = conn
 	t.mayRead = true
-	t.index = len(t.loop.datagrams)
-	t.loop.datagrams = append(t.loop.datagrams, t)
+	datagramsOf(t.loop).add(t)
 }
 
 // Ready notes what has happened.
@@ -124,12 +122,7 @@ func (t *datagramTransport) guard() {
 	if v == nil {
 		return
 	}
-	err := &PanicError{Value: v, Stack: debug.Stack()}
-	t.loop.handleException(ExceptionContext{
-		Message:   "panic in a callback of a datagram endpoint, which is closed",
-		Err:       err,
-		Transport: t,
-	})
+	err := t.loop.callbackPanicked(v, "a datagram endpoint, which is closed", t)
 	t.finish(err)
 	t.settle(err)
 }
@@ -225,10 +218,11 @@ func (t *datagramTransport) read() {
 // buffer gives the loop's buffer for reading.
 func (t *datagramTransport) buffer() []byte {
 	if t.isUnix() {
-		if t.loop.readUnixInto == nil {
-			t.loop.readUnixInto = make([]byte, unixDatagramSize)
+		d := datagramsOf(t.loop)
+		if d.readUnixInto == nil {
+			d.readUnixInto = make([]byte, unixDatagramSize)
 		}
-		return t.loop.readUnixInto
+		return d.readUnixInto
 	}
 	return t.loop.readBuffer()
 }
@@ -243,7 +237,7 @@ func (t *datagramTransport) isUnix() bool {
 }
 
 func (t *datagramTransport) check(ok bool, what string) {
-	if t.loop.debug {
+	if t.loop.Debug() {
 		t.order.check(ok, what)
 	}
 }
@@ -363,7 +357,7 @@ func (t *datagramTransport) finish(reason error) {
 	if t.retry != nil {
 		t.retry.Cancel()
 	}
-	t.loop.forgetDatagrams(t)
+	datagramsOf(t.loop).remove(t)
 	_ = t.conn.Close()  // there is nobody who could do something about it
 	if t.loop.closing { // there will be no further turn
 		t.scheduled = true
@@ -398,12 +392,3 @@ func (t *datagramTransport) RemoteAddr() net.Addr { return t.conn.RemoteAddr() }
 func (t *datagramTransport) SyscallConn() (syscall.RawConn, error) { return t.conn.SyscallConn() }
 
 func (t *datagramTransport) Loop() *Loop { return t.loop }
-
-// forgetDatagrams takes t from the endpoints that closing the loop closes.
-func (l *Loop) forgetDatagrams(t *datagramTransport) {
-	last := len(l.datagrams) - 1
-	l.datagrams[t.index] = l.datagrams[last]
-	l.datagrams[t.index].index = t.index
-	l.datagrams[last] = nil
-	l.datagrams = l.datagrams[:last]
-}

@@ -84,13 +84,22 @@ func (l *Loop) watcher() (driver.Watcher, error) {
 	return w, nil
 }
 
+// descriptors is the descriptors of others that a loop watches, by number.
+type descriptors struct{ watched map[uintptr]*descriptor }
+
+func descriptorsOf(l *Loop) *descriptors { return partOf[descriptors](l, descriptorsPart) }
+
+// close does nothing: the driver, which closes after it, forgets them.
+func (*descriptors) close(*Loop) {}
+
 // watchDescriptor makes w the watch of fd, in the place of one there may be.
 func (l *Loop) watchDescriptor(fd uintptr, writing bool, w *watch) error {
 	by, err := l.watcher()
 	if err != nil {
 		return err
 	}
-	d := l.descriptors[fd]
+	all := descriptorsOf(l)
+	d := all.watched[fd]
 	if d == nil {
 		d = &descriptor{loop: l, fd: fd}
 	}
@@ -110,17 +119,18 @@ func (l *Loop) watchDescriptor(fd uintptr, writing bool, w *watch) error {
 	if before != nil {
 		before.removed = true
 	}
-	if l.descriptors == nil {
-		l.descriptors = make(map[uintptr]*descriptor)
+	if all.watched == nil {
+		all.watched = make(map[uintptr]*descriptor)
 	}
-	l.descriptors[fd] = d
+	all.watched[fd] = d
 	return nil
 }
 
 // unwatchDescriptor takes w, or whatever AddReader or AddWriter has put there
 // when that is nil, away from fd, and says whether it was there.
 func (l *Loop) unwatchDescriptor(fd uintptr, writing bool, w *watch) bool {
-	d := l.descriptors[fd]
+	all := descriptorsOf(l)
+	d := all.watched[fd]
 	if d == nil || l.closed {
 		return false
 	}
@@ -132,7 +142,7 @@ func (l *Loop) unwatchDescriptor(fd uintptr, writing bool, w *watch) bool {
 	before.removed = true
 	*side = nil
 	if d.events() == 0 {
-		delete(l.descriptors, fd)
+		delete(all.watched, fd)
 	}
 	if by, ok := l.driver.(driver.Watcher); ok {
 		// The error says that it was closed meanwhile.

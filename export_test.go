@@ -1,7 +1,6 @@
 package asyncio
 
 import (
-	"net"
 	"time"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
@@ -31,11 +30,8 @@ func (c *Clock) Park(until time.Duration, pending func() bool) error {
 
 // WithClock makes a loop go by c.
 func WithClock(c *Clock) Option {
-	return func(o *config) { o.newDriver = func() (driver.Driver, error) { return c, nil } }
+	return option(func(o *config) { o.newDriver = func() (driver.Driver, error) { return c, nil } })
 }
-
-// Deal is for tests: on Linux nothing else uses it.
-func Deal(ln net.Listener, n int) []net.Listener { return deal(ln, n) }
 
 // NewStreamOn makes a stream on a connection that is no descriptor.
 func NewStreamOn(l *Loop, conn driver.Conn) (*Stream, error) {
@@ -47,7 +43,3 @@ func NewStreamOn(l *Loop, conn driver.Conn) (*Stream, error) {
 func NewTransportOn(l *Loop, conn driver.Conn, p Protocol) error {
 	return newTransport(l, p).attach(conn)
 }
-
-// RunWorkerRequest gives a worker process's reply to a request, and what the
-// parent makes of that.
-func RunWorkerRequest(p []byte) ([]byte, error) { return decodeReply("", runRequest(p, 1000)) }

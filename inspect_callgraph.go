@@ -83,23 +83,6 @@ func (g *CallGraph) write(b *strings.Builder, indent string) {
 	}
 }
 
-// A dependent is a callback of a future that stands for another: what that is
-// waits for the one whose callback this is. It is nil when nobody does.
-type dependent interface{ dependent() *future }
-
-func (t *task) dependent() *future         { return &t.future }
-func (m *gatherMember) dependent() *future { return m.g.out }
-func (m *waitMember) dependent() *future   { return &m.set.over }
-func (m *groupMember) dependent() *future  { return &m.g.ctx.task.future }
-func (s *shieldInner) dependent() *future  { return s.outer }
-
-func (m *completionMember) dependent() *future {
-	if w := m.c.lot.head; w != nil {
-		return &w.future
-	}
-	return nil
-}
-
 // awaitedBy gives the tasks that wait for f, directly or by way of futures that
 // are no tasks, in the order in which they came.
 func awaitedBy(f *future) []*task {

@@ -110,7 +110,7 @@ func TestCallGraphOfAGroupAndOfChains(t *testing.T) {
 
 func TestCallGraphOfAFuture(t *testing.T) {
 	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
-		f := asyncio.NewFuture[int](must(asyncio.GetRunningLoop(ctx)))
+		f := asyncio.NewFuture[int](must(asyncio.RunningLoop(ctx)))
 		task := asyncio.Go(ctx, func(ctx context.Context) error { _, err := f.Await(ctx); return err }, asyncio.WithName("waiter"))
 		asyncio.Sleep(ctx, 0)
 		if got := awaiters(asyncio.CaptureCallGraph(f)); got != "a future<(waiter)" {
@@ -178,7 +178,7 @@ func TestWaitGraphIsBounded(t *testing.T) {
 		for range 700 {
 			asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Second) })
 		}
-		g := must(asyncio.GetRunningLoop(ctx)).WaitGraph()
+		g := must(asyncio.RunningLoop(ctx)).WaitGraph()
 		if len(g.Roots) != 500 || g.Omitted != 201 || !strings.Contains(g.String(), "and 201 more") || g.Roots[0].State != "runs" || g.Roots[1].State != "not started" {
 			t.Errorf("%d roots, %d omitted", len(g.Roots), g.Omitted)
 		}
@@ -187,7 +187,7 @@ func TestWaitGraphIsBounded(t *testing.T) {
 
 func TestWaitGraphFromAnotherGoroutine(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) }, asyncio.WithName("sleeper"))
 		text, err := asyncio.ToThread(ctx, func(ctx context.Context) (string, error) {
 			g, err := asyncio.CaptureWaitGraph(ctx, l)

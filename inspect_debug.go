@@ -15,14 +15,17 @@ import (
 	"github.com/asyncio-go/asyncio/internal/coro"
 )
 
-// A probe is what a loop does beyond running, when it is asked to explain
-// itself: in debug mode, with labels, and while a trace is being taken. A loop
-// that is not asked has none, and pays a comparison for that.
-type probe struct {
+// slowStep is how long a callback or a step may hold the loop before debug
+// mode says so.
+const slowStep = 100 * time.Millisecond
+
+// An explainer is the probe of a loop in debug mode, with labels, or with regions
+// in traces.
+type explainer struct {
 	loop    *Loop
 	debug   bool
 	labels  bool
-	tracing bool
+	regions bool
 	slow    time.Duration
 	epoch   time.Time // the real clock, also where the loop has another
 
@@ -39,34 +42,53 @@ type probe struct {
 	what   atomic.Pointer[string] // the task that runs
 }
 
-// probed is what a probe notes of a task.
-type probed struct {
+// taskNotes is what an explainer notes of a task.
+type taskNotes struct {
 	goroutine uint64
 	name      *string
 	made      []uintptr
 	trace     *trace.Task
 }
 
-// newProbe makes a loop's probe, or gives the one there is.
-func (l *Loop) newProbe() *probe {
-	if l.probe == nil {
-		l.probe = &probe{loop: l, slow: slowStep, epoch: time.Now()}
+// notesOf returns what was noted of t; nil when it was made before the explainer.
+func notesOf(t *task) *taskNotes {
+	if t.rare == nil {
+		return nil
 	}
-	return l.probe
+	n, _ := t.rare.noted.(*taskNotes)
+	return n
 }
 
-// Debug says whether debug mode is on. Python: loop.get_debug.
-func (l *Loop) Debug() bool { return l.debug }
+// explainer returns the loop's explainer, or nil.
+func (l *Loop) explainer() *explainer {
+	p, _ := l.probe.(*explainer)
+	return p
+}
+
+// explain returns the loop's explainer, made when there is none.
+func (l *Loop) explain() *explainer {
+	p := l.explainer()
+	if p == nil {
+		p = &explainer{loop: l, slow: slowStep, epoch: time.Now()}
+		l.probe = p
+	}
+	return p
+}
+
+// Debug reports whether debug mode is on. Python: loop.get_debug.
+func (l *Loop) Debug() bool {
+	p := l.explainer()
+	return p != nil && p.debug
+}
 
 // SetDebug turns debug mode on or off. See [WithDebug]. In a loop that runs,
 // calls from wrong goroutines are noticed from its next run on. Python:
 // loop.set_debug.
 func (l *Loop) SetDebug(on bool) {
-	l.debug = on
 	if !on && l.probe == nil {
 		return
 	}
-	p := l.newProbe()
+	p := l.explain()
 	p.debug = on
 	if l.running {
 		p.watch()
@@ -77,26 +99,26 @@ func (l *Loop) SetDebug(on bool) {
 // before debug mode reports it: 100 milliseconds until it is set. Python:
 // loop.slow_callback_duration.
 func (l *Loop) SlowCallbackDuration() time.Duration {
-	if l.probe == nil {
-		return slowStep
+	if p := l.explainer(); p != nil {
+		return p.slow
 	}
-	return l.probe.slow
+	return slowStep
 }
 
 // SetSlowCallbackDuration sets what [Loop.SlowCallbackDuration] gives. A running
 // loop's watchdog, which takes the stacks, heeds it from the next run on. Python:
 // loop.slow_callback_duration, in seconds.
-func (l *Loop) SetSlowCallbackDuration(d time.Duration) { l.newProbe().slow = d }
+func (l *Loop) SetSlowCallbackDuration(d time.Duration) { l.explain().slow = d }
 
 // enter is called where the loop begins to run.
-func (p *probe) enter() {
+func (p *explainer) enter() {
 	p.home = goroutineID()
 	p.active.Store(p.home)
 	p.watch()
 }
 
 // leave is called where the loop has stopped running.
-func (p *probe) leave() {
+func (p *explainer) leave() {
 	p.home = 0
 	p.active.Store(0)
 	p.began.Store(0)
@@ -108,8 +130,8 @@ func (p *probe) leave() {
 }
 
 // run runs a callback or the step of a task.
-func (p *probe) run(r runnable) {
-	if p.tracing {
+func (p *explainer) run(r runnable) {
+	if p.regions && trace.IsEnabled() {
 		defer trace.StartRegion(context.Background(), "asyncio callback").End()
 	}
 	if !p.debug {
@@ -158,22 +180,22 @@ func describe(r runnable, fn func()) string {
 }
 
 // resume is the step of a task's coroutine.
-func (p *probe) resume(t *task) (ended bool) {
+func (p *explainer) resume(t *task) (ended bool) {
 	outer, outerWhat := p.active.Load(), p.what.Load()
 	defer func() {
 		p.active.Store(outer)
 		p.what.Store(outerWhat)
 	}()
-	if t.rare == nil || t.rare.probed == nil {
+	n := notesOf(t)
+	if n == nil {
 		p.active.Store(0) // until begin is called, if ever
 		return t.loop.coros.Resume(t.co)
 	}
-	n := t.rare.probed
 	if p.home != 0 {
 		p.active.Store(n.goroutine)
 	}
 	p.what.Store(n.name)
-	if p.tracing && n.trace != nil {
+	if n.trace != nil && trace.IsEnabled() {
 		ctx := t.ctx.Load().outer
 		defer trace.StartRegion(ctx, "asyncio step").End()
 	}
@@ -187,13 +209,14 @@ func (p *probe) resume(t *task) (ended bool) {
 // made is called for a new task. It marks the context from which the task's own
 // takes its values, so that labels and trace regions that the task's function
 // makes stand beside those made here.
-func (p *probe) made(t *task) {
-	if !p.debug && !p.labels && !p.tracing {
+func (p *explainer) made(t *task) {
+	tracing := p.regions && trace.IsEnabled()
+	if !p.debug && !p.labels && !tracing {
 		return
 	}
 	p.mustBeHere()
-	n := &probed{}
-	t.withRare().probed = n
+	n := new(taskNotes)
+	t.withRare().noted = n
 	name := t.name()
 	n.name = &name
 	if p.debug {
@@ -203,20 +226,21 @@ func (p *probe) made(t *task) {
 	if p.labels || p.debug {
 		values = pprof.WithLabels(values, pprof.Labels("asyncio.task", name))
 	}
-	if p.tracing {
+	if tracing {
 		values, n.trace = trace.NewTask(values, name)
 	}
 	t.ctx.Store(&contextBase{outer: values})
 }
 
 // begin is called on a task's coroutine before its function.
-func (p *probe) begin(t *task) {
-	if t.rare == nil || t.rare.probed == nil {
+func (p *explainer) begin(t *task) {
+	n := notesOf(t)
+	if n == nil {
 		return // it was made before the probe
 	}
 	if p.debug {
 		id := goroutineID()
-		t.rare.probed.goroutine = id
+		n.goroutine = id
 		if p.home != 0 {
 			p.active.Store(id)
 		}
@@ -228,7 +252,7 @@ func (p *probe) begin(t *task) {
 
 // wrongGoroutine says, in debug mode, why the calling goroutine must not use
 // the loop, if it must not.
-func (p *probe) wrongGoroutine() error {
+func (p *explainer) wrongGoroutine() error {
 	active := p.active.Load()
 	if active == 0 || !p.debug || goroutineID() == active {
 		return nil
@@ -241,7 +265,7 @@ func (p *probe) wrongGoroutine() error {
 
 // mustBeHere panics, in debug mode, when the calling goroutine must not use the
 // loop.
-func (p *probe) mustBeHere() {
+func (p *explainer) mustBeHere() {
 	if err := p.wrongGoroutine(); err != nil {
 		panic(err)
 	}
@@ -263,10 +287,11 @@ type origin struct {
 	made []uintptr
 }
 
-func (o *origin) cancelWith(message string) bool { return o.f.cancelPlain(message) }
+func (o *origin) cancelWith(cause error) bool { return o.f.cancelPlain(cause) }
+func (o *origin) plain()                      {}
 
 // madeFuture notes where f was made.
-func (p *probe) madeFuture(f *future) {
+func (p *explainer) madeFuture(f *future) {
 	if p.debug {
 		f.canceller = &origin{f, madeHere()}
 	}
@@ -279,14 +304,14 @@ func madeHere() []uintptr {
 }
 
 // madeAt says where the future or task was made, if debug mode was on then.
-func (f *future) madeAt() string {
+func (p *explainer) madeAt(f *future) string {
 	var pcs []uintptr
 	switch c := f.canceller.(type) {
 	case *origin:
 		pcs = c.made
 	case taskShell:
-		if t := c.half(); t.rare != nil && t.rare.probed != nil {
-			pcs = t.rare.probed.made
+		if n := notesOf(c.half()); n != nil {
+			pcs = n.made
 		}
 	}
 	for _, frame := range framesOf(pcs) {
@@ -299,7 +324,7 @@ func (f *future) madeAt() string {
 
 // leftAtClose reports, in debug mode, a task that is still there when the loop
 // is closed.
-func (p *probe) leftAtClose(t *task) {
+func (p *explainer) leftAtClose(t *task) {
 	if !p.debug {
 		return
 	}
@@ -307,5 +332,13 @@ func (p *probe) leftAtClose(t *task) {
 	if t.co == nil {
 		message = "asyncio: a task was never started before the loop was closed"
 	}
-	p.loop.logger().Warn(message, "task", t.name(), "made", t.madeAt())
+	p.loop.logger().Warn(message, "task", t.name(), "made", p.madeAt(&t.future))
+}
+
+// functionName returns the name of the function that begins at pc.
+func functionName(pc uintptr) string {
+	if f := runtime.FuncForPC(pc); f != nil {
+		return shortFunction(f.Name())
+	}
+	return fmt.Sprintf("%#x", pc)
 }

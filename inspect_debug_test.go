@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime/pprof"
 	"runtime/trace"
@@ -54,7 +55,7 @@ func TestDebugModeReportsASlowStepWithItsStackWhileItIsSlow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			log := newRecord()
 			err := asyncio.Run(t.Context(), func(ctx context.Context) error {
-				l := must(asyncio.GetRunningLoop(ctx))
+				l := must(asyncio.RunningLoop(ctx))
 				asyncio.Sleep(ctx, 0)
 				asyncio.CurrentTask(ctx).SetName("main")
 				holdTheLoop(log) // in a task
@@ -88,7 +89,7 @@ func TestDebugModeReportsASlowStepWithItsStackWhileItIsSlow(t *testing.T) {
 func TestSlowCallbackDuration(t *testing.T) {
 	log := newRecord()
 	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		if d := l.SlowCallbackDuration(); d != 100*time.Millisecond || l.Debug() {
 			t.Errorf("the limit is %v, debug mode %v", d, l.Debug())
 		}
@@ -110,7 +111,7 @@ func TestSlowCallbackDuration(t *testing.T) {
 
 func TestDebugModeNoticesCallsFromTheWrongGoroutine(t *testing.T) {
 	onDebug(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		f := asyncio.NewFuture[int](l)
 		calls := map[string]func() error{
 			"CallSoon":     func() error { l.CallSoon(func() {}); return nil },
@@ -209,9 +210,9 @@ func TestDebugModeSaysWhereTasksAndFuturesWereMade(t *testing.T) {
 
 func TestDebugModeChangesNothingElse(t *testing.T) {
 	onDebug(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		f := asyncio.NewFuture[int](l)
-		if !f.Cancel("why") || !f.Cancelled() {
+		if !f.CancelCause(errors.New("why")) || !f.Cancelled() {
 			t.Error("a future cannot be cancelled")
 		}
 		g := asyncio.NewFuture[int](l)
@@ -258,24 +259,38 @@ func TestLabelsShowTasksInGoroutineProfiles(t *testing.T) {
 	}
 }
 
-func TestTracesShowTasksAndSteps(t *testing.T) {
+func TestTracesShowTasksAndStepsWhereThatWasAskedFor(t *testing.T) {
 	if trace.IsEnabled() {
 		t.Skip("a trace is being taken already")
 	}
-	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		var out bytes.Buffer
-		if err := trace.Start(&out); err != nil {
-			t.Skip("the trace cannot be started here: ", err)
+	names := []string{"a traced task", "asyncio step", "asyncio callback"}
+	for driverName, driver := range drivers() {
+		for _, regions := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s/regions=%t", driverName, regions), func(t *testing.T) {
+				opts := []asyncio.Option{driver}
+				if regions {
+					opts = append(opts, asyncio.WithTraceRegions())
+				}
+				var out bytes.Buffer
+				err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+					if err := trace.Start(&out); err != nil {
+						t.Skip("the trace cannot be started here: ", err)
+					}
+					defer trace.Stop()
+					asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, 0) }, asyncio.WithName(names[0])).Await(ctx)
+					return nil
+				}, opts...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, name := range names {
+					if found := bytes.Contains(out.Bytes(), []byte(name)); found != regions {
+						t.Errorf("that the trace has %q is %t", name, found)
+					}
+				}
+			})
 		}
-		asyncio.Sleep(ctx, time.Millisecond) // the loop looks when it polls
-		asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, 0) }, asyncio.WithName("a traced task")).Await(ctx)
-		trace.Stop()
-		for _, want := range []string{"a traced task", "asyncio step", "asyncio callback"} {
-			if !bytes.Contains(out.Bytes(), []byte(want)) {
-				t.Errorf("the trace has no %q", want)
-			}
-		}
-	})
+	}
 }
 
 func TestEnvironmentTurnsDebugModeOn(t *testing.T) {

@@ -39,7 +39,7 @@ func ExampleCaptureCallGraph() {
 
 func ExampleLoop_Stats() {
 	run(func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func ExampleWrapFuture() {
 		return c
 	}
 	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}

@@ -47,7 +47,7 @@ func ExampleDeadlockError() {
 
 func ExampleThreadQueue() {
 	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}

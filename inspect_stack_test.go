@@ -28,7 +28,7 @@ func functions(t asyncio.AnyTask) []string {
 
 func TestStackOfASuspendedTaskShowsWhereItStands(t *testing.T) {
 	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
-		f := asyncio.NewFuture[int](must(asyncio.GetRunningLoop(ctx)))
+		f := asyncio.NewFuture[int](must(asyncio.RunningLoop(ctx)))
 		task := asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) { return waitDeep(ctx, 3, f) }, asyncio.WithName("deep"))
 		if s := task.Stack(); s != nil {
 			t.Errorf("before its first step: %v", s)

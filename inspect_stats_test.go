@@ -11,7 +11,7 @@ import (
 
 func TestStatsCount(t *testing.T) {
 	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		before := l.Stats()
 		l.CallLater(time.Second, func() {})
 		asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Minute) })
@@ -32,7 +32,7 @@ func TestStatsCount(t *testing.T) {
 func TestStatsShowLagAndHowBusyTheLoopIs(t *testing.T) {
 	clock := asyncio.NewClock()
 	runOn(t, asyncio.WithClock(clock), func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		asyncio.Sleep(ctx, time.Second) // a loop that has just parked for long measures the next park
 		before := l.Stats()
 		l.CallLater(time.Millisecond, func() {
@@ -65,7 +65,7 @@ func TestStatsShowLagAndHowBusyTheLoopIs(t *testing.T) {
 func TestStatsCountOneOfEightShortParksEightTimes(t *testing.T) {
 	clock := asyncio.NewClock()
 	runOn(t, asyncio.WithClock(clock), func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		asyncio.Sleep(ctx, 50*time.Microsecond)
 		before := l.Stats()
 		for range 800 {
@@ -83,7 +83,7 @@ func TestJobsMakeProgressBesideABusyLoopOnOneProcessor(t *testing.T) {
 	old := runtime.GOMAXPROCS(1)
 	t.Cleanup(func() { runtime.GOMAXPROCS(old) })
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		busy := true
 		var again func()
 		again = func() {

@@ -69,7 +69,10 @@ func (l *Loop) WaitGraph() *WaitGraph {
 			return w
 		}
 		seen[t] = true
-		w.Stack, w.Made = t.stack(), t.madeAt()
+		w.Stack = t.stack()
+		if l.probe != nil {
+			w.Made = l.probe.madeAt(&t.future)
+		}
 		if t.asleep() {
 			if when, ok := l.timers.When(&t.sleeping.node); ok {
 				w.Until = time.Duration(when)

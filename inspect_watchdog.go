@@ -10,7 +10,7 @@ import (
 // watch starts the watchdog of debug mode: a goroutine that looks now and then
 // whether a callback holds the loop, and reports it with the stack on which it
 // does that just now. Afterwards nobody could tell.
-func (p *probe) watch() {
+func (p *explainer) watch() {
 	if !p.debug || p.stop != nil {
 		return
 	}
@@ -18,7 +18,7 @@ func (p *probe) watch() {
 	go p.watchdog(p.slow, p.stop, p.ended)
 }
 
-func (p *probe) watchdog(slow time.Duration, stop, ended chan struct{}) {
+func (p *explainer) watchdog(slow time.Duration, stop, ended chan struct{}) {
 	defer close(ended)
 	tick := time.NewTicker(min(max(slow/4, time.Millisecond), time.Second))
 	defer tick.Stop()
@@ -39,7 +39,7 @@ func (p *probe) watchdog(slow time.Duration, stop, ended chan struct{}) {
 }
 
 // reportSlow reports the callback that began then, if it still runs.
-func (p *probe) reportSlow(began int64) {
+func (p *explainer) reportSlow(began int64) {
 	goroutine, what := p.active.Load(), p.what.Load()
 	stack := stackOfGoroutine(goroutine)
 	if p.began.Load() != began {

@@ -18,7 +18,7 @@ func TestPanicsInCallbacksGoToTheExceptionHandlerAndTheLoopGoesOn(t *testing.T) 
 		}
 	}
 	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
-		l, err := asyncio.GetRunningLoop(ctx)
+		l, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package asyncio_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -38,12 +39,6 @@ var waits = map[string]func(ctx context.Context) error{
 	},
 	"WaitFor": func(ctx context.Context) error {
 		_, err := asyncio.WaitFor(ctx, time.Hour, after(ctx, time.Hour, 1))
-		return err
-	},
-	"WaitForFunc": func(ctx context.Context) error {
-		_, err := asyncio.WaitForFunc(ctx, time.Hour, func(ctx context.Context) (int, error) {
-			return 0, asyncio.Sleep(ctx, time.Hour)
-		})
 		return err
 	},
 	"AsCompleted": func(ctx context.Context) (last error) {
@@ -106,7 +101,7 @@ func TestACancellationKeepsItsMessageEverywhere(t *testing.T) {
 			inVirtualTime(t, func(ctx context.Context) {
 				task := asyncio.Go(ctx, wait)
 				turns(ctx, 3)
-				if !task.Cancel("the message") {
+				if !task.CancelCause(errors.New("the message")) {
 					t.Fatal("it had ended")
 				}
 				for range 2 {
@@ -124,7 +119,7 @@ func TestACancellationKeepsItsMessageEverywhere(t *testing.T) {
 func TestACancellationBeforeTheFirstStepKeepsItsMessageAndNothingRuns(t *testing.T) {
 	inVirtualTime(t, func(ctx context.Context) {
 		task := asyncio.Go(ctx, func(context.Context) error { t.Error("it ran"); return nil })
-		task.Cancel("early")
+		task.CancelCause(errors.New("early"))
 		_, err := task.Await(ctx)
 		wantCancelled(t, err, "early")
 	})
@@ -170,7 +165,7 @@ func TestEveryWaitEndsWithADerivedContext(t *testing.T) {
 }
 
 func TestEveryWaitIsAnErrorOutsideOfALoop(t *testing.T) {
-	for _, name := range []string{"Sleep", "Event.Wait", "Semaphore.Acquire", "Barrier.Wait", "Queue.Get", "Timeout", "Group", "WaitForFunc"} {
+	for _, name := range []string{"Sleep", "Event.Wait", "Semaphore.Acquire", "Barrier.Wait", "Queue.Get", "Timeout", "Group"} {
 		t.Run(name, func(t *testing.T) {
 			wantErr(t, waits[name](t.Context()), asyncio.ErrNoRunningLoop)
 		})
@@ -217,7 +212,7 @@ func TestACancellationComesBeforeTheEndOfTheContextThatItHasEnded(t *testing.T) 
 		task := asyncio.Go(ctx, func(ctx context.Context) error {
 			derived, cancel := context.WithCancel(ctx)
 			defer cancel()
-			asyncio.CurrentTask(ctx).Cancel("itself")
+			asyncio.CurrentTask(ctx).CancelCause(errors.New("itself"))
 			return asyncio.Sleep(derived, time.Second)
 		})
 		_, err := task.Await(ctx)
@@ -255,9 +250,9 @@ func TestAFailureThatMeetsACancellationIsReported(t *testing.T) {
 					turns(ctx, 2)
 					_ = f.SetError(errBoom)
 					if later == 0 {
-						task.Cancel("stop")
+						task.CancelCause(errors.New("stop"))
 					} else {
-						l.CallSoon(func() { task.Cancel("stop") })
+						l.CallSoon(func() { task.CancelCause(errors.New("stop")) })
 					}
 					_, err := task.Await(ctx)
 					wantCancelled(t, err, "stop")

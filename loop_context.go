@@ -2,6 +2,7 @@ package asyncio
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -50,6 +51,9 @@ func (c *contextBase) standard() *stdContext {
 
 func (c *contextBase) newStandard() *stdContext {
 	ctx, cancel := context.WithCancelCause(c.outer)
+	// The Done of one that was cancelled before anybody has asked for it is the
+	// same for all contexts, and ownerOf tells contexts apart by it.
+	ctx.Done()
 	return &stdContext{ctx, cancel}
 }
 
@@ -247,12 +251,46 @@ func enter(ctx context.Context) (t *task, level context.Context, err error) {
 	}
 	if level != nil && level.Err() != nil {
 		if t.mustCancel { // which has ended level too, and comes first
-			t.mustCancel = false
-			return nil, nil, &CancelledError{Message: t.cancelMessage()}
+			t.mustCancel = t.insistent
+			return nil, nil, &CancelledError{Cause: t.cancelCause()}
 		}
-		return nil, nil, level.Err()
+		level = t.whatHolds(level)
+		if err := level.Err(); err != nil {
+			return nil, nil, err
+		}
 	}
 	return t, level, nil
+}
+
+// heeded is a deadline that holds although the context that has it has ended.
+type heeded struct {
+	of, deadline context.Context
+	stop         context.CancelFunc
+}
+
+func (h *heeded) end() {
+	if h.stop != nil {
+		h.stop()
+	}
+}
+
+// whatHolds returns what is left of a context that has ended. One that was derived
+// from the context of a task ends when the task is cancelled; to the task, which
+// was told, and which may clean up, that is no news. So its deadline goes on to
+// hold. Without a deadline nothing is left, and the context is returned as it is.
+func (t *task) whatHolds(level context.Context) context.Context {
+	own, _ := level.Value(scopeKey{}).(ownContext)
+	at, ok := level.Deadline()
+	if own == nil || !ok || own.Err() == nil || !errors.Is(context.Cause(level), context.Cause(own)) {
+		return level
+	}
+	h := &t.withRare().heeded
+	if h.of != level {
+		h.end() // one at a time, so that waiting often does not leave many timers
+		h.of = level
+		h.deadline, h.stop = context.WithDeadline(context.WithoutCancel(level), at)
+	}
+	return h.deadline
 }
 
 // enter is the door of the loop's own functions that wait: ctx must be of it.
@@ -284,9 +322,9 @@ func (l *Loop) runningTask() (*task, error) {
 	return t, nil
 }
 
-// GetRunningLoop gives the loop that ctx belongs to. It may be called in any
+// RunningLoop gives the loop that ctx belongs to. It may be called in any
 // goroutine. Python: get_running_loop.
-func GetRunningLoop(ctx context.Context) (*Loop, error) {
+func RunningLoop(ctx context.Context) (*Loop, error) {
 	t, _ := ownerOf(ctx)
 	if t == nil {
 		return nil, ErrNoRunningLoop

@@ -2,6 +2,7 @@ package asyncio_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/asyncio-go/asyncio"
@@ -15,7 +16,7 @@ func TestTasksThatAwaitEachOtherCanBeCancelled(t *testing.T) {
 		if err := asyncio.Sleep(ctx, 1); err != nil {
 			return err
 		}
-		a.Cancel("enough")
+		a.CancelCause(errors.New("enough"))
 		for _, x := range []*asyncio.Task[struct{}]{a, b} {
 			if _, err := x.Await(ctx); !asyncio.IsCancelled(err) {
 				t.Errorf("a task of the cycle gave %v", err)

@@ -74,7 +74,7 @@ func ExampleWithVirtualClock() {
 		if err := asyncio.Sleep(ctx, time.Hour); err != nil {
 			return err
 		}
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}
@@ -117,7 +117,7 @@ func ExampleTask_Cancel() {
 		if err := asyncio.Sleep(ctx, time.Minute); err != nil {
 			return err
 		}
-		task.Cancel("the shop closes")
+		task.CancelCause(errors.New("the shop closes"))
 		_, err := task.Await(ctx)
 		fmt.Println(err, errors.Is(err, context.Canceled))
 		return nil
@@ -130,7 +130,7 @@ func ExampleTask_Cancel() {
 // A callback gives a future its result, and the task that awaits it goes on.
 func ExampleFuture() {
 	run(func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}
@@ -205,7 +205,7 @@ func ExampleLoop_RunUntilComplete() {
 
 func ExampleLoop_CallLater() {
 	run(func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}
@@ -224,7 +224,7 @@ func ExampleLoop_CallLater() {
 // exception handler.
 func ExampleLoop_SetExceptionHandler() {
 	run(func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}
@@ -255,7 +255,7 @@ func ExampleToThread() {
 
 func ExampleRunInExecutor() {
 	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}
@@ -278,7 +278,7 @@ func ExampleRunInExecutor() {
 // Another goroutine runs a coroutine on the loop, and one sends an item.
 func ExampleRunCoroutineThreadsafe() {
 	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}

@@ -16,9 +16,12 @@ type Awaitable interface {
 	// Err gives the error it ended with, or nil; [ErrInvalidState] while it
 	// has not ended. Python: Future.exception.
 	Err() error
-	// Cancel asks it to end, and says whether it could be asked. Python:
+	// Cancel asks it to end, and reports whether it could be asked. Python:
 	// Future.cancel, Task.cancel.
-	Cancel(message ...string) bool
+	Cancel() bool
+	// CancelCause is Cancel with a cause, which the *CancelledError wraps.
+	// Python: cancel(msg).
+	CancelCause(cause error) bool
 	// AddDoneCallback makes the loop call fn once it has ended, never at once.
 	// remove takes that back and says whether it was in time. Python:
 	// Future.add_done_callback, remove_done_callback.
@@ -67,11 +70,24 @@ type future struct {
 // taskFlags are of the future of a task.
 type taskFlags struct {
 	mustCancel bool // a cancellation waits for the next step
+	insistent  bool // and after it another one: a cancel scope around the task's waits is cancelled
 	asking     bool // it is passing a cancellation on to what it waits for
 }
 
 // A canceller is a future with its own way to be cancelled: a task, a gather.
-type canceller interface{ cancelWith(message string) bool }
+type canceller interface{ cancelWith(cause error) bool }
+
+// A plainCanceller does nothing but cancel the future, which is anybody's to set:
+// it stands there for what it knows of the future.
+type plainCanceller interface {
+	canceller
+	plain()
+}
+
+func isPlain(c canceller) bool {
+	_, ok := c.(plainCanceller)
+	return ok
+}
 
 func (f *future) base() *future { return f }
 
@@ -124,6 +140,10 @@ func (f *future) callbacks(yield func(runnable) bool) {
 	}
 }
 
+// A dependent is a callback of a future that stands for another: what that is
+// waits for the one whose callback this is. It is nil when nobody does.
+type dependent interface{ dependent() *future }
+
 // A callbackList is the callbacks of a future that has several: few have. It
 // stands where the only one does, and is not run itself.
 type callbackList struct{ all []runnable }
@@ -161,18 +181,18 @@ func (f *future) setError(err error) {
 }
 
 // cancel cancels whatever f is the base of.
-func (f *future) cancel(message string) bool {
+func (f *future) cancel(cause error) bool {
 	if f.canceller != nil {
-		return f.canceller.cancelWith(message)
+		return f.canceller.cancelWith(cause)
 	}
-	return f.cancelPlain(message)
+	return f.cancelPlain(cause)
 }
 
-func (f *future) cancelPlain(message string) bool {
+func (f *future) cancelPlain(cause error) bool {
 	if f.state != pending {
 		return false
 	}
-	f.settle(cancelled, &CancelledError{Message: message})
+	f.settle(cancelled, &CancelledError{Cause: cause})
 	return true
 }
 
@@ -193,11 +213,13 @@ func (f *future) Err() error {
 	return f.outcome()
 }
 
-func (f *future) Cancel(message ...string) bool {
+func (f *future) Cancel() bool { return f.CancelCause(nil) }
+
+func (f *future) CancelCause(cause error) bool {
 	if f.loop.probe != nil {
 		f.loop.probe.mustBeHere()
 	}
-	return f.cancel(first(message))
+	return f.cancel(cause)
 }
 
 func (f *future) AddDoneCallback(fn func()) (remove func() bool) {
@@ -212,13 +234,6 @@ func (f *future) Loop() *Loop { return f.loop }
 type doneCallback struct{ fn func() }
 
 func (c *doneCallback) run() { c.fn() }
-
-func first(message []string) string {
-	if len(message) == 0 {
-		return ""
-	}
-	return message[0]
-}
 
 // A Future is a result that is not there yet. Somebody sets it, once; tasks
 // await it. Python: Future.
@@ -286,7 +301,7 @@ func (f *Future[T]) settable() error {
 			return err
 		}
 	}
-	if _, plain := f.canceller.(*origin); f.canceller != nil && !plain {
+	if f.canceller != nil && !isPlain(f.canceller) {
 		return fmt.Errorf("%w: the result of this future is not for others to set", ErrInvalidState)
 	}
 	if f.state != pending {
@@ -295,9 +310,13 @@ func (f *Future[T]) settable() error {
 	return nil
 }
 
-// Cancel cancels the future: whoever awaits it gets a [*CancelledError] with
-// the message. It says false when the future is done. Python: Future.cancel.
-func (f *Future[T]) Cancel(message ...string) bool { return f.future.Cancel(message...) }
+// Cancel cancels the future: whoever awaits it gets a [*CancelledError]. It returns
+// false when the future is done. Python: Future.cancel.
+func (f *Future[T]) Cancel() bool { return f.future.CancelCause(nil) }
+
+// CancelCause is [Future.Cancel] with a cause, which the [*CancelledError] wraps.
+// Python: Future.cancel(msg).
+func (f *Future[T]) CancelCause(cause error) bool { return f.future.CancelCause(cause) }
 
 // AddDoneCallback makes the loop call fn in the turn after the future is done;
 // in the next turn, when it is. remove takes that back and says whether it was

@@ -13,7 +13,7 @@ import (
 func TestATimerMayBeCancelledAfterItsLoopWasClosed(t *testing.T) {
 	var timers []*asyncio.TimerHandle
 	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		for i := range 3 {
 			timers = append(timers, loop.CallLater(time.Duration(i+1)*time.Hour, func() {}))
 		}

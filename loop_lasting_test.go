@@ -127,7 +127,7 @@ func cancelled(ctx context.Context, n int) error {
 			return err
 		}
 		for _, task := range tasks {
-			task.Cancel("enough")
+			task.CancelCause(errors.New("enough"))
 		}
 		outcomes, err := asyncio.GatherSettled(ctx, tasks...)
 		for _, o := range outcomes {

@@ -1,184 +1,69 @@
 package asyncio
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
+
+	"github.com/asyncio-go/asyncio/internal/coro"
 )
 
-// Run makes a loop, runs main on it as a task, on the calling goroutine, and
-// closes the loop. It gives what main returned. Python: run.
-//
-// When main has returned, the tasks that are left are cancelled and awaited,
-// then the default executor is shut down. A task that does not end is
-// cancelled again a few times, and at last unwound; each is reported.
-//
-// When ctx ends, main is cancelled, once, as by [Task.Cancel]; if it returns
-// the cancellation, the error of Run wraps the cause of ctx's end too. Inside a
-// coroutine Run gives [ErrLoopRunning].
-//
-// In the main goroutine, and when ctx has no end, Run handles interrupts (^C):
-// the first cancels main and makes the error an [*InterruptError], the second
-// ends the program. See [WithInterrupts].
-func Run(ctx context.Context, main func(context.Context) error, opts ...Option) error {
-	_, err := RunValue(ctx, noValue(main), opts...)
-	return err
-}
+// Stop makes the loop end its run after this turn; before the first, when it
+// does not run. What is ready stays so for the next run. Python: loop.stop.
+func (l *Loop) Stop() { l.stopping = true }
 
-// RunValue is [Run] for a main with a result. Python: run.
-func RunValue[T any](ctx context.Context, main func(context.Context) (T, error), opts ...Option) (v T, err error) {
-	r, err := NewRunner(opts...)
-	if err != nil {
-		return v, err
-	}
-	defer func() { err = joinClose(err, r.Close()) }()
-	return RunOn(ctx, r, main)
-}
-
-func joinClose(err, closeErr error) error {
-	if closeErr == nil {
-		return err
-	}
-	return errors.Join(err, closeErr)
-}
-
-// A Runner runs several main functions one after another on the same loop.
-// Python: Runner.
-type Runner struct{ loop *Loop }
-
-// NewRunner makes a runner, which must be closed. Python: Runner().
-func NewRunner(opts ...Option) (*Runner, error) {
-	l, err := NewLoop(opts...)
-	if err != nil {
-		return nil, err
-	}
-	return &Runner{l}, nil
-}
-
-// Loop gives the runner's loop. Python: Runner.get_loop.
-func (r *Runner) Loop() *Loop { return r.loop }
-
-// Run runs main as a task until it has returned. See [Run] for what the end of
-// ctx does. Python: Runner.run.
-func (r *Runner) Run(ctx context.Context, main func(context.Context) error) error {
-	_, err := RunOn(ctx, r, noValue(main))
-	return err
-}
-
-// RunOn is [Runner.Run] for a main with a result. Python: Runner.run.
-func RunOn[T any](ctx context.Context, r *Runner, main func(context.Context) (T, error)) (T, error) {
-	var zero T
-	l := r.loop
-	switch {
-	case l.closed:
-		return zero, fmt.Errorf("run: %w", ErrLoopClosed)
-	case l.running:
-		return zero, fmt.Errorf("run: %w", ErrLoopRunning)
-	}
-	t := newTask(l, ctx, main, nil)
-	stop := context.AfterFunc(ctx, func() {
-		_, _ = l.CallSoonThreadsafe(func() { t.Cancel(context.Cause(ctx).Error()) })
-	})
-	defer stop()
-	interrupts := l.handleInterrupts(ctx, &t.task)
-	defer interrupts.stop()
-	err := l.RunUntilComplete(t)
-	if !t.Done() {
-		return zero, err
-	}
-	interrupts.stop()
-	err = interrupts.outcome(err)
-	if t.Cancelled() && ctx.Err() != nil {
-		err = &endedError{cancelled: err, cause: context.Cause(ctx)}
-	}
-	return t.value, err
-}
-
-// endedError is what a main returns that was cancelled because a context ended.
-type endedError struct{ cancelled, cause error }
-
-func (e *endedError) Error() string   { return "asyncio: run: " + e.cause.Error() }
-func (e *endedError) Unwrap() []error { return []error{e.cause, e.cancelled} }
-
-// Close ends the tasks that are left, shuts the default executor down and
-// closes the loop. Python: Runner.close.
-func (r *Runner) Close() error {
-	l := r.loop
+// RunForever runs the loop on the calling goroutine until [Loop.Stop]. It gives
+// [ErrLoopClosed], [ErrLoopRunning] inside another loop's run, [ErrDeadlock] on
+// the virtual clock, or the driver's error. Python: loop.run_forever.
+func (l *Loop) RunForever() error {
 	if l.closed {
-		return nil
+		return ErrLoopClosed
 	}
-	if l.running {
+	if l.running || coro.MarkGoroutine() {
 		return ErrLoopRunning
 	}
-	err := l.cancelAll()
-	if err == nil {
-		err = l.shutdownExecutor(l.grace)
+	l.running = true
+	l.pace.polled = l.Time()
+	l.pace.yielded = l.pace.polled
+	defer func() {
+		l.running, l.stopping, l.current = false, false, nil
+		coro.UnmarkGoroutine()
+		if l.probe != nil {
+			l.probe.leave()
+		}
+	}()
+	if l.probe != nil {
+		l.probe.enter()
 	}
-	return joinClose(err, l.Close())
-}
-
-// Go code often handles any error and goes on, and so swallows a cancellation
-// that Python code would let through. So tasks are cancelled again, a few
-// times, before the loop gives up on them.
-const (
-	cancelRounds  = 5
-	cancelGrace   = 200 * time.Millisecond
-	executorGrace = 5 * time.Minute
-)
-
-// cancelAll cancels what is left and runs the loop until it has ended.
-func (l *Loop) cancelAll() error {
-	for range cancelRounds {
-		if l.tasks.n == 0 {
-			return nil
-		}
-		for _, t := range l.AllTasks() {
-			t.Cancel()
-		}
-		timer := l.CallLater(cancelGrace, l.Stop)
-		watch := &taskWatch{loop: l}
-		for t := l.tasks.head; t != nil; t = t.next {
-			watch.left++
-			t.add(watch)
-		}
-		err := l.RunForever()
-		timer.Cancel()
-		if err != nil && !errors.Is(err, ErrDeadlock) {
+	for {
+		if err := l.turn(); err != nil {
 			return err
 		}
-		for t := l.tasks.head; t != nil; t = t.next {
-			t.remove(watch)
+		if l.stopping {
+			return nil
 		}
 	}
-	if l.tasks.n > 0 {
-		l.reportStuck()
-	}
-	return nil
 }
 
-// taskWatch stops the loop when all tasks it was added to have ended.
-type taskWatch struct {
-	loop *Loop
-	left int
-}
-
-func (w *taskWatch) run() {
-	if w.left--; w.left == 0 {
-		w.loop.Stop()
+// RunUntilComplete runs the loop until f is done, whose result is then there
+// to be taken. It gives f's error, or what [Loop.RunForever] gives, or
+// [ErrLoopStopped]. Python: loop.run_until_complete.
+func (l *Loop) RunUntilComplete(f Awaitable) error {
+	if l.closed {
+		return fmt.Errorf("run until complete: %w", ErrLoopClosed)
 	}
-}
-
-// reportStuck logs the tasks that ignore being cancelled, and where they stand,
-// which is what one needs to know.
-func (l *Loop) reportStuck() {
-	var names []string
-	var stacks strings.Builder
-	for t := l.tasks.head; t != nil && len(names) < 20; t = t.next {
-		names = append(names, t.name())
-		_ = t.shell().PrintStack(&stacks)
+	if f.Loop() != l {
+		return fmt.Errorf("run until complete: %w", ErrWrongLoop)
 	}
-	l.logger().Error("asyncio: tasks ignore being cancelled; they are ended now",
-		"count", l.tasks.n, "tasks", strings.Join(names, ", "), "stacks", stacks.String())
+	remove := f.AddDoneCallback(l.Stop)
+	defer remove()
+	if err := l.RunForever(); err != nil {
+		if !f.Done() {
+			return err
+		}
+		return errors.Join(err, f.Err())
+	}
+	if !f.Done() {
+		return ErrLoopStopped
+	}
+	return f.Err()
 }

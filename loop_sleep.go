@@ -34,8 +34,8 @@ func (t *task) sleep(d time.Duration, level context.Context) error {
 	timers := &t.loop.timers
 	timers.Push(&s.node, int64(t.loop.after(d)))
 	if t.mustCancel {
-		t.mustCancel = false
-		t.interruptWith(&CancelledError{Message: t.cancelMessage()})
+		t.mustCancel = t.insistent
+		t.interruptWith(&CancelledError{Cause: t.cancelCause()})
 	}
 	var err error
 	if level == nil || level.Done() == nil {

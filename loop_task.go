@@ -6,7 +6,6 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"sync/atomic"
 
@@ -47,11 +46,14 @@ type task struct {
 
 // taskRare is what few tasks have.
 type taskRare struct {
-	name      string // the one that was given
-	cancels   int    // how often Cancel was called, less Uncancel
-	cancelMsg string // of the cancellation that waits
-	refusals  int    // awaits since the loop began to close
-	probed    *probed
+	name        string      // the one that was given
+	cancels     int         // how often Cancel was called, less Uncancel
+	cancelCause error       // of the cancellation that waits
+	refusals    int         // awaits since the loop began to close
+	scope       *levelScope // the innermost cancel scope that it is in
+	condemned   bool        // all its waits fail: it was started in a cancel scope that is cancelled
+	heeded      heeded
+	noted       any // by the loop's probe
 }
 
 func (t *task) withRare() *taskRare {
@@ -61,16 +63,16 @@ func (t *task) withRare() *taskRare {
 	return t.rare
 }
 
-// cancelMessage gives the message of the cancellation that waits.
-func (t *task) cancelMessage() string {
+// cancelCause returns the cause of the cancellation that waits.
+func (t *task) cancelCause() error {
 	if t.rare == nil {
-		return ""
+		return nil
 	}
-	return t.rare.cancelMsg
+	return t.rare.cancelCause
 }
 
-func (t *task) setCancelMessage(message string) {
-	t.withRare().cancelMsg = message
+func (t *task) setCancelCause(cause error) {
+	t.withRare().cancelCause = cause
 }
 
 // cancelling is Cancelling.
@@ -138,7 +140,11 @@ type Task[T any] struct {
 }
 
 // TaskOption is an option of [CreateTask], [Go], [Spawn] and [TaskGroup.Go].
-type TaskOption func(*taskOptions)
+type TaskOption interface{ applyTask(*taskOptions) }
+
+type taskOption func(*taskOptions)
+
+func (f taskOption) applyTask(o *taskOptions) { f(o) }
 
 type taskOptions struct {
 	name  string
@@ -148,14 +154,14 @@ type taskOptions struct {
 // WithName names the task, for messages. Without it a task is "Task-N".
 // Python: name=.
 func WithName(name string) TaskOption {
-	return func(o *taskOptions) { o.name = name }
+	return taskOption(func(o *taskOptions) { o.name = name })
 }
 
 // WithEagerStart runs the task at once until it first waits, inside the call
 // that creates it. One that never waits costs no turn of the loop. Python:
 // eager_start=True, eager_task_factory.
 func WithEagerStart() TaskOption {
-	return func(o *taskOptions) { o.eager = true }
+	return taskOption(func(o *taskOptions) { o.eager = true })
 }
 
 // CreateTask schedules fn to run as a task of the loop that ctx belongs to, and
@@ -212,7 +218,7 @@ func (t *task) configure(opts []TaskOption) (eager bool) {
 	}
 	var c taskOptions
 	for _, o := range opts {
-		o(&c)
+		o.applyTask(&c)
 	}
 	if c.name != "" {
 		t.withRare().name = c.name
@@ -230,8 +236,8 @@ func (t *task) init(l *Loop, ctx context.Context, shell taskShell) {
 // takes it when the task is to start eagerly.
 func (t *task) start(eager bool) {
 	l := t.loop
-	l.taskCount++
-	t.id = l.taskCount
+	l.tasks.made++
+	t.id = l.tasks.made
 	l.tasks.add(t)
 	if eager && l.running {
 		t.step()
@@ -262,11 +268,11 @@ func (t *task) prepare() bool {
 		}
 	}
 	if t.mustCancel {
-		t.mustCancel = false
 		if !IsCancelled(thrown) {
-			thrown = &CancelledError{Message: t.cancelMessage()}
+			thrown = &CancelledError{Cause: t.cancelCause()}
 		}
 	}
+	t.mustCancel = t.insistent
 	t.waiter = nil
 	t.future.err = thrown
 
@@ -310,13 +316,13 @@ func (t *task) step() {
 // of a stack: that would make it grow for good. So a new coroutine is for the
 // loop's own to make.
 func (l *Loop) successor() *coro.Coro {
-	for l.probe == nil && (l.batch > 0 || l.nextBatch()) {
+	for l.probe == nil && (l.pace.batch > 0 || l.nextBatch()) {
 		t, ok := l.ready.First().(*task)
 		if !ok || t.co == nil && l.coros.Idle() == 0 {
 			break
 		}
 		l.ready.Pop()
-		l.batch--
+		l.pace.batch--
 		if t.prepare() {
 			return t.co
 		}
@@ -370,14 +376,17 @@ func (t *task) leave() {
 // finish settles the task by what its function returned.
 func (t *task) finish() {
 	t.loop.tasks.remove(t)
+	if t.rare != nil {
+		t.rare.heeded.end()
+	}
 	err := t.future.err
 	t.future.err = nil
 	switch {
 	case err != nil:
 		t.setError(err)
-	case t.mustCancel: // it was cancelled in its last step
+	case t.mustCancel && !t.insistent: // it was cancelled in its last step
 		t.mustCancel = false
-		t.cancelPlain(t.cancelMessage())
+		t.cancelPlain(t.cancelCause())
 	default:
 		t.setResult()
 	}
@@ -410,8 +419,8 @@ func (t *task) wait(f *future, level context.Context) error {
 	}
 	f.add(t)
 	t.waiter = f
-	if t.mustCancel && f.cancel(t.cancelMessage()) {
-		t.mustCancel = false
+	if t.mustCancel && f.cancel(t.cancelCause()) {
+		t.mustCancel = t.insistent
 	}
 	if level != nil && level.Done() != nil {
 		return t.suspendUntil(level)
@@ -430,49 +439,6 @@ func (t *task) suspendUntil(level context.Context) error {
 func (t *task) yield() error {
 	t.loop.ready.Push(t)
 	return t.suspend()
-}
-
-// interruptAfter makes the end of ctx interrupt the wait that is about to begin.
-//
-// The news comes from a goroutine of the context's, at a moment that nobody
-// can foresee. A loop that is to run the same way every time looks itself.
-func (t *task) interruptAfter(ctx context.Context) (stop func() bool) {
-	wait := t.waits + 1
-	if w := t.loop.watched; w != nil {
-		return w.add(watchedWait{t, wait, ctx})
-	}
-	return context.AfterFunc(ctx, func() {
-		// When the loop is closed the task has been ended already.
-		_, _ = t.loop.CallSoonThreadsafe(func() { t.interrupt(wait, ctx.Err()) })
-	})
-}
-
-// watchedWaits are the waits of a loop on the virtual clock that the end of a
-// context is to interrupt, the oldest first.
-type watchedWaits struct{ waits []watchedWait }
-
-type watchedWait struct {
-	task *task
-	wait uint32
-	ctx  context.Context
-}
-
-func (w *watchedWaits) add(x watchedWait) (remove func() bool) {
-	w.waits = append(w.waits, x)
-	return func() bool {
-		n := len(w.waits)
-		w.waits = slices.DeleteFunc(w.waits, func(y watchedWait) bool { return y.task == x.task })
-		return len(w.waits) < n
-	}
-}
-
-// look interrupts the waits whose context has ended.
-func (w *watchedWaits) look() {
-	for _, x := range w.waits {
-		if err := x.ctx.Err(); err != nil {
-			x.task.interrupt(x.wait, err)
-		}
-	}
 }
 
 // interrupt ends the wait of that number with err, if it is still under way
@@ -497,54 +463,6 @@ func (t *task) interruptWith(err error) bool {
 	t.future.err = err
 	t.loop.ready.Push(t)
 	return true
-}
-
-// cancelWith is Cancel.
-func (t *task) cancelWith(message string) bool {
-	if !t.requestCancel(message) {
-		return false
-	}
-	(*taskContext)(t).own().cancel(&CancelledError{Message: message})
-	return true
-}
-
-// requestCancel cancels the task without ending its context: scopes, which
-// take the request back, end their own.
-func (t *task) requestCancel(message string) bool {
-	if t.state != pending {
-		return false
-	}
-	if t.asking { // round a cycle of awaits, back to where it began
-		return t.interruptWith(&CancelledError{Message: message})
-	}
-	t.withRare().cancels++
-	if t.asleep() {
-		return t.interruptWith(&CancelledError{Message: message})
-	}
-	if t.waiter != nil {
-		t.asking = true
-		asked := t.waiter.cancel(message)
-		t.asking = false
-		if asked {
-			// waiter stays: it may be a task that ignores this, and can be asked again
-			return true
-		}
-	}
-	t.mustCancel = true
-	t.setCancelMessage(message)
-	return true
-}
-
-func (t *task) uncancel() int {
-	n := t.cancelling()
-	if n == 0 {
-		return 0
-	}
-	if t.rare.cancels--; n == 1 {
-		t.mustCancel = false
-		(*taskContext)(t).own().renew()
-	}
-	return t.rare.cancels
 }
 
 // refuse is for awaits in a loop that is closing: it gives the error that they
@@ -593,8 +511,12 @@ func (t *Task[T]) Err() error { return t.future.Err() }
 // Cancel makes the await at which the task stands, or its next one, return a
 // [*CancelledError], once. The task may clean up, and it may go on; then
 // Cancelled stays false. While a cancellation is requested, Done of the task's
-// context is closed. It says false when the task has ended. Python: Task.cancel.
-func (t *Task[T]) Cancel(message ...string) bool { return t.future.Cancel(message...) }
+// context is closed. It returns false when the task has ended. Python: Task.cancel.
+func (t *Task[T]) Cancel() bool { return t.future.CancelCause(nil) }
+
+// CancelCause is [Task.Cancel] with a cause, which the [*CancelledError] wraps and
+// [context.Cause] of the task's context finds. Python: Task.cancel(msg).
+func (t *Task[T]) CancelCause(cause error) bool { return t.future.CancelCause(cause) }
 
 // Cancelling counts the calls of Cancel, less those of Uncancel. Python:
 // Task.cancelling.
@@ -657,34 +579,4 @@ func AllTasks(ctx context.Context) []AnyTask {
 	return l.AllTasks()
 }
 
-// taskList is all tasks of a loop that are not done, the oldest first.
-type taskList struct {
-	head, tail *task
-	n          int
-}
-
-func (s *taskList) add(t *task) {
-	s.n++
-	t.prev = s.tail
-	if s.tail == nil {
-		s.head = t
-	} else {
-		s.tail.next = t
-	}
-	s.tail = t
-}
-
-func (s *taskList) remove(t *task) {
-	s.n--
-	if t.prev == nil {
-		s.head = t.next
-	} else {
-		t.prev.next = t.next
-	}
-	if t.next == nil {
-		s.tail = t.prev
-	} else {
-		t.next.prev = t.prev
-	}
-	t.prev, t.next = nil, nil
-}
+func (t *task) dependent() *future { return &t.future }

@@ -21,12 +21,12 @@ func TestTaskIsCancelledWhereItStands(t *testing.T) {
 			return asyncio.Sleep(ctx, time.Hour)
 		})
 		asyncio.Sleep(ctx, time.Second)
-		if !task.Cancel("enough") || task.Cancelling() != 1 {
+		if !task.CancelCause(errors.New("enough")) || task.Cancelling() != 1 {
 			t.Error("Cancel was refused or not counted")
 		}
 		_, err := task.Await(ctx)
 		var c *asyncio.CancelledError
-		if !errors.As(err, &c) || c.Message != "enough" || !errors.Is(err, context.Canceled) || !task.Cancelled() || !cleaned {
+		if !errors.As(err, &c) || causeText(c) != "enough" || !errors.Is(err, context.Canceled) || !task.Cancelled() || !cleaned {
 			t.Errorf("got %v, cancelled %v, cleaned %v", err, task.Cancelled(), cleaned)
 		}
 		if task.Cancel() {
@@ -55,7 +55,7 @@ func TestTaskThatCatchesACancellationGoesOn(t *testing.T) {
 func TestTaskCancelledBeforeItBeginsNeverRuns(t *testing.T) {
 	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
 		task := asyncio.Go(ctx, func(context.Context) error { t.Error("it ran"); return nil })
-		task.Cancel("no")
+		task.CancelCause(errors.New("no"))
 		if _, err := task.Await(ctx); !asyncio.IsCancelled(err) || !strings.Contains(err.Error(), "no") {
 			t.Errorf("got %v", err)
 		}
@@ -67,7 +67,7 @@ func TestCancellingATaskCancelsWhatItAwaits(t *testing.T) {
 		inner := asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
 		outer := asyncio.Go(ctx, func(ctx context.Context) error { _, err := inner.Await(ctx); return err })
 		asyncio.Sleep(ctx, 0)
-		outer.Cancel("both")
+		outer.CancelCause(errors.New("both"))
 		_, err := outer.Await(ctx)
 		if !inner.Cancelled() || !outer.Cancelled() || !strings.Contains(err.Error(), "both") {
 			t.Errorf("inner %v, outer %v, %v", inner.Cancelled(), outer.Cancelled(), err)
@@ -108,7 +108,7 @@ func TestContextOfATaskIsDoneWhileItIsAskedToEnd(t *testing.T) {
 			return asyncio.Sleep(ctx, time.Second)
 		})
 		asyncio.Sleep(ctx, 0)
-		task.Cancel("why")
+		task.CancelCause(errors.New("why"))
 		if _, err := task.Await(ctx); err != nil {
 			t.Error(err)
 		}
@@ -163,7 +163,7 @@ func TestContextOfAnotherTaskAddsItsEnd(t *testing.T) {
 	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
 		other := asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
 		asyncio.Sleep(ctx, 0)
-		must(asyncio.GetRunningLoop(ctx)).CallLater(time.Second, func() { other.Cancel() })
+		must(asyncio.RunningLoop(ctx)).CallLater(time.Second, func() { other.Cancel() })
 		if err := asyncio.Sleep(other.Context(), 2*time.Hour); err != context.Canceled {
 			t.Errorf("Sleep gave %v", err)
 		}
@@ -176,7 +176,7 @@ func TestWhereNothingCanWaitThereIsAnError(t *testing.T) {
 		t.Errorf("without a loop: %v", err)
 	}
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		done := asyncio.NewFuture[error](l)
 		l.CallSoon(func() { done.SetResult(asyncio.Sleep(ctx, 0)) })
 		if err, _ := done.Await(ctx); err != asyncio.ErrNotInTask {
@@ -267,7 +267,7 @@ func TestFutureIsSetOnce(t *testing.T) {
 		t.Errorf("got %d, %v", v, err)
 	}
 	c := asyncio.NewFuture[int](l)
-	c.SetError(fmt.Errorf("stop: %w", &asyncio.CancelledError{Message: "m"}))
+	c.SetError(fmt.Errorf("stop: %w", &asyncio.CancelledError{Cause: errors.New("m")}))
 	if !c.Cancelled() {
 		t.Error("a cancellation that was set is none")
 	}
@@ -275,7 +275,7 @@ func TestFutureIsSetOnce(t *testing.T) {
 
 func TestDoneCallbacksRunInOrderAndCanBeTakenBack(t *testing.T) {
 	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
-		f := asyncio.NewFuture[int](must(asyncio.GetRunningLoop(ctx)))
+		f := asyncio.NewFuture[int](must(asyncio.RunningLoop(ctx)))
 		var got []int
 		var removes []func() bool
 		for i := range 5 {

@@ -221,7 +221,7 @@ func TestCallsFromOtherGoroutinesAllArriveInOrder(t *testing.T) {
 
 func TestSocketsAreServedWhileCallbacksAreAlwaysReady(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		srv := serve(t, ctx, echo)
 		s := dial(t, ctx, srv.Addr())
 		busy := true
@@ -311,7 +311,7 @@ func TestWithoutAHandlerTroublesAreLogged(t *testing.T) {
 
 func TestDeadlockOnTheVirtualClockIsAnError(t *testing.T) {
 	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
-		_, err := asyncio.NewFuture[int](must(asyncio.GetRunningLoop(ctx))).Await(ctx)
+		_, err := asyncio.NewFuture[int](must(asyncio.RunningLoop(ctx))).Await(ctx)
 		return err
 	}, asyncio.WithVirtualClock())
 	if !errors.Is(err, asyncio.ErrDeadlock) {
@@ -324,7 +324,7 @@ func TestVirtualClockWaitsForJobsOfTheExecutor(t *testing.T) {
 		release := make(chan struct{})
 		job := asyncio.CreateTask(ctx, func(ctx context.Context) (time.Duration, error) {
 			_, err := asyncio.ToThread(ctx, func(context.Context) (int, error) { <-release; return 0, nil })
-			return must(asyncio.GetRunningLoop(ctx)).Time(), err
+			return must(asyncio.RunningLoop(ctx)).Time(), err
 		})
 		sleeper := asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) { return 0, asyncio.Sleep(ctx, time.Hour) })
 		asyncio.Sleep(ctx, 0)

@@ -19,7 +19,7 @@ func TestLoopGivesTheCoroutinesOfABurstBack(t *testing.T) {
 		if _, err := asyncio.Gather(ctx, tasks...); err != nil {
 			t.Fatal(err)
 		}
-		err := asyncio.Timeout(ctx, 10*time.Second, func(ctx context.Context, _ *asyncio.Scope) error {
+		err := asyncio.Timeout(ctx, 10*time.Second, func(ctx context.Context) error {
 			for runtime.NumGoroutine() > before+400 {
 				if err := asyncio.Sleep(ctx, 10*time.Millisecond); err != nil {
 					return err

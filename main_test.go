@@ -55,7 +55,7 @@ func descriptors() int {
 func drivers() map[string]asyncio.Option {
 	all := map[string]asyncio.Option{"portable": asyncio.WithPortableDriver()}
 	if runtime.GOOS == "linux" {
-		all["epoll"] = nil // the default there
+		all["epoll"] = asyncio.WithSystemDriver()
 	}
 	return all
 }

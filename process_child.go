@@ -7,10 +7,11 @@ import (
 	"os"
 	"runtime"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"time"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
+	"github.com/asyncio-go/asyncio/internal/spawn"
 )
 
 // A child is a process that the loop has started, as both forms of the API use
@@ -24,7 +25,9 @@ import (
 type child struct {
 	loop     *Loop
 	proc     *os.Process
+	pid      int // proc's, which forgets it when it is released
 	detached bool
+	released atomic.Bool   // somebody else has reaped it: proc says nothing any more
 	watch    io.Closer     // nil: a goroutine waits
 	reaped   chan struct{} // then: closed when it has, and outcome is set
 	outcome  struct {
@@ -56,6 +59,8 @@ type children struct {
 	keeper chan func()    // the thread that starts those who die with it
 }
 
+func (l *Loop) processPart() *children { return partOf[children](l, processesPart) }
+
 // begin notes a process that is being started.
 func (s *children) begin(p *starting) {
 	if s.unborn == nil {
@@ -77,8 +82,8 @@ const closeGrace = 5 * time.Second
 
 // launcher gives what runs the function that starts a process: a goroutine, or
 // for one that dies with its thread, a goroutine that keeps its thread.
-func (s *children) launcher(attr *syscall.SysProcAttr) func(func()) {
-	if !diesWithParent(attr) {
+func (s *children) launcher(starter *spawn.Starter) func(func()) {
+	if !starter.DiesWithThread() {
 		return func(start func()) { go start() }
 	}
 	if s.keeper == nil {
@@ -100,11 +105,12 @@ func keepThread(fns <-chan func()) {
 
 // adopt takes a process on.
 func (l *Loop) adopt(proc *os.Process, detached bool, owner childOwner) *child {
-	c := &child{loop: l, proc: proc, detached: detached, owner: owner}
-	if l.children.alive == nil {
-		l.children.alive = make(map[*child]struct{})
+	c := &child{loop: l, proc: proc, pid: proc.Pid, detached: detached, owner: owner}
+	s := l.processPart()
+	if s.alive == nil {
+		s.alive = make(map[*child]struct{})
 	}
-	l.children.alive[c] = struct{}{}
+	s.alive[c] = struct{}{}
 	if w, ok := l.driver.(driver.ProcessWatcher); ok {
 		watch, err := w.WatchProcess(proc, c)
 		if err == nil {
@@ -130,20 +136,17 @@ func (c *child) run() {
 	}
 	_ = c.watch.Close()
 	c.watch = nil
-	state, err := c.proc.Wait()
-	c.end(state, err)
+	c.end(c.wait())
 }
 
 // waitOutside makes a goroutine reap it.
 func (c *child) waitOutside() {
 	c.reaped = make(chan struct{})
-	l, proc, reaped := c.loop, c.proc, c.reaped
+	l, reaped := c.loop, c.reaped
 	go func() {
-		c.outcome.state, c.outcome.err = proc.Wait()
+		c.outcome.state, c.outcome.err = c.wait()
 		close(reaped)
-		if l.inbox.put(&Handle{fn: func() { c.end(c.outcome.state, c.outcome.err) }}) {
-			l.driver.Wake()
-		}
+		l.post(&Handle{fn: func() { c.end(c.outcome.state, c.outcome.err) }})
 	}()
 }
 
@@ -152,8 +155,19 @@ func (c *child) reap() {
 	if c.reaped != nil {
 		<-c.reaped
 	} else {
-		c.outcome.state, c.outcome.err = c.proc.Wait()
+		c.outcome.state, c.outcome.err = c.wait()
 	}
+}
+
+// wait reaps the process. Where somebody else has done that already, proc would
+// keep its pidfd, which is of no use any more: that is let go of.
+func (c *child) wait() (*os.ProcessState, error) {
+	state, err := c.proc.Wait()
+	if err != nil && c.proc.WithHandle(func(uintptr) {}) == nil {
+		c.released.Store(true)
+		_ = c.proc.Release()
+	}
+	return state, err
 }
 
 // end notes how the process has ended, and tells all who care.
@@ -163,10 +177,10 @@ func (c *child) end(state *os.ProcessState, err error) {
 	}
 	c.done = true
 	c.state = state
-	delete(c.loop.children.alive, c)
+	delete(c.loop.processPart().alive, c)
 	if err != nil {
 		c.loop.logger().Warn("asyncio: a process was reaped by somebody else; its return code is not known",
-			"pid", c.proc.Pid, "error", err)
+			"pid", c.pid, "error", err)
 	}
 	c.exited.fire(nil)
 	if c.owner != nil {
@@ -185,7 +199,7 @@ func (c *child) returnCode() (code int, ended bool) {
 	case c.state == nil:
 		return unknownCode, true
 	}
-	return exitCode(c.state), true
+	return spawn.ExitCode(c.state), true
 }
 
 // settle waits until none is being started any more, but not for ever.
@@ -238,9 +252,7 @@ func (s *children) close(l *Loop) {
 		s.under.Wait()
 		for p := range s.unborn {
 			if p.err == nil {
-				closeAll(p.pipes[:])
-				_ = p.proc.Kill()
-				_, _ = p.proc.Wait()
+				p.proc.Discard()
 			}
 		}
 		for _, c := range killed {
@@ -273,11 +285,14 @@ func (c *child) kill() bool {
 }
 
 func (c *child) signal(sig os.Signal) error { return c.signalled(c.proc.Signal(sig)) }
-func (c *child) terminate() error           { return c.signalled(terminate(c.proc)) }
+func (c *child) terminate() error           { return c.signalled(spawn.Terminate(c.proc)) }
 
 func (c *child) signalled(err error) error {
 	if err != nil {
-		return fmt.Errorf("asyncio: signal to process %d: %w", c.proc.Pid, err)
+		if c.released.Load() {
+			err = os.ErrProcessDone
+		}
+		return fmt.Errorf("asyncio: signal to process %d: %w", c.pid, err)
 	}
 	return nil
 }

@@ -41,7 +41,9 @@ func ExampleProcess_Wait() {
 		if err != nil {
 			return err
 		}
-		if _, err := asyncio.WaitForFunc(ctx, 20*time.Millisecond, p.Wait); err != nil {
+		limited, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+		defer cancel()
+		if _, err := p.Wait(limited); err != nil {
 			fmt.Println("it takes too long")
 			if err := p.Kill(); err != nil {
 				return err
@@ -61,7 +63,7 @@ func ExampleProcess_Wait() {
 
 func ExampleLoop_AddSignalHandler() {
 	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}

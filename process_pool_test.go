@@ -82,7 +82,7 @@ func TestWorkerProcessRunsFunctions(t *testing.T) {
 				t.Fatalf("got %d, %v", v, err)
 			}
 		}
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		one, two := processID.Start(l, p, struct{}{}), processID.Start(l, p, struct{}{})
 		ids, err := asyncio.Gather[int](ctx, one, two)
 		if err != nil || ids[0] == os.Getpid() {
@@ -105,7 +105,7 @@ func TestErrorAndPanicOfAWorkerFunction(t *testing.T) {
 		}
 		_, err = misbehave.Call(ctx, p, "panic")
 		var panicked *asyncio.PanicError
-		if !errors.As(err, &panicked) || panicked.Value != "it panicked" || !strings.Contains(string(panicked.Stack), "processpool_test.go") {
+		if !errors.As(err, &panicked) || panicked.Value != "it panicked" || !strings.Contains(string(panicked.Stack), "process_pool_test.go") {
 			t.Errorf("got %v", err)
 		}
 		if after := must(processID.Call(ctx, p, struct{}{})); after != before {
@@ -117,7 +117,7 @@ func TestErrorAndPanicOfAWorkerFunction(t *testing.T) {
 func TestCrashOfAWorkerFailsItsCallOnly(t *testing.T) {
 	p := newProcessPool(t, 2)
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		for how, want := range map[string]string{"exit": "exit status 3; it wrote: last words", "kill": "signal: killed", "crash": "on another goroutine"} {
 			if runtime.GOOS == "windows" && how == "kill" {
 				continue
@@ -144,7 +144,7 @@ func TestCancelledCallKillsItsWorker(t *testing.T) {
 	p := newProcessPool(t, 1, asyncio.WithWorkerStderr(stderr))
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		before := must(processID.Call(ctx, p, struct{}{}))
-		f := misbehave.Start(must(asyncio.GetRunningLoop(ctx)), p, "hang")
+		f := misbehave.Start(must(asyncio.RunningLoop(ctx)), p, "hang")
 		<-stderr.said
 		f.Cancel()
 		after, err := processID.Call(ctx, p, struct{}{})
@@ -194,7 +194,7 @@ func TestShutdownOfAProcessPoolKillsWhatDoesNotEnd(t *testing.T) {
 	stderr := newRecord()
 	p := must(asyncio.NewProcessPoolExecutor(1, asyncio.WithWorkerStderr(stderr)))
 	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		hanging := misbehave.Start(l, p, "hang")
 		<-stderr.said
 		ended, cancel := context.WithCancel(context.Background())
@@ -222,16 +222,4 @@ func TestRegisteringAWorkerFunctionTwicePanics(t *testing.T) {
 		}
 	}()
 	asyncio.RegisterWorker("add", func(context.Context, int) (int, error) { return 0, nil })
-}
-
-func FuzzWorkerRequest(f *testing.F) {
-	for _, s := range []string{"", "\x00", "\x00\x03add", "\x00\x03add\x01\x02", "\xff\xffadd", "\x00\x06repeat\x03\x04\x00\x05"} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, p []byte) {
-		out, err := asyncio.RunWorkerRequest(p)
-		if (err == nil) == (out == nil) && err != nil {
-			t.Errorf("%q gave %q, %v", p, out, err)
-		}
-	})
 }

@@ -2,11 +2,11 @@ package asyncio
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
+
+	"github.com/asyncio-go/asyncio/internal/spawn"
 )
 
 // A Process is a child process, with its pipes as streams. Python:
@@ -51,7 +51,7 @@ type Process struct {
 // A process costs a descriptor for each pipe and, on Linux, one for itself; on
 // other systems a thread that waits for it.
 func CreateSubprocessExec(ctx context.Context, name string, args []string, opts ...ProcessOption) (*Process, error) {
-	return createProcess(ctx, command{name: name, args: args}, opts)
+	return createProcess(ctx, spawn.Command{Name: name, Args: args}, opts)
 }
 
 // CreateSubprocessShell starts a line for the shell: /bin/sh, and cmd.exe on
@@ -59,53 +59,35 @@ func CreateSubprocessExec(ctx context.Context, name string, args []string, opts 
 // the words of strangers, use [CreateSubprocessExec]. Python:
 // create_subprocess_shell.
 func CreateSubprocessShell(ctx context.Context, line string, opts ...ProcessOption) (*Process, error) {
-	return createProcess(ctx, command{name: line, shell: true}, opts)
+	return createProcess(ctx, spawn.Command{Name: line, Shell: true}, opts)
 }
 
-func createProcess(ctx context.Context, cmd command, opts []ProcessOption) (*Process, error) {
+func createProcess(ctx context.Context, cmd spawn.Command, opts []ProcessOption) (*Process, error) {
 	t, level, err := enter(ctx)
 	if err != nil {
 		return nil, err
 	}
 	p := &Process{}
-	err = cmd.run(t, level, opts, func(s *started) error { return p.connect(t.loop, s, cmd.processOptions) })
+	err = t.startProcess(level, cmd, opts, func(s *spawn.Process, o *processOptions) error { return p.connect(t.loop, s, o) })
 	if err != nil {
 		return nil, fmt.Errorf("asyncio: create subprocess: %w", err)
 	}
 	return p, nil
 }
 
-// run starts the command and hands the process over. When it is not taken, it
-// is ended.
-func (c *command) run(t *task, level context.Context, opts []ProcessOption, take func(*started) error) error {
-	var err error
-	if c.processOptions, err = newProcessOptions(opts); err != nil {
-		return err
-	}
-	s, err := t.loop.start(t, level, c)
-	if err != nil {
-		return err
-	}
-	if err := take(s); err != nil {
-		t.loop.discard(s)
-		return err
-	}
-	return nil
-}
-
 // connect takes the process on. After an error it is not, and the pipes that
 // were opened are closed.
-func (p *Process) connect(l *Loop, s *started, o *processOptions) (err error) {
+func (p *Process) connect(l *Loop, s *spawn.Process, o *processOptions) (err error) {
 	defer func() {
 		if err != nil {
 			p.closePipes()
 		}
 	}()
-	for i, f := range s.pipes {
+	for i, f := range s.Pipes {
 		if f == nil {
 			continue
 		}
-		s.pipes[i] = nil // the driver's now
+		s.Pipes[i] = nil // the driver's now
 		if i == 0 {
 			if p.in, err = l.newInputPipe(f); err != nil {
 				return err
@@ -121,7 +103,7 @@ func (p *Process) connect(l *Loop, s *started, o *processOptions) (err error) {
 		p.open++
 		if i == 1 {
 			p.Stdout = &out.reader
-			if o.terminal.is {
+			if o.command.Terminal != nil {
 				p.terminal = true
 				out.sock.oneWay = true
 				p.Stdin = &StreamWriter{sock: &out.sock}
@@ -130,7 +112,7 @@ func (p *Process) connect(l *Loop, s *started, o *processOptions) (err error) {
 			p.Stderr = &out.reader
 		}
 	}
-	p.child = l.adopt(s.proc, o.detached, p)
+	p.child = l.adopt(s.Process, o.detached, p)
 	return nil
 }
 
@@ -172,7 +154,7 @@ func (p *Process) closePipes() {
 }
 
 // Pid gives the process's number. After the end it may be another's. Python: pid.
-func (p *Process) Pid() int { return p.child.proc.Pid }
+func (p *Process) Pid() int { return p.child.pid }
 
 // ReturnCode gives the process's return code, and whether it has ended: what
 // it gave to exit, or for one that a signal has ended, the signal's number,
@@ -226,7 +208,7 @@ func (p *Process) SetTerminalSize(columns, rows int) error {
 	}
 	raw, err := p.outs[0].sock.conn.SyscallConn()
 	if err == nil {
-		err = setTerminalSize(raw, columns, rows)
+		err = spawn.SetTerminalSize(raw, spawn.Size{Columns: columns, Rows: rows})
 	}
 	if err != nil {
 		return fmt.Errorf("asyncio: size of a terminal: %w", err)
@@ -253,95 +235,4 @@ func (p *Process) Close() error {
 		return nil
 	}
 	return fmt.Errorf("asyncio: process %d cannot be killed: %w", p.Pid(), fs.ErrPermission)
-}
-
-// Communicate writes input to the process and closes its standard input, reads
-// its outputs to their ends, and waits for it. It gives what was read; nil for
-// an output that is no pipe. That the process does not read all of the input
-// is no error. All that it writes is kept in memory. A terminal is not closed
-// after the input: that ends with ^D, if it is to. Python: communicate.
-//
-// When it is cancelled, the process goes on: kill it if that is not wanted.
-// What was read until then is still there to be read, or for another call of
-// Communicate, which needs no input then.
-func (p *Process) Communicate(ctx context.Context, input []byte) (stdout, stderr []byte, err error) {
-	if p.Stdin == nil && input != nil {
-		return nil, nil, fmt.Errorf("asyncio: communicate: there is input, but standard input is not a pipe: %w", fs.ErrInvalid)
-	}
-	var work []func(context.Context) error
-	if p.Stdin != nil {
-		work = append(work, func(ctx context.Context) error { return p.feed(ctx, input) })
-	}
-	for _, r := range []*StreamReader{p.Stdout, p.Stderr} {
-		if r != nil {
-			work = append(work, r.fetchAll)
-		}
-	}
-	if err := allOf(ctx, work); err != nil {
-		return nil, nil, fmt.Errorf("asyncio: communicate: %w", err)
-	}
-	if _, err := p.Wait(ctx); err != nil {
-		return nil, nil, err
-	}
-	return p.Stdout.takeAll(), p.Stderr.takeAll(), nil
-}
-
-// feed writes the input.
-func (p *Process) feed(ctx context.Context, input []byte) error {
-	_, err := p.Stdin.WriteContext(ctx, input)
-	if err == nil {
-		err = p.Stdin.Drain(ctx)
-	}
-	if err != nil && (IsCancelled(err) || ctx.Err() != nil) {
-		return err
-	}
-	if !p.terminal {
-		if closeErr := p.Stdin.Close(); err == nil {
-			err = closeErr
-		}
-	}
-	if brokenPipe(err) || errors.Is(err, net.ErrClosed) {
-		return nil
-	}
-	return err
-}
-
-// fetchAll reads to the end, into the buffer.
-func (r *StreamReader) fetchAll(ctx context.Context) error {
-	t, level, err := r.begin(ctx)
-	for err == nil && !r.eof {
-		err = r.fill(t, level)
-	}
-	return err
-}
-
-func (r *StreamReader) takeAll() []byte {
-	if r == nil {
-		return nil
-	}
-	if r.buffered() == 0 {
-		return []byte{}
-	}
-	return r.takeCopy(r.buffered())
-}
-
-// allOf runs the functions at the same time. The first that fails ends the
-// others.
-func allOf(ctx context.Context, work []func(context.Context) error) error {
-	switch len(work) {
-	case 0:
-		return nil
-	case 1:
-		return work[0](ctx)
-	}
-	err := Group(ctx, func(ctx context.Context, g *TaskGroup) error {
-		for _, fn := range work {
-			g.Go(fn)
-		}
-		return nil
-	})
-	if group, ok := err.(*GroupError); ok {
-		return group.Errors[0]
-	}
-	return err
 }

@@ -4,7 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime/debug"
+
+	"github.com/asyncio-go/asyncio/internal/spawn"
 )
 
 // A SubprocessProtocol is told what happens to a process that
@@ -100,16 +101,16 @@ type SubprocessTransport interface {
 // Unlike in Python no descriptor is a pipe unless an option says so. Python:
 // loop.subprocess_exec.
 func (l *Loop) SubprocessExec(ctx context.Context, factory func() SubprocessProtocol, name string, args []string, opts ...ProcessOption) (SubprocessTransport, SubprocessProtocol, error) {
-	return l.subprocess(ctx, factory, command{name: name, args: args}, opts)
+	return l.subprocess(ctx, factory, spawn.Command{Name: name, Args: args}, opts)
 }
 
 // SubprocessShell is [Loop.SubprocessExec] for a line for the shell. Python:
 // loop.subprocess_shell.
 func (l *Loop) SubprocessShell(ctx context.Context, factory func() SubprocessProtocol, line string, opts ...ProcessOption) (SubprocessTransport, SubprocessProtocol, error) {
-	return l.subprocess(ctx, factory, command{name: line, shell: true}, opts)
+	return l.subprocess(ctx, factory, spawn.Command{Name: line, Shell: true}, opts)
 }
 
-func (l *Loop) subprocess(ctx context.Context, factory func() SubprocessProtocol, cmd command, opts []ProcessOption) (SubprocessTransport, SubprocessProtocol, error) {
+func (l *Loop) subprocess(ctx context.Context, factory func() SubprocessProtocol, cmd spawn.Command, opts []ProcessOption) (SubprocessTransport, SubprocessProtocol, error) {
 	t, level, err := enter(ctx)
 	if err == nil && t.loop != l {
 		err = ErrWrongLoop
@@ -118,7 +119,7 @@ func (l *Loop) subprocess(ctx context.Context, factory func() SubprocessProtocol
 		return nil, nil, err
 	}
 	s := &subprocess{loop: l, protocol: factory(), waiter: &future{loop: l}}
-	err = cmd.run(t, level, opts, func(p *started) error { return s.connect(p, cmd.processOptions) })
+	err = t.startProcess(level, cmd, opts, s.connect)
 	if err == nil {
 		if err = t.wait(s.waiter, level); err != nil {
 			s.waiter.retrieved = true
@@ -152,13 +153,13 @@ var (
 
 // connect takes the process on. After an error it is not, and what was opened
 // is closed.
-func (s *subprocess) connect(p *started, o *processOptions) error {
+func (s *subprocess) connect(p *spawn.Process, o *processOptions) error {
 	s.loop.ready.Push(s) // ConnectionMade comes before all else
-	for fd, f := range p.pipes {
+	for fd, f := range p.Pipes {
 		if f == nil {
 			continue
 		}
-		p.pipes[fd] = nil // the driver's now
+		p.Pipes[fd] = nil // the driver's now
 		link := &processPipe{process: s, fd: fd}
 		open := newReadPipe
 		if fd == 0 {
@@ -171,12 +172,12 @@ func (s *subprocess) connect(p *started, o *processOptions) error {
 			return err
 		}
 		s.pipes[fd] = link
-		if o.terminal.is {
+		if o.command.Terminal != nil {
 			s.terminal = true
 			link.transport.sock.oneWay = true
 		}
 	}
-	s.child = s.loop.adopt(p.proc, o.detached, s)
+	s.child = s.loop.adopt(p.Process, o.detached, s)
 	return nil
 }
 
@@ -202,12 +203,7 @@ func (s *subprocess) guard() {
 	if v == nil {
 		return
 	}
-	err := &PanicError{Value: v, Stack: debug.Stack()}
-	s.loop.handleException(ExceptionContext{
-		Message:   "panic in a callback of a process, whose transport is closed",
-		Err:       err,
-		Transport: s,
-	})
+	err := s.loop.callbackPanicked(v, "a process, whose transport is closed", s)
 	if s.waiter.state == pending {
 		s.waiter.setError(err)
 	}
@@ -251,7 +247,7 @@ func (s *subprocess) end(err error) {
 	}
 }
 
-func (s *subprocess) Pid() int                           { return s.child.proc.Pid }
+func (s *subprocess) Pid() int                           { return s.child.pid }
 func (s *subprocess) ReturnCode() (code int, ended bool) { return s.child.returnCode() }
 func (s *subprocess) State() *os.ProcessState            { return s.child.state }
 func (s *subprocess) SendSignal(sig os.Signal) error     { return s.child.signal(sig) }

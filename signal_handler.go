@@ -11,7 +11,18 @@ import (
 
 // ErrNotCatchable is returned for a handler of a signal that no program can
 // handle. Python: RuntimeError.
-var ErrNotCatchable = errors.New("the signal cannot be caught")
+var ErrNotCatchable = errors.New("asyncio: the signal cannot be caught")
+
+// catchable returns why the signal cannot be handled, if it cannot.
+func catchable(sig os.Signal) error {
+	switch known, catchable := knownSignal(sig); {
+	case !known:
+		return fmt.Errorf("there is no such signal: %w", errors.ErrUnsupported)
+	case !catchable:
+		return ErrNotCatchable
+	}
+	return nil
+}
 
 // signalsAtOnce is how many signals of one kind may come while the goroutine
 // that takes them does not run. More than that are dropped, as the system does
@@ -42,19 +53,20 @@ func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 	if err := catchable(sig); err != nil {
 		return fmt.Errorf("asyncio: signal handler for %v: %w", sig, err)
 	}
-	if w := l.signals[sig]; w != nil {
+	s := l.signalPart()
+	if w := s.watches[sig]; w != nil {
 		w.fn = fn
 		return nil
 	}
-	if l.signals == nil {
-		l.signals = make(map[os.Signal]*signalWatch)
+	if s.watches == nil {
+		s.watches = make(map[os.Signal]*signalWatch)
 	}
 	w := &signalWatch{loop: l, fn: fn, signals: make(chan os.Signal, signalsAtOnce)}
-	l.signals[sig] = w
+	s.watches[sig] = w
 	signal.Notify(w.signals, sig)
 	go w.forward()
 	if sig == os.Interrupt {
-		l.interrupts.pause() // after Notify: at no time does nobody handle it
+		s.interrupts.pause() // after Notify: at no time does nobody handle it
 	}
 	return nil
 }
@@ -63,14 +75,15 @@ func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 // there was a handler. For the loop's goroutine. Python:
 // loop.remove_signal_handler.
 func (l *Loop) RemoveSignalHandler(sig os.Signal) bool {
-	w := l.signals[sig]
+	s := l.signalPart()
+	w := s.watches[sig]
 	if w == nil {
 		return false
 	}
 	if sig == os.Interrupt {
-		l.interrupts.resume()
+		s.interrupts.resume()
 	}
-	delete(l.signals, sig)
+	delete(s.watches, sig)
 	w.stop()
 	return true
 }
@@ -87,8 +100,8 @@ type signalWatch struct {
 
 func (w *signalWatch) forward() {
 	for range w.signals {
-		if w.pending.Add(1) == 1 && w.loop.inbox.put(w) {
-			w.loop.driver.Wake()
+		if w.pending.Add(1) == 1 {
+			w.loop.post(w)
 		}
 	}
 }
@@ -109,8 +122,18 @@ func (w *signalWatch) stop() {
 	close(w.signals) // nothing is sent after Stop
 }
 
-func (l *Loop) removeSignalHandlers() {
-	for sig := range l.signals {
+// signals is what a loop has to do with signals.
+type signals struct {
+	watches    map[os.Signal]*signalWatch
+	interrupts *interrupts // of the Run that is under way; or nil
+	mode       interruptMode
+}
+
+func (l *Loop) signalPart() *signals { return partOf[signals](l, signalsPart) }
+
+// close removes the handlers.
+func (s *signals) close(l *Loop) {
+	for sig := range s.watches {
 		l.RemoveSignalHandler(sig)
 	}
 }

@@ -237,7 +237,7 @@ func TestACancellationBesideTheInterruptIsOne(t *testing.T) {
 		err := run(func(ctx context.Context) error {
 			raise(t, syscall.SIGINT)
 			err := asyncio.Sleep(ctx, time.Hour)
-			asyncio.CurrentTask(ctx).Cancel("by somebody")
+			asyncio.CurrentTask(ctx).CancelCause(errors.New("by somebody"))
 			return err
 		})
 		if !asyncio.IsCancelled(err) || errors.Is(err, asyncio.ErrInterrupted) {

@@ -45,6 +45,10 @@ func (e *InterruptError) Unwrap() []error {
 	return []error{e.cancelled}
 }
 
+// conclusive keeps it from being a cancellation: nobody has cancelled what called
+// Run.
+func (*InterruptError) conclusive() {}
+
 // ExitCode gives 130, the exit status that a shell expects then.
 func (e *InterruptError) ExitCode() int { return interruptedCode }
 
@@ -56,29 +60,6 @@ const (
 	interruptsOn
 	interruptsOff
 )
-
-// WithInterrupts says whether [Run] handles interrupts ([os.Interrupt], ^C at
-// the terminal) or leaves them alone. Python: what Runner does with SIGINT.
-//
-// The first interrupt cancels main, which may clean up; Run gives an
-// [*InterruptError] then, unless main goes on. The second ends the program at
-// once, with exit status 130; deferred functions do not run. When several loops
-// handle them, each main is cancelled. After main, interrupts do what they did
-// before. [Loop.AddSignalHandler] for os.Interrupt takes the place of all that.
-//
-// Python does so in the main thread, while nobody else handles the signal. By
-// default this does the same: in the main goroutine, when ctx has no end, so
-// that nobody else can have seen to it, and when interrupts are not ignored. In
-// a test, in a library's goroutine, and with a context of
-// [signal.NotifyContext], Run leaves interrupts alone.
-func WithInterrupts(on bool) Option {
-	return func(c *config) {
-		c.interrupts = interruptsOff
-		if on {
-			c.interrupts = interruptsOn
-		}
-	}
-}
 
 // handles says whether a Run with ctx handles interrupts.
 func (m interruptMode) handles(ctx context.Context) bool {
@@ -113,11 +94,12 @@ type interrupts struct {
 
 // handleInterrupts begins to handle interrupts while main runs.
 func (l *Loop) handleInterrupts(ctx context.Context, main *task) *interrupts {
-	if !l.interruptMode.handles(ctx) || l.signals[os.Interrupt] != nil {
+	s := l.signalPart()
+	if !s.mode.handles(ctx) || s.watches[os.Interrupt] != nil {
 		return nil
 	}
 	i := &interrupts{loop: l, main: main, signals: make(chan os.Signal, 2), watched: make(chan struct{})}
-	l.interrupts = i
+	s.interrupts = i
 	i.resume()
 	go i.watch()
 	return i
@@ -130,7 +112,7 @@ func (i *interrupts) watch() {
 			os.Exit(interruptedCode)
 		}
 		// A loop that is closed has nothing left to be cancelled.
-		_, _ = i.loop.CallSoonThreadsafe(func() { i.told = i.main.cancel("") })
+		_, _ = i.loop.CallSoonThreadsafe(func() { i.told = i.main.cancel(nil) })
 	}
 }
 
@@ -151,7 +133,7 @@ func (i *interrupts) resume() {
 func (i *interrupts) stop() {
 	if i != nil && !i.stopped {
 		i.stopped = true
-		i.loop.interrupts = nil
+		i.loop.signalPart().interrupts = nil
 		signal.Stop(i.signals)
 		close(i.signals) // nothing is sent after Stop
 		<-i.watched

@@ -3,8 +3,6 @@
 package asyncio
 
 import (
-	"errors"
-	"fmt"
 	"os"
 	"syscall"
 )
@@ -12,13 +10,9 @@ import (
 // lastSignal is the highest number that package os/signal knows on any system.
 const lastSignal = 64
 
-func catchable(sig os.Signal) error {
+// knownSignal reports whether the system has the signal, and whether a program
+// can handle it.
+func knownSignal(sig os.Signal) (known, catchable bool) {
 	s, ok := sig.(syscall.Signal)
-	switch {
-	case !ok || s <= 0 || s > lastSignal:
-		return fmt.Errorf("there is no such signal: %w", errors.ErrUnsupported)
-	case s == syscall.SIGKILL || s == syscall.SIGSTOP:
-		return ErrNotCatchable
-	}
-	return nil
+	return ok && s > 0 && s <= lastSignal, s != syscall.SIGKILL && s != syscall.SIGSTOP
 }

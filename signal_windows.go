@@ -1,20 +1,17 @@
 package asyncio
 
 import (
-	"errors"
-	"fmt"
 	"os"
 	"syscall"
 )
 
-// catchable knows what Windows sends: ^C and ^Break, and the end of a console
-// or session as SIGTERM.
-func catchable(sig os.Signal) error {
+// knownSignal reports whether the system has the signal, and whether a program
+// can handle it. Windows sends ^C and ^Break, and the end of a console or session
+// as SIGTERM.
+func knownSignal(sig os.Signal) (known, catchable bool) {
 	switch sig {
 	case os.Interrupt, syscall.SIGTERM:
-		return nil
-	case os.Kill:
-		return ErrNotCatchable
+		return true, true
 	}
-	return fmt.Errorf("there is no such signal: %w", errors.ErrUnsupported)
+	return sig == os.Kill, false
 }

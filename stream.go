@@ -70,7 +70,7 @@ func (s *Stream) SyscallConn() (syscall.RawConn, error) {
 // the first connection wins. Python: open_connection, open_unix_connection.
 func OpenConnection(ctx context.Context, network, address string, opts ...ConnOption) (*Stream, error) {
 	var c *connection
-	err := connecting(ctx, network, address, opts, func(t *task, level context.Context, o *streamOptions) (err error) {
+	err := connecting(ctx, nil, network, address, opts, func(t *task, level context.Context, o *streamOptions) (err error) {
 		c, err = o.open(t, level, network, address)
 		return err
 	})
@@ -124,8 +124,8 @@ func (s *Stream) startTLS(ctx context.Context, cfg *tls.Config, server bool) err
 	if w.tls() != nil {
 		return fmt.Errorf("start TLS: %w: the stream has TLS already", ErrInvalidState)
 	}
-	if cfg == nil || !server && cfg.ServerName == "" && !cfg.InsecureSkipVerify {
-		return fmt.Errorf("start TLS: the configuration needs a ServerName, or InsecureSkipVerify")
+	if err := checkTLS(cfg, server); err != nil {
+		return fmt.Errorf("start TLS: %w", err)
 	}
 	layer, err := startTLS(t, level, w.sock, cfg, server, defaultHandshakeTimeout, r.takeCopy(r.buffered()))
 	if err != nil {

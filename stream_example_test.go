@@ -120,7 +120,7 @@ func ExampleWithTLS() {
 // The output of another program, or of a goroutine, comes through a pipe.
 func ExampleLoop_ConnectReadPipe() {
 	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}
@@ -160,7 +160,7 @@ func (c *collector) ConnectionLost(error) { _ = c.all.SetResult(c.text.String())
 // A reader that is fed by hand stands for a connection in tests of what reads.
 func ExampleStreamReader_ReadExactly() {
 	run(func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}
@@ -211,7 +211,7 @@ func (p *ping) DatagramReceived(data []byte, _ net.Addr) {
 
 func ExampleLoop_CreateDatagramEndpoint() {
 	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}

@@ -34,7 +34,7 @@ func TestAWriterThatNeverHasToWaitLetsOthersRun(t *testing.T) {
 // task runs meanwhile.
 func letsOthersRun(t *testing.T, do func(s *asyncio.Stream, buf []byte) error) {
 	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}

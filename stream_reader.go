@@ -467,26 +467,3 @@ func (r *StreamReader) Lines(ctx context.Context) iter.Seq2[[]byte, error] {
 		}
 	}
 }
-
-// ReadAll reads until the end. It is not bounded: use it on streams that are.
-// Python: read(-1).
-func (r *StreamReader) ReadAll(ctx context.Context) ([]byte, error) {
-	var all []byte
-	p := make([]byte, min(512, int(r.limit))) // as in Python, never more than the limit at once
-	for {
-		n, err := r.read(ctx, p)
-		all = append(all, p[:n]...)
-		if err == io.EOF {
-			return all, nil
-		}
-		if err != nil {
-			return all, err
-		}
-		if n == 0 { // another task took what had come; as in Python, that is taken for the end
-			return all, nil
-		}
-		if n == len(p) && len(p) < int(r.limit) {
-			p = make([]byte, min(2*len(p), int(r.limit)))
-		}
-	}
-}

@@ -25,7 +25,7 @@ func FuzzWhatIsReadDoesNotDependOnBlocks(f *testing.F) {
 			cut = len(all) / 2
 		}
 		runOn(t, asyncio.WithVirtualClock(), func(t *testing.T, ctx context.Context) {
-			l := must(asyncio.GetRunningLoop(ctx))
+			l := must(asyncio.RunningLoop(ctx))
 			r := asyncio.NewStreamReader(l, 1000)
 			l.CallSoon(func() {
 				r.FeedData(all[:cut])

@@ -6,6 +6,26 @@ import (
 	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
+// StartServer listens on address, and runs handler as a task for each
+// connection. The stream is closed when the handler returns; an error of it
+// that is no cancellation is told to the loop's exception handler.
+//
+// The network is "tcp", "tcp4", "tcp6" or "unix", and the forms of the address
+// those of [net.Listen]: an empty host is all addresses of the machine, port 0
+// one that is free. Python: start_server, start_unix_server.
+func StartServer(ctx context.Context, network, address string, handler func(ctx context.Context, s *Stream) error, opts ...ServerOption) (*Server, error) {
+	o := newServerOptions(opts)
+	t, level, err := enter(ctx)
+	if err != nil {
+		o.letGo()
+		return nil, err
+	}
+	s := newServer(t.loop, o)
+	values := baseContext{ctx, baseOf(ctx)}
+	s.serve = func(conn driver.Conn) error { return serveStream(s, conn, values, handler) }
+	return s.start(t, level, network, address)
+}
+
 // A streamClient is a connection that a handler serves: until that has returned
 // and the descriptor is closed.
 type streamClient struct {
@@ -15,8 +35,8 @@ type streamClient struct {
 
 var _ served = (*streamClient)(nil)
 
-// serveStream runs the handler for a connection.
-func (s *Server) serveStream(conn driver.Conn, values context.Context) error {
+// serveStream runs the handler for a connection of the server.
+func serveStream(s *Server, conn driver.Conn, values context.Context, handler func(context.Context, *Stream) error) error {
 	c := &streamClient{}
 	c.init(s.loop, s.options.limit, c)
 	if err := c.attach(conn); err != nil {
@@ -24,17 +44,14 @@ func (s *Server) serveStream(conn driver.Conn, values context.Context) error {
 		return err
 	}
 	c.join(&s.clients)
-	c.task = newTask(s.loop, values, c.handle, nil)
+	c.task = newTask(s.loop, values, func(ctx context.Context) (struct{}, error) {
+		if s.options.tls != nil && !c.handshake(ctx, &s.options) {
+			return struct{}{}, nil // the peer's trouble, as a reset would be
+		}
+		return struct{}{}, handler(ctx, &c.stream)
+	}, nil)
 	c.task.future.add((*handlerEnd)(c))
 	return nil
-}
-
-func (c *streamClient) handle(ctx context.Context) (struct{}, error) {
-	s := c.among.server
-	if s.options.tls != nil && !c.handshake(ctx, &s.options) {
-		return struct{}{}, nil // the peer's trouble, as a reset would be
-	}
-	return struct{}{}, s.handler(ctx, &c.stream)
 }
 
 func (c *streamClient) handshake(ctx context.Context, o *streamOptions) bool {
@@ -83,7 +100,7 @@ func (c *streamClient) gone(reason, closeErr error) {
 func (c *streamClient) closeClient() { _ = c.stream.Close() }
 
 // cancelClient implements served.
-func (c *streamClient) cancelClient(why string) {
-	c.task.Cancel(why)
+func (c *streamClient) cancelClient(why error) {
+	c.task.CancelCause(why)
 	c.abort(nil)
 }

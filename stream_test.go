@@ -191,7 +191,7 @@ func TestHalfClosedStreamStillReads(t *testing.T) {
 
 func TestWriterIsHeldUpByAPeerThatDoesNotRead(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		release := asyncio.NewFuture[struct{}](must(asyncio.GetRunningLoop(ctx)))
+		release := asyncio.NewFuture[struct{}](must(asyncio.RunningLoop(ctx)))
 		var received int64
 		srv := serve(t, ctx, func(ctx context.Context, s *asyncio.Stream) error {
 			if _, err := release.Await(ctx); err != nil {
@@ -255,7 +255,7 @@ func TestCancelledReadLosesNothing(t *testing.T) {
 		reader := asyncio.CreateTask(ctx, func(ctx context.Context) ([]byte, error) { return s.ReadExactly(ctx, 10) })
 		asyncio.Sleep(ctx, 0)
 		s.Write([]byte("01234"))
-		reader.Cancel("enough")
+		reader.CancelCause(errors.New("enough"))
 		if _, err := reader.Await(ctx); !asyncio.IsCancelled(err) || !strings.Contains(err.Error(), "enough") {
 			t.Errorf("the read gave %v", err)
 		}
@@ -273,7 +273,7 @@ func TestEndOfADerivedContextEndsARead(t *testing.T) {
 		srv := serve(t, ctx, echo)
 		s := dial(t, ctx, srv.Addr())
 		short, cancel := context.WithCancel(ctx)
-		loop := must(asyncio.GetRunningLoop(ctx))
+		loop := must(asyncio.RunningLoop(ctx))
 		loop.CallSoon(cancel)
 		if _, err := s.ReadLine(short); !errors.Is(err, context.Canceled) || asyncio.IsCancelled(err) {
 			t.Errorf("ReadLine gave %v", err)

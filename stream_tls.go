@@ -21,12 +21,6 @@ type tlsLayer struct {
 	reading bool                // a task is in read
 }
 
-// These are CPython's.
-const (
-	defaultHandshakeTimeout = 60 * time.Second
-	defaultShutdownTimeout  = 30 * time.Second
-)
-
 // startTLS does a handshake over s, in the running task t. left is what was
 // read of it already.
 func startTLS(t *task, level context.Context, s *pullSocket, cfg *tls.Config, server bool, timeout time.Duration, left []byte) (*tlsLayer, error) {
@@ -34,11 +28,7 @@ func startTLS(t *task, level context.Context, s *pullSocket, cfg *tls.Config, se
 		return nil, err
 	}
 	layer := &tlsLayer{inner: &tlsSocket{tlsWire: tlsWire{&s.socket}, pull: s, level: level, left: left}}
-	if server {
-		layer.conn = tls.Server(layer.inner, cfg)
-	} else {
-		layer.conn = tls.Client(layer.inner, cfg)
-	}
+	layer.conn = overWire(layer.inner, cfg, server)
 	s.setReadDeadline(time.Now().Add(timeout))
 	defer s.setReadDeadline(time.Time{})
 	// A context with an end of its own makes crypto/tls start a goroutine that
@@ -81,11 +71,6 @@ func (l *tlsLayer) read(_ *task, level context.Context, p []byte) (int, error) {
 	return n, err
 }
 
-// ErrTruncated says that a TLS connection ended without a word from the peer
-// that it is the end (close_notify): more may have been to come.
-// errors.Is(err, io.ErrUnexpectedEOF) holds for it.
-var ErrTruncated = fmt.Errorf("asyncio: the TLS connection was cut off: %w", io.ErrUnexpectedEOF)
-
 // tlsSocket is the private connection under crypto/tls.
 type tlsSocket struct {
 	tlsWire
@@ -120,18 +105,4 @@ func (c *tlsSocket) Read(p []byte) (int, error) {
 // interruption says whether err ended a wait, and the connection is as it was.
 func interruption(err error) bool {
 	return IsCancelled(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}
-
-type temporaryError struct{ error }
-
-func (e *temporaryError) Timeout() bool   { return false }
-func (e *temporaryError) Temporary() bool { return true }
-func (e *temporaryError) Unwrap() error   { return e.error }
-
-func unwrapTemporary(err error) error {
-	var t *temporaryError
-	if errors.As(err, &t) {
-		return t.error
-	}
-	return err
 }

@@ -103,13 +103,13 @@ func TestTLSCancelledReadLeavesTheConnectionWhole(t *testing.T) {
 			reader := asyncio.CreateTask(ctx, func(ctx context.Context) ([]byte, error) { return s.ReadLine(ctx) })
 			asyncio.Sleep(ctx, 0)
 			asyncio.Sleep(ctx, 0)
-			reader.Cancel("later")
-			if _, err := reader.Await(ctx); !asyncio.IsCancelled(err) || err.Error() != (&asyncio.CancelledError{Message: "later"}).Error() {
+			reader.CancelCause(errors.New("later"))
+			if _, err := reader.Await(ctx); !asyncio.IsCancelled(err) || err.Error() != (&asyncio.CancelledError{Cause: errors.New("later")}).Error() {
 				t.Errorf("the read gave %v", err)
 			}
 		}
 		short, cancel := context.WithCancel(ctx)
-		must(asyncio.GetRunningLoop(ctx)).CallSoon(cancel)
+		must(asyncio.RunningLoop(ctx)).CallSoon(cancel)
 		if _, err := s.ReadLine(short); err != context.Canceled {
 			t.Errorf("the read with a context gave %v", err)
 		}
@@ -156,7 +156,7 @@ func TestTLSHandshakeWithASilentPeerTimesOut(t *testing.T) {
 
 func TestTLSCancelledHandshakeLeavesNothing(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		accepted := asyncio.NewFuture[struct{}](must(asyncio.GetRunningLoop(ctx)))
+		accepted := asyncio.NewFuture[struct{}](must(asyncio.RunningLoop(ctx)))
 		srv := serve(t, ctx, func(ctx context.Context, s *asyncio.Stream) error {
 			accepted.SetResult(struct{}{})
 			io.Copy(io.Discard, s)
@@ -166,7 +166,7 @@ func TestTLSCancelledHandshakeLeavesNothing(t *testing.T) {
 			return asyncio.OpenConnection(ctx, "tcp", srv.Addr().String(), asyncio.WithTLS(clientTLS()))
 		})
 		accepted.Await(ctx)
-		client.Cancel("stop")
+		client.CancelCause(errors.New("stop"))
 		if _, err := client.Await(ctx); !asyncio.IsCancelled(errors.Unwrap(err)) {
 			t.Errorf("OpenConnection gave %v", err)
 		}

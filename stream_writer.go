@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"os"
 )
 
 // A StreamWriter is the half of a stream that is written. Python: StreamWriter.
@@ -203,4 +204,14 @@ func (w *StreamWriter) ConnectionState() *tls.ConnectionState {
 		return &layer.state
 	}
 	return nil
+}
+
+// Sendfile sends a file, as [Loop.Sendfile] does. Python: loop.sendfile on the
+// stream's transport.
+func (w *StreamWriter) Sendfile(ctx context.Context, f *os.File, offset, count int64) (int64, error) {
+	t, level, err := w.begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return w.sock.sendfile(t, level, w, w.tls() != nil, f, offset, count)
 }

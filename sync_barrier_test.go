@@ -2,6 +2,7 @@ package asyncio_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -100,7 +101,7 @@ func TestOneWhoIsCancelledLeavesTheBarrier(t *testing.T) {
 		b := asyncio.NewBarrier(2)
 		waiting := asyncio.CreateTask(ctx, b.Wait)
 		turns(ctx, 1)
-		waiting.Cancel("bye")
+		waiting.CancelCause(errors.New("bye"))
 		_, err := waiting.Await(ctx)
 		wantCancelled(t, err, "bye")
 		if places, errs := arrive(ctx, b, 2); !slices.Equal(places, []int{0, 1}) {

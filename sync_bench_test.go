@@ -93,7 +93,7 @@ func BenchmarkGroup100(b *testing.B) {
 func BenchmarkTimeout(b *testing.B) {
 	bench(b, func(ctx context.Context) {
 		for b.Loop() {
-			_ = asyncio.Timeout(ctx, time.Hour, func(ctx context.Context, _ *asyncio.Scope) error {
+			_ = asyncio.Timeout(ctx, time.Hour, func(ctx context.Context) error {
 				return asyncio.Sleep(ctx, 0)
 			})
 		}

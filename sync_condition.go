@@ -72,11 +72,16 @@ func (c *Condition) wait(t *task, level context.Context) error {
 	if err := lock.release(); err != nil {
 		return err
 	}
+	// What has ended a wait must not keep the task from the lock.
+	told := func() {}
+	defer func() { told() }()
 	_, err := c.lot.park(t, level)
-	if err != nil {
-		level = nil // what has ended the wait must not keep us from the lock
-	}
 	for {
+		if err != nil {
+			level = nil
+			told()
+			told = t.patient()
+		}
 		e := lock.acquire(t, level)
 		if e == nil {
 			break
@@ -85,7 +90,6 @@ func (c *Condition) wait(t *task, level context.Context) error {
 		if errors.Is(e, ErrLoopClosed) || errors.Is(e, ErrWrongLoop) {
 			break
 		}
-		level = nil
 	}
 	if err != nil {
 		// This task may have been notified, before or while it took the lock,

@@ -65,7 +65,7 @@ func TestNotifyIsNotLostWhenItsReceiverIsCancelled(t *testing.T) {
 				_ = c.Acquire(ctx)
 				c.Notify(1)
 				turns(ctx, when.turns)
-				first.Cancel("go")
+				first.CancelCause(errors.New("go"))
 				turns(ctx, 2)
 				c.Release()
 				_, err := first.Await(ctx)
@@ -92,9 +92,9 @@ func TestWaitHoldsTheLockAgainWhenItWasCancelled(t *testing.T) {
 		})
 		turns(ctx, 1)
 		_ = c.Acquire(ctx)
-		waiting.Cancel("one")
+		waiting.CancelCause(errors.New("one"))
 		turns(ctx, 2)
-		waiting.Cancel("two") // while it waits for the lock
+		waiting.CancelCause(errors.New("two")) // while it waits for the lock
 		turns(ctx, 2)
 		if waiting.Done() {
 			t.Error("it returned without the lock")

@@ -2,6 +2,7 @@ package asyncio_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 
@@ -49,7 +50,7 @@ func TestCancelledWaiterLeavesTheEvent(t *testing.T) {
 		var e asyncio.Event
 		waiter := asyncio.Go(ctx, e.Wait)
 		turns(ctx, 1)
-		waiter.Cancel("enough")
+		waiter.CancelCause(errors.New("enough"))
 		_, err := waiter.Await(ctx)
 		wantCancelled(t, err, "enough")
 		e.Set()

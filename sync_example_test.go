@@ -149,7 +149,7 @@ func ExampleNewPriorityQueue() {
 func ExampleShield() {
 	run(func(ctx context.Context) error {
 		saved := asyncio.CreateTask(ctx, fetch("saved", time.Minute))
-		err := asyncio.Timeout(ctx, time.Second, func(ctx context.Context, _ *asyncio.Scope) error {
+		err := asyncio.Timeout(ctx, time.Second, func(ctx context.Context) error {
 			_, err := asyncio.Shield(ctx, saved)
 			return err
 		})
@@ -173,13 +173,14 @@ func ExampleWaitFor() {
 }
 
 // As long as something comes, the time limit moves.
-func ExampleScope_Reschedule() {
+func ExampleTimeoutScope_Reschedule() {
 	run(func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}
-		err = asyncio.Timeout(ctx, 2*time.Second, func(ctx context.Context, s *asyncio.Scope) error {
+		var s asyncio.TimeoutScope
+		err = s.Run(ctx, 2*time.Second, func(ctx context.Context) error {
 			for i := range 3 {
 				if err := asyncio.Sleep(ctx, time.Duration(i+1)*time.Second); err != nil {
 					return err

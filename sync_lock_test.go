@@ -58,7 +58,7 @@ func TestCancelledWaiterDoesNotEatTheLocksWakeUp(t *testing.T) {
 		second := asyncio.Go(ctx, l.Acquire)
 		turns(ctx, 1)
 		l.Release()
-		first.Cancel("stop")
+		first.CancelCause(errors.New("stop"))
 		_, err := first.Await(ctx)
 		wantCancelled(t, err, "stop")
 		if _, err := second.Await(ctx); err != nil || !l.Locked() {

@@ -3,6 +3,7 @@ package asyncio_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -108,7 +109,10 @@ func TestNoItemIsLostWhenAGetTimesOut(t *testing.T) {
 	inVirtualTime(t, func(ctx context.Context) {
 		q := asyncio.NewQueue[string](0)
 		loopOf(ctx).CallLater(time.Second, func() { _ = q.PutNowait("item") })
-		_, err := asyncio.WaitForFunc(ctx, time.Second, q.Get)
+		err := asyncio.Timeout(ctx, time.Second, func(ctx context.Context) error {
+			_, err := q.Get(ctx)
+			return err
+		})
 		wantTimeout(t, err)
 		if v, err := q.GetNowait(); v != "item" || err != nil {
 			t.Errorf("%q, %v", v, err)
@@ -123,7 +127,7 @@ func TestCancelledGetPassesItsItemOn(t *testing.T) {
 		second := asyncio.CreateTask(ctx, q.Get)
 		turns(ctx, 1)
 		_ = q.PutNowait(7)
-		first.Cancel("stop")
+		first.CancelCause(errors.New("stop"))
 		if v, err := second.Await(ctx); v != 7 || err != nil {
 			t.Error(v, err)
 		}

@@ -2,6 +2,7 @@ package asyncio_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -65,7 +66,7 @@ func TestCancelledWaiterDoesNotEatTheSemaphoresWakeUp(t *testing.T) {
 		second := asyncio.Go(ctx, s.Acquire)
 		turns(ctx, 1)
 		s.Release()
-		first.Cancel("stop")
+		first.CancelCause(errors.New("stop"))
 		_, err := first.Await(ctx)
 		wantCancelled(t, err, "stop")
 		if _, err := second.Await(ctx); err != nil || s.Value() != 0 {

@@ -15,7 +15,7 @@ func (w *waitList) wait(t *task, level context.Context) error {
 	w.waiters = append(w.waiters, f)
 	err := t.wait(f, level)
 	if f.state == pending { // the wait was interrupted
-		f.cancelPlain("")
+		f.cancelPlain(nil)
 	}
 	if i := slices.Index(w.waiters, f); i >= 0 {
 		w.waiters = slices.Delete(w.waiters, i, i+1)

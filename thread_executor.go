@@ -3,12 +3,8 @@ package asyncio
 import (
 	"context"
 	"errors"
-	"fmt"
 	"reflect"
-	"runtime"
 	"runtime/debug"
-	"slices"
-	"time"
 )
 
 // ErrExecutorShutdown is returned for a job given to an executor that was shut
@@ -170,87 +166,3 @@ func (r jobResult[T]) run() {
 type jobEnd[T any] struct{ *job[T] }
 
 func (e jobEnd[T]) run() { e.cancel(nil) }
-
-// deliver brings the result of a job that was counted in inbox.outside. The
-// virtual clock, which waits for such jobs, must never see neither the job nor
-// its result; and it must be woken when it has seen the job last.
-func (l *Loop) deliver(r runnable) {
-	l.inbox.put(r) // a loop that was closed meanwhile does not want it any more
-	l.inbox.outside.Add(-1)
-	l.driver.Wake()
-}
-
-// SetDefaultExecutor makes e what [ToThread] and [RunInExecutor] use when they
-// are given none, and gives the one there was, or nil, which is the caller's to
-// shut down. From now on e is the loop's: [Run] and [Runner.Close] wait for its
-// jobs and shut it down, [Loop.Close] does without waiting. Python:
-// loop.set_default_executor.
-func (l *Loop) SetDefaultExecutor(e Executor) (old Executor) {
-	old, l.executor = l.executor, e
-	return old
-}
-
-// defaultExecutor gives the default executor, made when there is none; nil on a
-// loop that is closed.
-func (l *Loop) defaultExecutor() Executor {
-	if l.executor == nil && !l.closing {
-		l.executor = NewThreadPoolExecutor(l.workers)
-	}
-	return l.executor
-}
-
-// ShutdownDefaultExecutor takes no more jobs and suspends the running task
-// until those of the default executor are done. When the wait is cancelled, or
-// ctx ends, the contexts of the jobs end. [Run] does this by itself. Python:
-// loop.shutdown_default_executor.
-func (l *Loop) ShutdownDefaultExecutor(ctx context.Context) error {
-	t, level, err := l.enter(ctx)
-	if err != nil {
-		return err
-	}
-	e := l.defaultExecutor()
-	if e == nil {
-		return ErrLoopClosed
-	}
-	f := WrapFuture(l, func(ctx context.Context) (struct{}, error) { return struct{}{}, e.Shutdown(ctx) })
-	if err := t.wait(&f.future, level); err != nil {
-		f.Cancel()
-		return err
-	}
-	return nil
-}
-
-// shutdownExecutor waits for the default executor's jobs.
-func (l *Loop) shutdownExecutor(grace time.Duration) error {
-	if l.executor == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), grace)
-	defer cancel()
-	return l.executor.Shutdown(ctx)
-}
-
-// abandonExecutor shuts the default executor down without waiting.
-func (l *Loop) abandonExecutor() {
-	if l.executor == nil {
-		return
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	err := l.executor.Shutdown(ctx)
-	var left *JobsLeftError
-	if errors.As(err, &left) && !slices.ContainsFunc(left.Jobs, func(j Job) bool { return !j.Cancelled }) {
-		return // each was told to end before
-	}
-	if err != nil {
-		l.logger().Warn("asyncio: the loop is closed while jobs are under way", "error", err)
-	}
-}
-
-// functionName gives the name of the function that begins at pc.
-func functionName(pc uintptr) string {
-	if f := runtime.FuncForPC(pc); f != nil {
-		return shortFunction(f.Name())
-	}
-	return fmt.Sprintf("%#x", pc)
-}

@@ -56,7 +56,7 @@ func TestToThreadsRunConcurrently(t *testing.T) {
 
 func TestGoexitInAJobIsItsError(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		e := asyncio.NewThreadPoolExecutor(1)
 		f := asyncio.RunInExecutor(l, e, func(context.Context) (int, error) { runtime.Goexit(); return 0, nil })
 		next := asyncio.RunInExecutor(l, e, func(context.Context) (int, error) { return 7, nil })
@@ -73,7 +73,7 @@ func TestGoexitInAJobIsItsError(t *testing.T) {
 }
 
 // blocked gives an executor whose only goroutine is held until release.
-func blocked(l *asyncio.Loop, opts ...asyncio.PoolOption) (e *asyncio.ThreadPoolExecutor, job *asyncio.Future[int], release func()) {
+func blocked(l *asyncio.Loop, opts ...asyncio.ThreadPoolOption) (e *asyncio.ThreadPoolExecutor, job *asyncio.Future[int], release func()) {
 	e = asyncio.NewThreadPoolExecutor(1, opts...)
 	gate, running := make(chan struct{}), make(chan struct{})
 	job = asyncio.RunInExecutor(l, e, func(ctx context.Context) (int, error) {
@@ -87,7 +87,7 @@ func blocked(l *asyncio.Loop, opts ...asyncio.PoolOption) (e *asyncio.ThreadPool
 
 func TestExecutorShowsItsQueueAndItsJobs(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		e, job, release := blocked(l)
 		queued := asyncio.RunInExecutor(l, e, func(context.Context) (int, error) { return 2, nil })
 		s := e.Stats()
@@ -108,7 +108,7 @@ func TestExecutorShowsItsQueueAndItsJobs(t *testing.T) {
 
 func TestCancelledJobsThatHaveNotBegunAreNotCalledAndDoNotPileUp(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		e, job, release := blocked(l)
 		var called atomic.Int32
 		most := 0
@@ -132,7 +132,7 @@ func TestCancelledJobsThatHaveNotBegunAreNotCalledAndDoNotPileUp(t *testing.T) {
 
 func TestExecutorWithABoundedQueue(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		e, job, release := blocked(l, asyncio.WithMaxQueue(2))
 		nop := func(context.Context) (int, error) { return 0, nil }
 		one, two, three := asyncio.RunInExecutor(l, e, nop), asyncio.RunInExecutor(l, e, nop), asyncio.RunInExecutor(l, e, nop)
@@ -155,7 +155,7 @@ func TestExecutorWithABoundedQueue(t *testing.T) {
 
 func TestShutdownOfAnExecutorIsBoundedAndNamesTheJobsThatAreLeft(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		e, job, release := blocked(l)
 		queued := asyncio.RunInExecutor(l, e, func(context.Context) (int, error) { return 2, nil })
 		short, cancel := context.WithCancel(context.Background())
@@ -199,7 +199,7 @@ func (e *countingExecutor) Shutdown(context.Context) error {
 func TestSetDefaultExecutor(t *testing.T) {
 	e := new(countingExecutor)
 	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		if old := l.SetDefaultExecutor(e); old != nil {
 			t.Errorf("there was %v", old)
 		}
@@ -219,7 +219,7 @@ func TestSetDefaultExecutor(t *testing.T) {
 
 func TestShutdownDefaultExecutor(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		var ended atomic.Bool
 		job := asyncio.RunInExecutor(l, nil, func(context.Context) (int, error) { ended.Store(true); return 1, nil })
 		if err := l.ShutdownDefaultExecutor(ctx); err != nil || !ended.Load() {
@@ -234,7 +234,7 @@ func TestShutdownDefaultExecutor(t *testing.T) {
 
 func TestShutdownDefaultExecutorEndsWithATimeout(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		began, told := make(chan struct{}), make(chan struct{})
 		job := asyncio.RunInExecutor(l, nil, func(ctx context.Context) (int, error) {
 			close(began)
@@ -243,7 +243,7 @@ func TestShutdownDefaultExecutorEndsWithATimeout(t *testing.T) {
 			return 0, ctx.Err()
 		})
 		<-began // one that has not begun would never be called
-		err := asyncio.Timeout(ctx, time.Millisecond, func(ctx context.Context, _ *asyncio.Scope) error {
+		err := asyncio.Timeout(ctx, time.Millisecond, func(ctx context.Context) error {
 			return l.ShutdownDefaultExecutor(ctx)
 		})
 		var timeout *asyncio.TimeoutError
@@ -279,7 +279,7 @@ func TestSubmitFromAnyGoroutine(t *testing.T) {
 
 func TestFuturesFromGoroutinesAndChannels(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		v, err := asyncio.WrapFuture(l, func(context.Context) (int, error) { return 5, nil }).Await(ctx)
 		if v != 5 || err != nil {
 			t.Errorf("WrapFuture gave %d, %v", v, err)
@@ -308,7 +308,7 @@ func TestFuturesFromGoroutinesAndChannels(t *testing.T) {
 
 func TestWrappedFutureTellsItsGoroutineToEnd(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		begun, told := make(chan struct{}), make(chan struct{})
 		f := asyncio.WrapFuture(l, func(ctx context.Context) (int, error) {
 			close(begun)
@@ -335,7 +335,7 @@ func TestRunWaitsForTheDefaultExecutorOnlySoLong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			begun, release, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
 			err := asyncio.Run(t.Context(), func(ctx context.Context) error {
-				asyncio.RunInExecutor(must(asyncio.GetRunningLoop(ctx)), nil, func(context.Context) (int, error) {
+				asyncio.RunInExecutor(must(asyncio.RunningLoop(ctx)), nil, func(context.Context) (int, error) {
 					defer close(ended)
 					close(begun)
 					<-release

@@ -58,25 +58,29 @@ type directJob struct {
 func (j *directJob) drop(cause error)  { j.cancel(cause) }
 func (j *directJob) function() uintptr { return reflect.ValueOf(j.fn).Pointer() }
 
-// A PoolOption is an option of [NewThreadPoolExecutor].
-type PoolOption func(*ThreadPoolExecutor)
+// A ThreadPoolOption is an option of [NewThreadPoolExecutor].
+type ThreadPoolOption interface{ applyThreadPool(*ThreadPoolExecutor) }
+
+type threadPoolOption func(*ThreadPoolExecutor)
+
+func (f threadPoolOption) applyThreadPool(e *ThreadPoolExecutor) { f(e) }
 
 // WithMaxQueue bounds the jobs that wait for a goroutine: one too many fails
 // with [ErrExecutorFull]. Without it there is no bound, as in Python.
-func WithMaxQueue(n int) PoolOption {
-	return func(e *ThreadPoolExecutor) { e.maxQueue = max(n, 1) }
+func WithMaxQueue(n int) ThreadPoolOption {
+	return threadPoolOption(func(e *ThreadPoolExecutor) { e.maxQueue = max(n, 1) })
 }
 
 // NewThreadPoolExecutor makes an executor that runs at most maxWorkers
 // functions at a time; 0 means four more than the number of processors, and at
 // most 32, as in Python.
-func NewThreadPoolExecutor(maxWorkers int, opts ...PoolOption) *ThreadPoolExecutor {
+func NewThreadPoolExecutor(maxWorkers int, opts ...ThreadPoolOption) *ThreadPoolExecutor {
 	if maxWorkers <= 0 {
 		maxWorkers = min(32, runtime.NumCPU()+4)
 	}
 	e := &ThreadPoolExecutor{max: maxWorkers, sweepAt: minSweep, idle: make(chan struct{})}
 	for _, o := range opts {
-		o(e)
+		o.applyThreadPool(e)
 	}
 	return e
 }

@@ -376,7 +376,7 @@ func (w *threadWaiter) suspend(t *task, level context.Context) error {
 	}
 	err := t.wait(&w.f, level)
 	if w.f.state == pending {
-		w.f.cancelPlain("")
+		w.f.cancelPlain(nil)
 	}
 	return err
 }

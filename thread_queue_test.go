@@ -13,7 +13,7 @@ import (
 
 func TestThreadQueueBringsItemsBothWaysInOrder(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		in, out := asyncio.NewThreadQueue[int](l, 3), asyncio.NewThreadQueue[int](l, 3)
 		echo := asyncio.RunInExecutor(l, nil, func(ctx context.Context) (int, error) {
 			n := 0
@@ -54,7 +54,7 @@ func TestThreadQueueBringsItemsBothWaysInOrder(t *testing.T) {
 func TestThreadQueueWithManyOnBothSidesLosesNothing(t *testing.T) {
 	const each = 300
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		q := asyncio.NewThreadQueue[int](l, 2)
 		var mu sync.Mutex
 		sum, n := 0, 0
@@ -86,7 +86,11 @@ func TestThreadQueueWithManyOnBothSidesLosesNothing(t *testing.T) {
 			ends = append(ends, asyncio.Go(ctx, func(ctx context.Context) error {
 				for {
 					// Waits that are cut off all the time must not swallow items.
-					v, err := asyncio.WaitForFunc(ctx, 50*time.Microsecond, q.Async().Get)
+					var v int
+					err := asyncio.Timeout(ctx, 50*time.Microsecond, func(ctx context.Context) (err error) {
+						v, err = q.Async().Get(ctx)
+						return err
+					})
 					var timeout *asyncio.TimeoutError
 					switch {
 					case errors.As(err, &timeout):
@@ -133,7 +137,7 @@ func TestThreadQueueWithManyOnBothSidesLosesNothing(t *testing.T) {
 
 func TestThreadQueueOnTheVirtualClock(t *testing.T) {
 	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		q := asyncio.NewThreadQueue[int](l, 0)
 		job := asyncio.RunInExecutor(l, nil, func(ctx context.Context) (int, error) { return q.Sync().Get(ctx) })
 		if err := asyncio.Sleep(ctx, time.Hour); err != nil { // the job waits for us, not we for it
@@ -148,7 +152,7 @@ func TestThreadQueueOnTheVirtualClock(t *testing.T) {
 
 func TestThreadQueueEndsItsWaits(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		l := must(asyncio.GetRunningLoop(ctx))
+		l := must(asyncio.RunningLoop(ctx))
 		q := asyncio.NewThreadQueue[int](l, 1)
 		if err := q.Sync().Put(ctx, 1); !errors.Is(err, asyncio.ErrLoopRunning) {
 			t.Errorf("the side for goroutines in a task: %v", err)

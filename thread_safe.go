@@ -28,7 +28,7 @@ func RunCoroutineThreadsafe[T any](ctx context.Context, l *Loop, fn func(context
 		return zero, err
 	}
 	stop := context.AfterFunc(ctx, func() {
-		_, _ = l.CallSoonThreadsafe(func() { t.Cancel(context.Cause(ctx).Error()) })
+		_, _ = l.CallSoonThreadsafe(func() { t.CancelCause(context.Cause(ctx)) })
 	})
 	defer stop()
 	select {

@@ -82,10 +82,3 @@ type Transport interface {
 	// Loop gives the transport's loop.
 	Loop() *Loop
 }
-
-// Credentials are those that a process had when it connected or listened.
-type Credentials struct {
-	PID int // the process; 0 where the system does not tell
-	UID int // its effective user
-	GID int // its effective group
-}

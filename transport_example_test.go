@@ -23,7 +23,7 @@ func (s *shouter) ResumeWriting()                     { s.transport.ResumeReadin
 // A protocol serves each connection of a server by callbacks.
 func ExampleLoop_CreateServer() {
 	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}

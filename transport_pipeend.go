@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
+	"github.com/asyncio-go/asyncio/internal/spawn"
 )
 
 // A writePipe watches the writing end of a pipe for its reader's end, of which
@@ -52,7 +53,10 @@ func (w *writePipe) Ready(e driver.Event) {
 // run ends the pipe when nobody will read from it any more.
 func (w *writePipe) run() {
 	w.scheduled = false
-	if !w.sock.closed && readerGone(w.sock.conn) {
+	if w.sock.closed {
+		return
+	}
+	if raw, err := w.sock.conn.SyscallConn(); err == nil && spawn.ReaderGone(raw) {
 		w.sock.abort(os.NewSyscallError("write", syscall.EPIPE))
 	}
 }

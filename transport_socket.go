@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
@@ -135,12 +134,7 @@ func (t *transport) guard() {
 	if v == nil {
 		return
 	}
-	err := &PanicError{Value: v, Stack: debug.Stack()}
-	t.sock.loop.handleException(ExceptionContext{
-		Message:   "panic in a callback of a connection, which is closed",
-		Err:       err,
-		Transport: t,
-	})
+	err := t.sock.loop.callbackPanicked(v, "a connection, which is closed", t)
 	t.sock.abort(err)
 	t.settle(err)
 }
@@ -251,19 +245,6 @@ func (t *transport) buffer() []byte {
 	return t.sock.loop.readBuffer()
 }
 
-// readBufferSize is the most that a DataReceived is given: CPython's max_size.
-// After it others have their turn, and what is left in the kernel meanwhile is
-// cold when it is read.
-const readBufferSize = 256 << 10
-
-// readBuffer gives the buffer that all connections of the loop are read into.
-func (l *Loop) readBuffer() []byte {
-	if l.readInto == nil {
-		l.readInto = make([]byte, readBufferSize)
-	}
-	return l.readInto
-}
-
 func (t *transport) received(p []byte) {
 	t.check(t.order == callsMade, "DataReceived")
 	if t.buffered {
@@ -284,7 +265,7 @@ func (t *transport) eof() {
 }
 
 func (t *transport) check(ok bool, what string) {
-	if t.sock.loop.debug {
+	if t.sock.loop.Debug() {
 		t.order.check(ok, what)
 	}
 }
@@ -421,7 +402,7 @@ func (t *transport) wait(task *task, level context.Context) error {
 func (t *transport) closeClient() { t.Close() }
 
 // cancelClient implements served.
-func (t *transport) cancelClient(string) { t.sock.abort(nil) }
+func (t *transport) cancelClient(error) { t.sock.abort(nil) }
 
 // transportOf gives the transport of this package that tr is.
 func transportOf(l *Loop, tr Transport) (*transport, error) {

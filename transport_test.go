@@ -50,7 +50,7 @@ func (r *recorder) ResumeWriting()                     { r.note("resume") }
 // until waits until the recorder was told what makes cond true.
 func (r *recorder) until(ctx context.Context, cond func() bool) {
 	for !cond() {
-		r.news = asyncio.NewFuture[struct{}](must(asyncio.GetRunningLoop(ctx)))
+		r.news = asyncio.NewFuture[struct{}](must(asyncio.RunningLoop(ctx)))
 		if _, err := r.news.Await(ctx); err != nil {
 			panic(err)
 		}

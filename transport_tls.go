@@ -40,11 +40,7 @@ type tlsTransport struct {
 func (t *transport) secure(cfg *tls.Config, server bool, o *streamOptions) {
 	l := &tlsTransport{t: t, shaking: true, shutdownTimeout: o.shutdownTimeout}
 	wire := &transportWire{tlsWire{&t.sock}, l}
-	if server {
-		l.conn = tls.Server(wire, cfg)
-	} else {
-		l.conn = tls.Client(wire, cfg)
-	}
+	l.conn = overWire(wire, cfg, server)
 	l.limit(o.handshakeTimeout, "TLS handshake")
 	t.tls = l
 }
@@ -277,6 +273,8 @@ type transportWire struct {
 	layer *tlsTransport
 }
 
+var _ net.Conn = (*transportWire)(nil)
+
 func (w *transportWire) Read(p []byte) (int, error) {
 	l := w.layer
 	for {
@@ -293,24 +291,6 @@ func (w *transportWire) Read(p []byte) (int, error) {
 		l.t.sock.loop.coros.Suspend()
 	}
 }
-
-// A tlsWire is the rest of a connection under crypto/tls: writing only queues.
-type tlsWire struct{ sock *socket }
-
-var _ net.Conn = (*transportWire)(nil)
-
-func (w tlsWire) Write(p []byte) (int, error) { return w.sock.write(p) }
-
-// Close is never what ends the connection: its owner does.
-func (w tlsWire) Close() error         { return nil }
-func (w tlsWire) LocalAddr() net.Addr  { return w.sock.conn.LocalAddr() }
-func (w tlsWire) RemoteAddr() net.Addr { return w.sock.conn.RemoteAddr() }
-
-// Deadlines are the owner's; crypto/tls sets one for its close_notify, which
-// must not drop what is queued.
-func (w tlsWire) SetDeadline(time.Time) error      { return nil }
-func (w tlsWire) SetReadDeadline(time.Time) error  { return nil }
-func (w tlsWire) SetWriteDeadline(time.Time) error { return nil }
 
 // StartTLS does a TLS handshake over t, after what was read and written so far,
 // and goes on over TLS. It gives t itself, which has the same protocol; no
@@ -334,10 +314,10 @@ func (l *Loop) StartTLS(ctx context.Context, t Transport, cfg *tls.Config, serve
 		err = fmt.Errorf("%w: the transport has TLS already", ErrInvalidState)
 	case tr.sock.sendsFile():
 		err = fmt.Errorf("%w: a file is being sent", ErrInvalidState)
-	case cfg == nil || !server && cfg.ServerName == "" && !cfg.InsecureSkipVerify:
-		err = errors.New("the configuration needs a ServerName, or InsecureSkipVerify")
 	case tr.readEnded:
 		err = io.ErrUnexpectedEOF
+	default:
+		err = checkTLS(cfg, server)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("start TLS: %w", err)

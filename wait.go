@@ -151,3 +151,5 @@ func (s *waitSet) end() {
 		s.over.setResult()
 	}
 }
+
+func (m *waitMember) dependent() *future { return &m.set.over }

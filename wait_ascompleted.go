@@ -120,3 +120,10 @@ func (c *completion) drop() {
 		c.timer.Cancel()
 	}
 }
+
+func (m *completionMember) dependent() *future {
+	if w := m.c.lot.head; w != nil {
+		return &w.future
+	}
+	return nil
+}

@@ -56,22 +56,13 @@ func ExampleGroup() {
 
 func ExampleTimeout() {
 	run(func(ctx context.Context) error {
-		err := asyncio.Timeout(ctx, time.Second, func(ctx context.Context, _ *asyncio.Scope) error {
+		err := asyncio.Timeout(ctx, time.Second, func(ctx context.Context) error {
 			return asyncio.Sleep(ctx, time.Hour)
 		})
 		fmt.Println(err, errors.Is(err, context.DeadlineExceeded))
 		return nil
 	})
 	// Output: asyncio: timed out true
-}
-
-func ExampleWaitForFunc() {
-	run(func(ctx context.Context) error {
-		page, err := asyncio.WaitForFunc(ctx, 3*time.Second, fetch("page", time.Second))
-		fmt.Println(page)
-		return err
-	})
-	// Output: page
 }
 
 func ExampleWait() {
@@ -153,7 +144,7 @@ func ExampleSemaphore() {
 			}
 			return nil
 		})
-		loop, _ := asyncio.GetRunningLoop(ctx)
+		loop, _ := asyncio.RunningLoop(ctx)
 		fmt.Println(loop.Time())
 		return err
 	})

@@ -12,7 +12,10 @@ import (
 //
 // With [NoTimeout] it is Await. With a timeout that is not positive it gives
 // the result of aw if that has ended, and else cancels it at once and waits
-// until it has ended. Python: wait_for of a future.
+// until it has ended.
+//
+// For a function there is [Timeout], or a task made for it, or for what heeds a
+// derived context, context.WithTimeout. Python: wait_for.
 func WaitFor[T any](ctx context.Context, timeout time.Duration, aw Awaiter[T]) (T, error) {
 	var zero T
 	t, level, err := enter(ctx)
@@ -38,8 +41,8 @@ func (t *task) waitFor(f *future, level context.Context, timeout time.Duration) 
 		}
 		return &TimeoutError{cause: f.err}
 	}
-	s := new(Scope)
-	s.begin(t, nil, t.loop.deadline(timeout))
+	s := new(TimeoutScope)
+	s.begin(t, nil, t.loop.after(timeout))
 	return s.end(t.wait(f, level))
 }
 
@@ -57,32 +60,8 @@ func (t *task) cancelAndWait(f *future, level context.Context) error {
 		}
 	}}
 	f.add(cb)
-	f.cancel("")
+	f.cancel(nil)
 	err := t.wait(ended, level)
 	f.remove(cb)
 	return err
-}
-
-// WaitForFunc runs fn in the running task, and cancels it when it has not
-// returned after timeout: it is [Timeout] for a function with a result. With a
-// timeout that is not positive fn is not called. Python: wait_for of a
-// coroutine.
-func WaitForFunc[T any](ctx context.Context, timeout time.Duration, fn func(context.Context) (T, error)) (T, error) {
-	var v, zero T
-	t, level, err := enter(ctx)
-	if err != nil {
-		return zero, err
-	}
-	if timeout <= 0 {
-		never := newTask(t.loop, ctx, fn, nil)
-		return zero, t.waitFor(&never.future, level, timeout)
-	}
-	err = t.within(ctx, t.loop.deadline(timeout), func(ctx context.Context, _ *Scope) (err error) {
-		v, err = fn(ctx)
-		return err
-	})
-	if err != nil {
-		return zero, err
-	}
-	return v, nil
 }

@@ -59,7 +59,7 @@ func gather[A Awaitable](ctx context.Context, aws []A, settled bool) error {
 	}
 	err = t.wait(out, level)
 	if out.state == pending && !g.cancelled { // the wait is over by the end of level
-		g.cancelWith("")
+		g.cancelWith(nil)
 	}
 	return err
 }
@@ -127,7 +127,7 @@ type gathering struct {
 	members   []gatherMember
 	left      int
 	cancelled bool // somebody has cancelled it, and some of its members
-	message   string
+	cause     error
 }
 
 // gatherMember is the callback of one of those that are gathered.
@@ -202,7 +202,7 @@ func (m *gatherMember) run() {
 
 func (g *gathering) finish() {
 	if g.cancelled {
-		g.fail(&CancelledError{Message: g.message})
+		g.fail(&CancelledError{Cause: g.cause})
 		return
 	}
 	if g.fill != nil {
@@ -220,18 +220,20 @@ func (g *gathering) fail(err error) {
 }
 
 // cancelWith cancels the members. The gathering ends when they have.
-func (g *gathering) cancelWith(message string) bool {
+func (g *gathering) cancelWith(cause error) bool {
 	if g.out.state != pending {
 		return false
 	}
 	asked := false
 	for i := range g.members {
-		if g.members[i].f.cancel(message) {
+		if g.members[i].f.cancel(cause) {
 			asked = true
 		}
 	}
 	if asked {
-		g.cancelled, g.message = true, message
+		g.cancelled, g.cause = true, cause
 	}
 	return asked
 }
+
+func (m *gatherMember) dependent() *future { return m.g.out }

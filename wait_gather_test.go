@@ -54,7 +54,7 @@ func TestGatherOfOneThatWasCancelledFailsAndIsNotCancelled(t *testing.T) {
 		one := after(ctx, time.Hour, 1)
 		turns(ctx, 1)
 		all := asyncio.GatherFuture(loopOf(ctx), one)
-		one.Cancel("alone")
+		one.CancelCause(errors.New("alone"))
 		_, err := all.Await(ctx)
 		wantCancelled(t, err, "alone")
 		if all.Cancelled() {
@@ -66,7 +66,7 @@ func TestGatherOfOneThatWasCancelledFailsAndIsNotCancelled(t *testing.T) {
 func TestGatherSettledGivesWhatBecameOfEach(t *testing.T) {
 	inVirtualTime(t, func(ctx context.Context) {
 		cancelled := after(ctx, time.Hour, 1)
-		cancelled.Cancel("why")
+		cancelled.CancelCause(errors.New("why"))
 		got, err := asyncio.GatherSettled[int](ctx, failAfter(ctx, time.Second, errBoom), cancelled, after(ctx, 0, 7))
 		if err != nil || len(got) != 3 || got[0].Err != errBoom || got[2].Err != nil || got[2].Value != 7 {
 			t.Fatal(got, err)
@@ -103,7 +103,7 @@ func TestCancellingAGatherCancelsAllAndWaitsForThem(t *testing.T) {
 					return err
 				})
 				turns(ctx, 3)
-				outer.Cancel("message")
+				outer.CancelCause(errors.New("message"))
 				_, err := outer.Await(ctx)
 				wantCancelled(t, err, "message")
 				if !slow.Done() || now(ctx) != time.Second || settled && !quick.Cancelled() {
@@ -201,7 +201,7 @@ func TestCancellingTasksThatGatherEachOtherEndsThem(t *testing.T) {
 			return err
 		})
 		turns(ctx, 2)
-		a.Cancel("stop")
+		a.CancelCause(errors.New("stop"))
 		for _, task := range []*asyncio.Task[struct{}]{a, b} {
 			_, err := asyncio.WaitFor(ctx, time.Second, task)
 			wantCancelled(t, err, "stop")

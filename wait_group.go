@@ -23,7 +23,7 @@ type TaskGroup struct {
 	left       bool // because Cancel was called
 	waiting    bool // for empty
 	empty      future
-	message    string // of the last cancellation that came while it waited
+	cause      error // of the last cancellation that came while it waited
 }
 
 // groupMember is a task of a group, and its callback.
@@ -136,7 +136,7 @@ func (m *groupMember) run() {
 	g.abort()
 	g.cancelled = true
 	g.ctx.cancel(err)
-	g.ctx.task.requestCancel("")
+	g.ctx.task.requestCancel(nil)
 }
 
 // Cancel ends the group: the tasks that have not ended and body are cancelled,
@@ -153,7 +153,7 @@ func (g *TaskGroup) Cancel() {
 	if !g.exiting {
 		g.cancelled = true
 		g.ctx.cancel(&CancelledError{})
-		g.ctx.task.requestCancel("")
+		g.ctx.task.requestCancel(nil)
 	}
 }
 
@@ -161,7 +161,10 @@ func (g *TaskGroup) Cancel() {
 func (g *TaskGroup) abort() {
 	g.aborting = true
 	for m := g.head; m != nil; m = m.next {
-		m.t.cancel("")
+		m.t.cancel(nil)
+		if g.ctx.task.insistent {
+			m.t.condemn()
+		}
 	}
 }
 
@@ -169,6 +172,8 @@ func (g *TaskGroup) abort() {
 // end of level, cancels them, and is returned then.
 func (g *TaskGroup) join(level context.Context) (ended error) {
 	parent := g.ctx.task
+	told := func() {}
+	defer func() { told() }()
 	for g.n > 0 {
 		g.empty = future{loop: g.ctx.task.loop}
 		g.waiting = true
@@ -180,7 +185,7 @@ func (g *TaskGroup) join(level context.Context) (ended error) {
 		if errors.Is(err, ErrLoopClosed) {
 			return err // nothing runs any more that could be waited for
 		}
-		g.message = messageOf(err)
+		g.cause = causeOf(err)
 		if !g.aborting {
 			ended = err
 			g.abort()
@@ -188,6 +193,8 @@ func (g *TaskGroup) join(level context.Context) (ended error) {
 			ended = err // somebody else's: what Cancel did to the parent was taken back
 		}
 		level = nil // it is heard only once, or this would never wait again
+		told()
+		told = parent.patient()
 	}
 	return ended
 }
@@ -235,12 +242,12 @@ func (g *TaskGroup) exit(err error, level context.Context) error {
 	if parent.cancelling() > 0 {
 		// The failures hide that the parent was cancelled by others too. So its
 		// next await says it again.
-		message := g.message
-		if message == "" {
-			message = messageOf(ended)
+		cause := g.cause
+		if cause == nil {
+			cause = causeOf(ended)
 		}
 		parent.uncancel()
-		parent.cancel(message)
+		parent.cancel(cause)
 	}
 	return &GroupError{Message: "unhandled errors in a TaskGroup", Errors: g.errs}
 }
@@ -279,11 +286,13 @@ func (g *TaskGroup) abandon() {
 	}
 }
 
-// messageOf gives the message of a cancellation.
-func messageOf(err error) string {
+// causeOf returns the cause of a cancellation.
+func causeOf(err error) error {
 	var c *CancelledError
 	if errors.As(err, &c) {
-		return c.Message
+		return c.Cause
 	}
-	return ""
+	return nil
 }
+
+func (m *groupMember) dependent() *future { return &m.g.ctx.task.future }

@@ -60,7 +60,7 @@ func turns(ctx context.Context, n int) {
 }
 
 func loopOf(ctx context.Context) *asyncio.Loop {
-	l, err := asyncio.GetRunningLoop(ctx)
+	l, err := asyncio.RunningLoop(ctx)
 	if err != nil {
 		panic(err)
 	}
@@ -97,9 +97,16 @@ func wantErr(t testing.TB, got, want error) {
 func wantCancelled(t testing.TB, err error, message string) {
 	t.Helper()
 	var c *asyncio.CancelledError
-	if !asyncio.IsCancelled(err) || !errors.As(err, &c) || c.Message != message {
-		t.Errorf("got %v, want a cancellation with the message %q", err, message)
+	if !asyncio.IsCancelled(err) || !errors.As(err, &c) || causeText(c) != message {
+		t.Errorf("got %v, want a cancellation with the cause %q", err, message)
 	}
+}
+
+func causeText(c *asyncio.CancelledError) string {
+	if c.Cause == nil {
+		return ""
+	}
+	return c.Cause.Error()
 }
 
 func wantTimeout(t testing.TB, err error) {

@@ -34,7 +34,7 @@ func (t *task) shielded(inner *future, level context.Context) error {
 	s.begin(&s.outer)
 	err := t.wait(&s.outer, level)
 	if err != nil && s.outer.state == pending {
-		s.outer.cancelPlain("") // the wait is over by the end of level
+		s.outer.cancelPlain(nil) // the wait is over by the end of level
 	}
 	return err
 }
@@ -90,3 +90,5 @@ func (c *shieldInner) run() {
 	}
 	c.outer.setResult()
 }
+
+func (s *shieldInner) dependent() *future { return s.outer }

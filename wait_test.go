@@ -2,6 +2,7 @@ package asyncio_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -81,7 +82,7 @@ func TestCancelledWaitLeavesAloneWhatItWaitsFor(t *testing.T) {
 			return err
 		})
 		turns(ctx, 2)
-		waiting.Cancel("stop")
+		waiting.CancelCause(errors.New("stop"))
 		_, err := waiting.Await(ctx)
 		wantCancelled(t, err, "stop")
 		if v, err := one.Await(ctx); v != 1 || err != nil {
@@ -149,7 +150,7 @@ func TestAsCompletedMayBeLeftAndEndsWhenItsTaskIsCancelled(t *testing.T) {
 			return last
 		})
 		turns(ctx, 2)
-		task.Cancel("stop")
+		task.CancelCause(errors.New("stop"))
 		_, err := task.Await(ctx)
 		wantCancelled(t, err, "stop")
 	})
@@ -162,7 +163,7 @@ func TestShieldKeepsTheCancellationFromWhatItAwaits(t *testing.T) {
 			return asyncio.Shield(ctx, inner)
 		})
 		turns(ctx, 2)
-		outer.Cancel("stop")
+		outer.CancelCause(errors.New("stop"))
 		_, err := outer.Await(ctx)
 		wantCancelled(t, err, "stop")
 		if v, err := inner.Await(ctx); v != 7 || err != nil {
@@ -182,7 +183,7 @@ func TestShieldEndsAsWhatItAwaits(t *testing.T) {
 			t.Error(v, err)
 		}
 		inner := after(ctx, time.Hour, 1)
-		loopOf(ctx).CallLater(time.Second, func() { inner.Cancel("inner") })
+		loopOf(ctx).CallLater(time.Second, func() { inner.CancelCause(errors.New("inner")) })
 		_, err = asyncio.Shield(ctx, inner)
 		wantCancelled(t, err, "inner")
 	})

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
-// ErrScopeEnded is returned by [Scope.Reschedule] when the time limit has run
-// out already or the body has returned. Python: RuntimeError.
+// ErrScopeEnded is returned by [TimeoutScope.Reschedule] when the time limit has run
+// out already, or the body has returned or not begun. Python: RuntimeError.
 var ErrScopeEnded = errors.New("asyncio: the timeout has run out or was left")
 
 type scopeState uint8
@@ -22,9 +20,11 @@ const (
 	scopeExited              // the body has returned in time
 )
 
-// A Scope is the time limit of a [Timeout]. Its methods are for the loop's
-// goroutine. Python: Timeout.
-type Scope struct {
+// A TimeoutScope is a time limit that can be moved while it runs, and asked
+// whether it has run out; where neither is needed, [Timeout] is shorter. The zero
+// value is ready for use, once. Its methods are for the loop's goroutine. Python:
+// Timeout.
+type TimeoutScope struct {
 	ctx     scopeContext
 	when    time.Duration
 	state   scopeState
@@ -35,17 +35,17 @@ type Scope struct {
 
 // When gives the time at which the limit runs out, on the clock of
 // [Loop.Time]; [NoTimeout] when there is none. Python: Timeout.when.
-func (s *Scope) When() time.Duration { return s.when }
+func (s *TimeoutScope) When() time.Duration { return s.when }
 
 // Expired says whether the limit has run out. Python: Timeout.expired.
-func (s *Scope) Expired() bool { return s.state == scopeExpiring || s.state == scopeExpired }
+func (s *TimeoutScope) Expired() bool { return s.state == scopeExpiring || s.state == scopeExpired }
 
 // Reschedule moves the limit to when, on the clock of [Loop.Time]; NoTimeout
 // takes it away. A time that is past lets it run out in the next turn of the
 // loop. It gives [ErrScopeEnded] when it has run out, or the body has returned.
 // Python: Timeout.reschedule.
-func (s *Scope) Reschedule(when time.Duration) error {
-	if s.state != scopeActive {
+func (s *TimeoutScope) Reschedule(when time.Duration) error {
+	if s.state != scopeActive || s.ctx.task == nil {
 		return fmt.Errorf("reschedule: %w", ErrScopeEnded)
 	}
 	s.disarm()
@@ -63,7 +63,10 @@ func (s *Scope) Reschedule(when time.Duration) error {
 
 // begin starts the limit for the running task. A scope whose context nobody is
 // given needs no outer one.
-func (s *Scope) begin(t *task, outer context.Context, when time.Duration) {
+func (s *TimeoutScope) begin(t *task, outer context.Context, when time.Duration) {
+	if s.ctx.task != nil {
+		panic("asyncio: a TimeoutScope was used twice")
+	}
 	l := t.loop
 	s.ctx.task, s.ctx.outer = t, outer
 	s.cancels = t.cancelling()
@@ -81,7 +84,7 @@ func (s *Scope) begin(t *task, outer context.Context, when time.Duration) {
 	}
 }
 
-func (s *Scope) disarm() {
+func (s *TimeoutScope) disarm() {
 	if s.alarm != nil {
 		s.alarm.Cancel()
 		s.alarm = nil
@@ -90,18 +93,18 @@ func (s *Scope) disarm() {
 
 // expire is called when the time is up. Only this scope's Done is closed, not
 // that of the task: for what is outside of the body nothing has ended.
-func (s *Scope) expire() {
+func (s *TimeoutScope) expire() {
 	s.alarm = nil
 	s.state = scopeExpiring
 	if s.ctx.outer != nil {
 		s.ctx.cancel(new(TimeoutError))
 	}
-	s.ctx.task.requestCancel("")
+	s.ctx.task.requestCancel(nil)
 }
 
 // end takes back what expire has done, and gives the error of the whole for
 // that of the body: a timeout, if the body was cancelled, and by nobody else.
-func (s *Scope) end(err error) error {
+func (s *TimeoutScope) end(err error) error {
 	s.disarm()
 	s.ctx.end()
 	if s.state == scopeActive {
@@ -118,24 +121,14 @@ func (s *Scope) end(err error) error {
 // isCancellation says whether the body's error is what expire has caused. Code
 // that heeds the context's Done, as that of other packages does, ends with the
 // context's error.
-func (s *Scope) isCancellation(err error) bool {
+func (s *TimeoutScope) isCancellation(err error) bool {
 	return IsCancelled(err) || isChained(err, context.Canceled)
 }
 
-// isChained says whether err is target, or wraps it once or more with %w. It is
-// errors.Is, but for what is one error among others.
+// isChained reports whether err is target and nothing else, by way of whatever
+// wraps it. It is errors.Is, but for what is one error among others.
 func isChained(err, target error) bool {
-	for err != nil {
-		if err == target {
-			return true
-		}
-		u, ok := err.(interface{ Unwrap() error })
-		if !ok {
-			return false
-		}
-		err = u.Unwrap()
-	}
-	return false
+	return isNothingBut(err, func(err error) bool { return err == target })
 }
 
 // Timeout runs body in the running task and, when that has not returned after
@@ -143,38 +136,38 @@ func isChained(err, target error) bool {
 // by [Task.Cancel], and the context that body was given ends. If body returns
 // that error, Timeout returns a [*TimeoutError]. Any other result of body is
 // Timeout's too, in time or not; so is a cancellation that somebody else has
-// asked for meanwhile. With NoTimeout there is no limit until body sets one
-// with [Scope.Reschedule]; if d is not positive the limit runs out at body's
-// first wait. Python: async with timeout(d).
-func Timeout(ctx context.Context, d time.Duration, body func(ctx context.Context, s *Scope) error) error {
-	t, _, err := enter(ctx)
-	if err != nil {
-		return err
-	}
-	return t.within(ctx, t.loop.deadline(d), body)
+// asked for meanwhile. With [NoTimeout] there is no limit; if d is not positive
+// the limit runs out at body's first wait. Python: async with timeout(d).
+func Timeout(ctx context.Context, d time.Duration, body func(ctx context.Context) error) error {
+	return new(TimeoutScope).Run(ctx, d, body)
 }
 
 // TimeoutAt is [Timeout] with the time itself, on the clock of [Loop.Time].
 // Python: async with timeout_at(when).
-func TimeoutAt(ctx context.Context, when time.Duration, body func(ctx context.Context, s *Scope) error) error {
+func TimeoutAt(ctx context.Context, when time.Duration, body func(ctx context.Context) error) error {
+	return new(TimeoutScope).RunAt(ctx, when, body)
+}
+
+// Run is [Timeout] with s as the limit, which body may move. It panics when s is
+// in use or was used before. Python: async with timeout(d) as s.
+func (s *TimeoutScope) Run(ctx context.Context, d time.Duration, body func(ctx context.Context) error) error {
 	t, _, err := enter(ctx)
 	if err != nil {
 		return err
 	}
-	return t.within(ctx, when, body)
+	return s.run(t, ctx, t.loop.after(d), body)
 }
 
-// deadline gives the time that is d, which may be negative, from now.
-func (l *Loop) deadline(d time.Duration) time.Duration {
-	now := l.Time()
-	if d > driver.Forever-now {
-		return NoTimeout
+// RunAt is [TimeoutAt] with s as the limit. Python: async with timeout_at(when) as s.
+func (s *TimeoutScope) RunAt(ctx context.Context, when time.Duration, body func(ctx context.Context) error) error {
+	t, _, err := enter(ctx)
+	if err != nil {
+		return err
 	}
-	return now + d
+	return s.run(t, ctx, when, body)
 }
 
-func (t *task) within(ctx context.Context, when time.Duration, body func(context.Context, *Scope) error) (err error) {
-	s := new(Scope)
+func (s *TimeoutScope) run(t *task, ctx context.Context, when time.Duration, body func(context.Context) error) (err error) {
 	s.begin(t, ctx, when)
 	returned := false
 	defer func() {
@@ -182,7 +175,7 @@ func (t *task) within(ctx context.Context, when time.Duration, body func(context
 			_ = s.end(nil)
 		}
 	}()
-	err = body(&s.ctx, s)
+	err = body(&s.ctx)
 	returned = true
 	return s.end(err)
 }

@@ -11,21 +11,21 @@ import (
 )
 
 // sleepFor is a body of a Timeout.
-func sleepFor(d time.Duration) func(context.Context, *asyncio.Scope) error {
-	return func(ctx context.Context, _ *asyncio.Scope) error { return asyncio.Sleep(ctx, d) }
+func sleepFor(d time.Duration) func(context.Context) error {
+	return func(ctx context.Context) error { return asyncio.Sleep(ctx, d) }
 }
 
 func TestTimeoutEndsItsBodyAndNothingElse(t *testing.T) {
 	inVirtualTime(t, func(ctx context.Context) {
-		var scope *asyncio.Scope
 		var inner context.Context
-		err := asyncio.Timeout(ctx, time.Second, func(ctx context.Context, s *asyncio.Scope) error {
-			scope, inner = s, ctx
+		s := new(asyncio.TimeoutScope)
+		err := s.Run(ctx, time.Second, func(ctx context.Context) error {
+			inner = ctx
 			return asyncio.Sleep(ctx, time.Hour)
 		})
 		wantTimeout(t, err)
-		if !scope.Expired() || scope.When() != time.Second || now(ctx) != time.Second {
-			t.Errorf("expired %v, when %v, now %v", scope.Expired(), scope.When(), now(ctx))
+		if !s.Expired() || s.When() != time.Second || now(ctx) != time.Second {
+			t.Errorf("expired %v, when %v, now %v", s.Expired(), s.When(), now(ctx))
 		}
 		if inner.Err() == nil || ctx.Err() != nil || asyncio.CurrentTask(ctx).Cancelling() != 0 {
 			t.Errorf("body's context: %v; task's: %v", inner.Err(), ctx.Err())
@@ -40,7 +40,8 @@ func TestTimeoutEndsItsBodyAndNothingElse(t *testing.T) {
 func TestTimeoutLeavesAloneWhatReturnsInTime(t *testing.T) {
 	inVirtualTime(t, func(ctx context.Context) {
 		for _, want := range []error{nil, errBoom} {
-			err := asyncio.Timeout(ctx, time.Second, func(ctx context.Context, s *asyncio.Scope) error {
+			s := new(asyncio.TimeoutScope)
+			err := s.Run(ctx, time.Second, func(ctx context.Context) error {
 				_ = asyncio.Sleep(ctx, time.Millisecond)
 				if ctx.Err() != nil || s.Expired() {
 					t.Error("expired")
@@ -59,7 +60,7 @@ func TestTimeoutThatIsOverAtOnceEndsTheFirstWait(t *testing.T) {
 	inVirtualTime(t, func(ctx context.Context) {
 		for _, d := range []time.Duration{0, -time.Second} {
 			reached := false
-			err := asyncio.Timeout(ctx, d, func(ctx context.Context, _ *asyncio.Scope) error {
+			err := asyncio.Timeout(ctx, d, func(ctx context.Context) error {
 				reached = true
 				return asyncio.Sleep(ctx, time.Second)
 			})
@@ -73,7 +74,8 @@ func TestTimeoutThatIsOverAtOnceEndsTheFirstWait(t *testing.T) {
 
 func TestInnerTimeoutBelongsToTheInnerScope(t *testing.T) {
 	inVirtualTime(t, func(ctx context.Context) {
-		err := asyncio.Timeout(ctx, 2*time.Second, func(ctx context.Context, outer *asyncio.Scope) error {
+		outer := new(asyncio.TimeoutScope)
+		err := outer.Run(ctx, 2*time.Second, func(ctx context.Context) error {
 			err := asyncio.Timeout(ctx, time.Second, sleepFor(time.Hour))
 			wantTimeout(t, err)
 			if outer.Expired() || ctx.Err() != nil {
@@ -90,7 +92,7 @@ func TestInnerTimeoutBelongsToTheInnerScope(t *testing.T) {
 
 func TestOuterTimeoutGoesThroughTheInnerScope(t *testing.T) {
 	inVirtualTime(t, func(ctx context.Context) {
-		err := asyncio.Timeout(ctx, time.Second, func(ctx context.Context, _ *asyncio.Scope) error {
+		err := asyncio.Timeout(ctx, time.Second, func(ctx context.Context) error {
 			err := asyncio.Timeout(ctx, 2*time.Second, sleepFor(time.Hour))
 			wantCancelled(t, err, "")
 			return err
@@ -110,7 +112,7 @@ func TestCancellationInTheTurnOfATimeoutIsNotSwallowed(t *testing.T) {
 			if !cancelFirst {
 				turns(ctx, 1) // so that its timer is made before ours
 			}
-			loopOf(ctx).CallLater(time.Second, func() { task.Cancel("stop") })
+			loopOf(ctx).CallLater(time.Second, func() { task.CancelCause(errors.New("stop")) })
 			_, err := task.Await(ctx)
 			if !asyncio.IsCancelled(err) || task.Cancelling() != 1 {
 				t.Errorf("cancelFirst %v: %v, cancelling %d", cancelFirst, err, task.Cancelling())
@@ -122,7 +124,8 @@ func TestCancellationInTheTurnOfATimeoutIsNotSwallowed(t *testing.T) {
 func TestBodyThatHandlesItsCancellationReturnsWhatItWants(t *testing.T) {
 	inVirtualTime(t, func(ctx context.Context) {
 		for _, want := range []error{nil, errBoom} {
-			err := asyncio.Timeout(ctx, time.Second, func(ctx context.Context, s *asyncio.Scope) error {
+			s := new(asyncio.TimeoutScope)
+			err := s.Run(ctx, time.Second, func(ctx context.Context) error {
 				wantCancelled(t, asyncio.Sleep(ctx, time.Hour), "")
 				if !s.Expired() {
 					t.Error("not expired")
@@ -142,11 +145,11 @@ func TestBodyThatHandlesItsCancellationReturnsWhatItWants(t *testing.T) {
 
 func TestTimeoutTakesAWrappedCancellationAndThatOfItsContext(t *testing.T) {
 	inVirtualTime(t, func(ctx context.Context) {
-		err := asyncio.Timeout(ctx, time.Second, func(ctx context.Context, _ *asyncio.Scope) error {
+		err := asyncio.Timeout(ctx, time.Second, func(ctx context.Context) error {
 			return fmt.Errorf("reading: %w", asyncio.Sleep(ctx, time.Hour))
 		})
 		wantTimeout(t, err)
-		err = asyncio.Timeout(ctx, time.Second, func(ctx context.Context, _ *asyncio.Scope) error {
+		err = asyncio.Timeout(ctx, time.Second, func(ctx context.Context) error {
 			_ = asyncio.Sleep(ctx, time.Hour)
 			return ctx.Err()
 		})
@@ -156,7 +159,8 @@ func TestTimeoutTakesAWrappedCancellationAndThatOfItsContext(t *testing.T) {
 
 func TestRescheduleMovesTheLimit(t *testing.T) {
 	inVirtualTime(t, func(ctx context.Context) {
-		err := asyncio.Timeout(ctx, asyncio.NoTimeout, func(ctx context.Context, s *asyncio.Scope) error {
+		s := new(asyncio.TimeoutScope)
+		err := s.Run(ctx, asyncio.NoTimeout, func(ctx context.Context) error {
 			if s.When() != asyncio.NoTimeout {
 				t.Error(s.When())
 			}
@@ -169,10 +173,9 @@ func TestRescheduleMovesTheLimit(t *testing.T) {
 		if now(ctx) != 5*time.Second {
 			t.Error(now(ctx))
 		}
-		var left *asyncio.Scope
-		err = asyncio.TimeoutAt(ctx, 6*time.Second, func(ctx context.Context, s *asyncio.Scope) error {
-			left = s
-			if err := s.Reschedule(asyncio.NoTimeout); err != nil {
+		left := new(asyncio.TimeoutScope)
+		err = left.RunAt(ctx, 6*time.Second, func(ctx context.Context) error {
+			if err := left.Reschedule(asyncio.NoTimeout); err != nil {
 				t.Error(err)
 			}
 			return asyncio.Sleep(ctx, time.Hour)
@@ -187,7 +190,8 @@ func TestRescheduleMovesTheLimit(t *testing.T) {
 func TestRescheduleIntoThePastEndsTheNextWait(t *testing.T) {
 	inVirtualTime(t, func(ctx context.Context) {
 		_ = asyncio.Sleep(ctx, time.Minute)
-		err := asyncio.Timeout(ctx, time.Hour, func(ctx context.Context, s *asyncio.Scope) error {
+		s := new(asyncio.TimeoutScope)
+		err := s.Run(ctx, time.Hour, func(ctx context.Context) error {
 			_ = s.Reschedule(time.Second)
 			turns(ctx, 1)
 			wantErr(t, s.Reschedule(time.Hour), asyncio.ErrScopeEnded)
@@ -206,7 +210,7 @@ func TestPanicInATimeoutsBodyTakesTheCancellationBack(t *testing.T) {
 				t.Error("cancelling", asyncio.CurrentTask(ctx).Cancelling())
 			}
 		}()
-		_ = asyncio.Timeout(ctx, time.Second, func(ctx context.Context, _ *asyncio.Scope) error {
+		_ = asyncio.Timeout(ctx, time.Second, func(ctx context.Context) error {
 			_ = asyncio.Sleep(ctx, time.Hour)
 			panic("x")
 		})
@@ -217,7 +221,7 @@ func TestADerivedContextEndsTheAwaitsOfATimeoutInsideIt(t *testing.T) {
 	inRealTime(t, func(ctx context.Context) {
 		derived, cancel := context.WithCancel(ctx)
 		loopOf(ctx).CallSoon(cancel)
-		err := asyncio.Timeout(derived, time.Hour, func(ctx context.Context, _ *asyncio.Scope) error {
+		err := asyncio.Timeout(derived, time.Hour, func(ctx context.Context) error {
 			return asyncio.Timeout(context.WithValue(ctx, errBoom, 1), time.Hour, sleepFor(time.Hour))
 		})
 		if err != context.Canceled {
@@ -230,10 +234,6 @@ func TestWaitForGivesTheResultInTime(t *testing.T) {
 	inVirtualTime(t, func(ctx context.Context) {
 		for _, limit := range []time.Duration{2 * time.Second, asyncio.NoTimeout} {
 			if v, err := asyncio.WaitFor(ctx, limit, after(ctx, time.Second, 7)); v != 7 || err != nil {
-				t.Error(v, err)
-			}
-			v, err := asyncio.WaitForFunc(ctx, limit, func(context.Context) (int, error) { return 8, nil })
-			if v != 8 || err != nil {
 				t.Error(v, err)
 			}
 		}
@@ -273,10 +273,10 @@ func TestWaitForWithNoTimeHearsOneThatEndsInAnotherWay(t *testing.T) {
 
 func TestWaitForWithNoTimeDoesNotBegin(t *testing.T) {
 	inVirtualTime(t, func(ctx context.Context) {
-		_, err := asyncio.WaitForFunc(ctx, 0, func(context.Context) (int, error) {
+		_, err := asyncio.WaitFor(ctx, 0, asyncio.CreateTask(ctx, func(context.Context) (int, error) {
 			t.Error("it ran")
 			return 1, nil
-		})
+		}))
 		wantTimeout(t, err)
 		done := after(ctx, 0, 5)
 		turns(ctx, 3)
@@ -297,7 +297,7 @@ func TestWaitForDoesNotSwallowACancellation(t *testing.T) {
 		})
 		turns(ctx, 1)
 		_ = inner.SetResult(7)
-		task.Cancel("stop")
+		task.CancelCause(errors.New("stop"))
 		_, err := task.Await(ctx)
 		wantCancelled(t, err, "stop")
 		if v, err := inner.Result(); v != 7 || err != nil {
@@ -337,7 +337,7 @@ func TestCancellingWaitForCancelsWhatItAwaitsAndKeepsTheMessage(t *testing.T) {
 			return asyncio.WaitFor(ctx, time.Hour, inner)
 		})
 		turns(ctx, 2)
-		outer.Cancel("home")
+		outer.CancelCause(errors.New("home"))
 		_, err := outer.Await(ctx)
 		wantCancelled(t, err, "home")
 		wantCancelled(t, inner.Err(), "home")

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"runtime"
 	"sync"
+
+	"github.com/asyncio-go/asyncio/internal/sharedport"
 )
 
 // Workers runs main on n loops, each on a goroutine of its own, for a server
@@ -23,8 +24,8 @@ func Workers(ctx context.Context, n int, main func(ctx context.Context, w *Worke
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	shared := &sharedListeners{n: n, all: make(map[listenKey]*listenShare)}
-	defer shared.close()
+	ports := sharedport.New(n)
+	defer ports.Close()
 	errs := make([]error, n)
 	var running sync.WaitGroup
 	for i := range n {
@@ -35,7 +36,7 @@ func Workers(ctx context.Context, n int, main func(ctx context.Context, w *Worke
 					cancel(fmt.Errorf("worker %d: %w", i, errs[i]))
 				}
 			}()
-			w := &Worker{index: i, shared: shared, calls: make(map[listenKey]int)}
+			w := &Worker{index: i, count: n, ports: ports.Member(i)}
 			errs[i] = Run(ctx, func(ctx context.Context) error { return main(ctx, w) }, opts...)
 		})
 	}
@@ -69,16 +70,15 @@ func workersError(errs []error, cause error) error {
 // A Worker is one of the loops of [Workers]. Its methods are for its loop's
 // goroutine.
 type Worker struct {
-	index  int
-	shared *sharedListeners
-	calls  map[listenKey]int // how often an address was asked for
+	index, count int
+	ports        *sharedport.Member
 }
 
 // Index gives the worker's number, from zero.
 func (w *Worker) Index() int { return w.index }
 
 // Count gives the number of workers.
-func (w *Worker) Count() int { return w.shared.n }
+func (w *Worker) Count() int { return w.count }
 
 // StartServer is the package's [StartServer] on an address that all workers
 // share: each calls it with the same one, and the system deals the connections
@@ -89,7 +89,7 @@ func (w *Worker) Count() int { return w.shared.n }
 // for a unix socket a descriptor of the same one; elsewhere one goroutine
 // accepts for all.
 func (w *Worker) StartServer(ctx context.Context, network, address string, handler func(ctx context.Context, s *Stream) error, opts ...ServerOption) (*Server, error) {
-	ln, err := w.listen(network, address)
+	ln, err := w.ports.Listen(network, address)
 	if err != nil {
 		return nil, err
 	}
@@ -99,82 +99,14 @@ func (w *Worker) StartServer(ctx context.Context, network, address string, handl
 // CreateServer is [Loop.CreateServer] on an address that all workers share, as
 // [Worker.StartServer] says.
 func (w *Worker) CreateServer(ctx context.Context, network, address string, factory func() Protocol, opts ...ServerOption) (*Server, error) {
-	ln, err := w.listen(network, address)
+	ln, err := w.ports.Listen(network, address)
 	if err != nil {
 		return nil, err
 	}
-	l, err := GetRunningLoop(ctx)
+	l, err := RunningLoop(ctx)
 	if err != nil {
 		_ = ln.Close()
 		return nil, err
 	}
 	return l.CreateServer(ctx, network, address, factory, append(opts[:len(opts):len(opts)], WithListener(ln))...)
-}
-
-func (w *Worker) listen(network, address string) (net.Listener, error) {
-	key := listenKey{network, address, 0}
-	key.call = w.calls[key]
-	w.calls[listenKey{network, address, 0}]++
-	return w.shared.take(key, w.index)
-}
-
-// sharedListeners is the listeners of all workers. It is used by them all, and
-// made of Go's own listeners, which belong to no loop.
-type sharedListeners struct {
-	n      int
-	mu     sync.Mutex
-	all    map[listenKey]*listenShare
-	closed bool
-}
-
-// listenKey says which listener is meant: that of the worker's call'th call.
-type listenKey struct {
-	network, address string
-	call             int
-}
-
-// listenShare is what the first worker to come has made for all: nil where it
-// was taken.
-type listenShare struct {
-	listeners []net.Listener
-	err       error
-}
-
-// take gives worker i its listener.
-func (s *sharedListeners) take(key listenKey, i int) (net.Listener, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, net.ErrClosed
-	}
-	share := s.all[key]
-	if share == nil {
-		share = &listenShare{}
-		share.listeners, share.err = listenForWorkers(key.network, key.address, s.n)
-		s.all[key] = share
-	}
-	if share.err != nil {
-		return nil, share.err
-	}
-	ln := share.listeners[i]
-	share.listeners[i] = nil
-	return ln, nil
-}
-
-// close closes what nobody has taken.
-func (s *sharedListeners) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	for _, share := range s.all {
-		closeListeners(share.listeners)
-	}
-}
-
-func closeListeners(all []net.Listener) {
-	for _, ln := range all {
-		if ln != nil {
-			_ = ln.Close()
-		}
-	}
 }

@@ -134,6 +134,30 @@ func TestWorkersThatEndWellGiveNoError(t *testing.T) {
 	}
 }
 
+func TestAWorkerWithAnEndedContextLeavesNoListener(t *testing.T) {
+	for _, create := range []bool{false, true} {
+		address := filepath.Join(t.TempDir(), "s")
+		err := asyncio.Workers(t.Context(), 1, func(ctx context.Context, w *asyncio.Worker) (err error) {
+			if create {
+				_, err = w.CreateServer(ended(ctx), "unix", address, newEcho)
+			} else {
+				_, err = w.StartServer(ended(ctx), "unix", address, echo)
+			}
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("it returned %v", err)
+			}
+			if nc, err := net.Dial("unix", address); err == nil {
+				nc.Close()
+				t.Error("somebody listens")
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestWorkersAllLearnThatTheyCannotListen(t *testing.T) {
 	ln := must(net.Listen("tcp", "127.0.0.1:0"))
 	defer ln.Close()
@@ -143,44 +167,5 @@ func TestWorkersAllLearnThatTheyCannotListen(t *testing.T) {
 	})
 	if err == nil {
 		t.Error("they listen where another does")
-	}
-}
-
-func TestDealerDealsConnectionsOutInTurn(t *testing.T) {
-	ln := must(net.Listen("tcp", "127.0.0.1:0"))
-	hands := asyncio.Deal(ln, 2)
-	seen := make(map[string]int)
-	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
-		var servers []*asyncio.Server
-		for i, hand := range hands {
-			srv, err := asyncio.StartServer(ctx, "", "", func(_ context.Context, s *asyncio.Stream) error {
-				_, err := fmt.Fprintln(s, i)
-				return err
-			}, asyncio.WithListener(hand))
-			if err != nil {
-				return err
-			}
-			servers = append(servers, srv)
-		}
-		for i := range 20 {
-			if i == 10 { // the other one serves alone
-				if err := servers[0].Shutdown(ctx); err != nil {
-					return err
-				}
-			}
-			line, err := ask(ctx, ln.Addr())
-			if err != nil {
-				return err
-			}
-			seen[line]++
-		}
-		return servers[1].Shutdown(ctx)
-	}, asyncio.WithPortableDriver())
-	if err != nil || seen["0\n"] == 0 || seen["0\n"] > 10 || seen["1\n"] < 10 {
-		t.Errorf("they served %v, %v", seen, err)
-	}
-	if nc, err := net.Dial("tcp", ln.Addr().String()); err == nil {
-		nc.Close()
-		t.Error("the listener is still there")
 	}
 }

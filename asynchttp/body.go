@@ -23,7 +23,7 @@ type bodyState struct {
 	length  int64 // announced, or -1
 	got     int64
 	reading bool
-	err     error // what every further Read gives
+	err     error // what every further Read returns
 }
 
 // wrap makes the exchange the body of resp.
@@ -141,7 +141,7 @@ func (x *exchange) writeRest(w io.Writer) (n int64, done bool, err error) {
 	return rest, true, nil
 }
 
-// bodyError says what an error in reading the body means.
+// bodyError returns what an error in reading the body means to the user.
 func (x *exchange) bodyError(err error) error {
 	c := x.c
 	switch {

@@ -64,7 +64,7 @@ func testACancelledRequestClosesItsConnection(t *testing.T) {
 				if err := told(ctx, srv.answered); err != nil {
 					return err
 				}
-				task.Cancel("enough")
+				task.CancelCause(errors.New("enough"))
 				_, err := task.Await(ctx)
 				if !asyncio.IsCancelled(err) || !strings.Contains(err.Error(), "enough") {
 					t.Errorf("got %v", err)
@@ -84,7 +84,7 @@ func testTheEndOfTheContextEndsTheRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			srv := hangs(t, text)
 			withClient(t, &asynchttp.Transport{}, func(ctx context.Context, c *http.Client) error {
-				short, cancel := context.WithTimeout(ctx, 5*time.Millisecond)
+				short, cancel := context.WithTimeout(ctx, 200*time.Millisecond) // the request is to reach the server
 				defer cancel()
 				_, err := get(short, c, srv.url)
 				if !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "closed") {
@@ -99,7 +99,7 @@ func testTheEndOfTheContextEndsTheRequest(t *testing.T) {
 					t.Errorf("Client.Timeout: %v", err)
 				}
 				c.Timeout = 0
-				err = asyncio.Timeout(ctx, 5*time.Millisecond, func(ctx context.Context, _ *asyncio.Scope) error {
+				err = asyncio.Timeout(ctx, 5*time.Millisecond, func(ctx context.Context) error {
 					_, err := get(ctx, c, srv.url)
 					return err
 				})

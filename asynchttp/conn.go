@@ -155,14 +155,14 @@ func (c *conn) close() {
 	c.t.release(c.host)
 }
 
-// gone says whether the connection cannot carry another request.
+// gone reports whether the connection cannot carry another request.
 func (c *conn) gone() bool { return c.closed || c.cause != nil || c.ioErr != nil }
 
 // shortIdle is how long a connection may lie idle and be taken without a look.
 // Looking costs a system call, and a request that is lost is sent again.
 const shortIdle = 100 * time.Millisecond
 
-// stale says whether an idle connection was closed by the server meanwhile, or
+// stale reports whether an idle connection was closed by the server meanwhile, or
 // has got data that nobody asked for. A server may close it in this moment.
 // careful is for requests that cannot be sent again.
 func (c *conn) stale(careful bool) bool {

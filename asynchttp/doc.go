@@ -18,8 +18,16 @@
 // otherwise. Requests of HTTP/2 to a host share a connection, up to the server's
 // limit. There is no server push, and no CONNECT with a :protocol (RFC 8441).
 //
-// Some parts of net/http start goroutines, which a loop does not go with:
+// A response's body may be closed on any goroutine; everything else belongs to
+// the loop's.
 //
+// Some parts of net/http start goroutines or block, which a loop does not go
+// with:
+//
+//   - [net/http.Transport], and so [net/http.DefaultClient] and
+//     [net/http/httputil.ReverseProxy] without a Transport of its own, blocks the
+//     loop for as long as the answer takes. Use a [Transport] of this package. A
+//     [Server] whose handler does it reports that.
 //   - [net/http.TimeoutHandler] runs its handler on another goroutine and
 //     blocks the loop meanwhile. Use asyncio.Timeout inside the handler.
 //   - [net/http.Client] with a Timeout starts one goroutine a request. It

@@ -89,7 +89,7 @@ func (x *exchange) exchangeHeaders(ctx context.Context) (*http.Response, error) 
 // writeRequest writes the header, and the body when it is small and at hand;
 // else it starts a task for that.
 func (x *exchange) writeRequest(ctx context.Context) error {
-	t, r, trace := x.c.t, x.out.req, x.out.trace
+	t, r := x.c.t, x.out.req
 	w := t.wires.get()
 	defer t.wires.put(w)
 	if err := x.out.appendHeader(w); err != nil {
@@ -106,27 +106,33 @@ func (x *exchange) writeRequest(ctx context.Context) error {
 		}
 	}
 	_, err := x.c.Write(*w)
-	if trace != nil && trace.WroteHeaders != nil && err == nil {
+	if trace := x.out.trace; trace != nil && trace.WroteHeaders != nil && err == nil {
 		trace.WroteHeaders()
 	}
-	switch wait := orDefault(t.ExpectContinueTimeout, DefaultExpectContinueTimeout); {
+	switch {
 	case atHand:
 		if n == 0 {
 			err = errors.Join(err, closeBody(r))
 		}
 		x.wrote(err)
-		return err
-	case err != nil:
-		return err
-	case expect && wait > 0:
-		if trace != nil && trace.Wait100Continue != nil {
-			trace.Wait100Continue()
-		}
-		x.timer = t.loop.CallLater(wait, func() { x.sendBody(ctx) })
-	default:
-		x.sendBody(ctx)
+	case err == nil:
+		x.sendBodyWhenWanted(ctx, expect)
 	}
-	return nil
+	return err
+}
+
+// sendBodyWhenWanted sends the body, or waits for a while whether the server
+// says that it wants it.
+func (x *exchange) sendBodyWhenWanted(ctx context.Context, expect bool) {
+	wait := orDefault(x.c.t.ExpectContinueTimeout, DefaultExpectContinueTimeout)
+	if !expect || wait <= 0 {
+		x.sendBody(ctx)
+		return
+	}
+	if trace := x.out.trace; trace != nil && trace.Wait100Continue != nil {
+		trace.Wait100Continue()
+	}
+	x.timer = x.c.t.loop.CallLater(wait, func() { x.sendBody(ctx) })
 }
 
 // sendBody starts the task that writes the body.
@@ -176,14 +182,12 @@ func (x *exchange) wrote(err error) {
 
 // readResponse reads headers until that of the response has come.
 func (x *exchange) readResponse(ctx context.Context) (*http.Response, error) {
-	trace := x.out.trace
 	for informational := 0; ; informational++ {
 		resp, err := http.ReadResponse(x.c.br, x.out.req)
 		if err != nil {
 			return nil, x.responseError(err)
 		}
-		code := resp.StatusCode
-		if code < 100 || code > 199 || code == http.StatusSwitchingProtocols {
+		if code := resp.StatusCode; code < 100 || code > 199 || code == http.StatusSwitchingProtocols {
 			if x.send == nil && !x.sent {
 				// The server did not say that it wants the body.
 				x.unsent = true
@@ -194,18 +198,8 @@ func (x *exchange) readResponse(ctx context.Context) (*http.Response, error) {
 		if informational == maxInformational {
 			return nil, ErrTooManyInformational
 		}
-		if code == http.StatusContinue {
-			if trace != nil && trace.Got100Continue != nil {
-				trace.Got100Continue()
-			}
-			if !x.sent {
-				x.sendBody(ctx)
-			}
-		}
-		if trace != nil && trace.Got1xxResponse != nil {
-			if err := trace.Got1xxResponse(code, textproto.MIMEHeader(resp.Header)); err != nil {
-				return nil, err
-			}
+		if err := x.heed(ctx, resp); err != nil {
+			return nil, err
 		}
 		ahead, _ := x.c.br.Peek(x.c.br.Buffered())
 		if err := x.c.meter.again(orDefault(x.c.t.MaxResponseFields, DefaultMaxResponseFields), ahead); err != nil {
@@ -214,7 +208,24 @@ func (x *exchange) readResponse(ctx context.Context) (*http.Response, error) {
 	}
 }
 
-// responseError says what an error in reading a header means.
+// heed does what a response of 1xx asks for.
+func (x *exchange) heed(ctx context.Context, resp *http.Response) error {
+	trace := x.out.trace
+	if resp.StatusCode == http.StatusContinue {
+		if trace != nil && trace.Got100Continue != nil {
+			trace.Got100Continue()
+		}
+		if !x.sent {
+			x.sendBody(ctx)
+		}
+	}
+	if trace == nil || trace.Got1xxResponse == nil {
+		return nil
+	}
+	return trace.Got1xxResponse(resp.StatusCode, textproto.MIMEHeader(resp.Header))
+}
+
+// responseError returns what an error in reading a header means to the user.
 func (x *exchange) responseError(err error) error {
 	c := x.c
 	switch {

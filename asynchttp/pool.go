@@ -8,7 +8,7 @@ import (
 	"github.com/asyncio-go/asyncio"
 )
 
-// key says which connections can carry a request: those to the same host over
+// A key is equal for connections that can carry the same request: those to the same host over
 // the same proxy. Requests for http hosts over an http proxy share theirs.
 type key struct {
 	proxy, scheme, addr string
@@ -37,7 +37,7 @@ type host struct {
 // A waiter waits for a connection, or for leave to dial one (nil).
 type waiter struct{ got *asyncio.Future[*conn] }
 
-// get gives an idle connection to a host, or nil: then the caller has leave to
+// get returns an idle connection to a host, or nil: then the caller has leave to
 // dial, and must call [pool.add] or [pool.release]. When fresh is set, it gets
 // no connection that lay idle; when careful is set, none that is closed.
 func (t *Transport) get(ctx context.Context, k key, fresh, careful bool) (*conn, *host, error) {
@@ -102,7 +102,8 @@ func (p *pool) forget(h *host) {
 	}
 }
 
-// next gives the first waiter something.
+// next hands a connection, or leave to dial one (nil), to the first waiter, and
+// reports whether there was one.
 func (h *host) next(c *conn) bool {
 	for e := h.waiters.Front(); e != nil; e = h.waiters.Front() {
 		w := h.waiters.Remove(e).(*waiter)

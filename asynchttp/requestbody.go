@@ -1,12 +1,14 @@
 package asynchttp
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httputil"
+	"net/textproto"
 	"sync/atomic"
 
 	"github.com/asyncio-go/asyncio"
@@ -29,7 +31,7 @@ type requestBody struct {
 	begun       bool // it was read from
 	reading     bool
 	closed      atomic.Bool
-	err         error // what every further Read gives; io.EOF at the end
+	err         error // what every further Read returns; io.EOF at the end
 }
 
 // take takes the place of the body of req. parsed is that request as net/http
@@ -111,17 +113,32 @@ func (b *requestBody) tooMuch() bool {
 	return !b.ended() && (b.err != nil || b.expects || b.reading || b.length-b.got > maxDrain)
 }
 
-// malformed reports whether a body that nobody has begun to read is no sequence
-// of chunks, as far as it has come. The client is to know from the header that
-// the connection ends.
+// malformed reports whether what has come of a body that nobody has read cannot
+// be one: it is no sequence of chunks, or the client has ended its half before
+// the end of it. The client is to know from the header that the connection ends.
 func (b *requestBody) malformed() bool {
-	n := b.conn.br.Buffered()
-	if b.length >= 0 || b.begun || b.err != nil || n == 0 {
+	if b.err != nil {
 		return false
 	}
-	ahead, _ := b.conn.br.Peek(n)
-	_, err := io.Copy(io.Discard, httputil.NewChunkedReader(bytes.NewReader(ahead)))
-	return err != nil && !errors.Is(err, io.ErrUnexpectedEOF)
+	c := b.conn
+	n := c.br.Buffered()
+	cut := c.hungUp && !c.socketWaits() // nothing will come after that
+	if b.length >= 0 {
+		return cut && int64(n) < b.length-b.got
+	}
+	if b.begun || n == 0 {
+		return cut && n == 0
+	}
+	ahead, _ := c.br.Peek(n)
+	r := bufio.NewReader(bytes.NewReader(ahead))
+	_, err := io.Copy(io.Discard, httputil.NewChunkedReader(r))
+	if err == nil {
+		_, err = textproto.NewReader(r).ReadMIMEHeader()
+	}
+	if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+		return cut
+	}
+	return err != nil
 }
 
 // drain reads what the handler has left, if that is not too much, and reports

@@ -62,9 +62,8 @@ type carrier interface {
 	freeze(status int, h http.Header, omit map[string]bool)
 
 	// open completes the header, which goes out with the next send. The
-	// contentType is that of the body, where the handler has named none. When
-	// whole is set, nothing follows but what the next send has.
-	open(contentType string, whole bool)
+	// contentType is that of the body, where the handler has named none.
+	open(contentType string)
 
 	// send sends a part of the body, which may be empty; after the last one,
 	// the trailers.
@@ -173,11 +172,7 @@ func (r *response) noteField(name string, values []string) {
 		r.has.transfer = len(values) > 0 && values[0] != ""
 		r.has.identity = len(values) == 1 && values[0] == "identity"
 	case "Content-Length":
-		if len(values) > 0 {
-			if n, err := strconv.ParseInt(textproto.TrimString(values[0]), 10, 64); err == nil && n >= 0 {
-				r.length = n
-			}
-		}
+		r.length = announced(values)
 	case "Trailer":
 		for _, v := range values {
 			for name := range strings.SplitSeq(v, ",") {
@@ -185,6 +180,19 @@ func (r *response) noteField(name string, values []string) {
 			}
 		}
 	}
+}
+
+// announced returns the length that a Content-Length field says; -1 when it says
+// none.
+func announced(values []string) int64 {
+	if len(values) == 0 {
+		return -1
+	}
+	n, err := strconv.ParseInt(textproto.TrimString(values[0]), 10, 64)
+	if err != nil || n < 0 {
+		return -1
+	}
+	return n
 }
 
 // declareTrailer takes note that a field comes after the body.
@@ -238,7 +246,7 @@ func (r *response) completeHeader(first []byte, whole bool) {
 	if !r.has.contentType && !r.has.encoding && !r.has.transfer && !r.bodyless && len(first) > 0 {
 		contentType = http.DetectContentType(first)
 	}
-	r.out.open(contentType, whole)
+	r.out.open(contentType)
 }
 
 // mayWrite returns the error of a call that writes.

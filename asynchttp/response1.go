@@ -95,7 +95,7 @@ func (r *response1) freeze(status int, h http.Header, omit map[string]bool) {
 }
 
 // open implements carrier.
-func (r *response1) open(contentType string, whole bool) {
+func (r *response1) open(contentType string) {
 	w := r.frozen
 	r.frozen, r.opened = nil, w
 	if !r.has.date {
@@ -127,7 +127,7 @@ func (r *response1) delimit(w *wire) {
 	}
 }
 
-// connectionFields says whether the connection is kept, in the handler's words
+// connectionFields writes whether the connection is kept, in the handler's words
 // where they are right.
 func (r *response1) connectionFields(w *wire) {
 	switch {
@@ -220,8 +220,10 @@ func (r *response1) recycle() {
 }
 
 // Hijack implements [http.Hijacker]. The connection is the stream's
-// [net.Conn]: whoever uses it does so in a coroutine of the loop, and closes
-// it.
+// [net.Conn], and is read and written in coroutines of the loop. Nothing was read
+// ahead that the client has sent after its request, but for what came in one
+// piece with it, which the [bufio.ReadWriter] has. The handler may return before
+// the connection is closed; it must be closed by whoever has it.
 func (r *response1) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	switch {
 	case !coro.OnMarkedGoroutine():

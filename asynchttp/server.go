@@ -109,6 +109,7 @@ type Server struct {
 	conns      list.List // of *serverConn, in the order in which they came
 	turnedAway int       // connections above MaxConns that are being told so
 	ending     bool
+	closed     bool
 	ended      []*asyncio.Future[struct{}] // who waits for the end
 	onShutdown []func()
 	wires      wires
@@ -119,10 +120,10 @@ type Server struct {
 // maxServerFields is what a MaxHeaderFields of zero means.
 const maxServerFields = 5000
 
-// Start listens and serves in the background, and gives the address: that of
+// Start listens and serves in the background, and returns the address: that of
 // the listener, with its port. The network is "tcp", "tcp4", "tcp6" or "unix".
 // It returns at once; the server ends with [Server.Close], [Server.Shutdown],
-// or the loop. A server is started once; after its end it gives
+// or the loop. A server is started once; after its end Start returns
 // [http.ErrServerClosed].
 func (s *Server) Start(ctx context.Context, network, address string, opts ...asyncio.ServerOption) (net.Addr, error) {
 	switch {
@@ -150,9 +151,9 @@ func (s *Server) Start(ctx context.Context, network, address string, opts ...asy
 	return l.Addr(), nil
 }
 
-// Serve is Start, and then waits until the server has ended; it gives
+// Serve is Start, and then waits until the server has ended; it returns
 // [http.ErrServerClosed] then. When the running task is cancelled, or ctx ends,
-// it closes the server and gives that error.
+// it closes the server and returns that error.
 func (s *Server) Serve(ctx context.Context, network, address string, opts ...asyncio.ServerOption) error {
 	if _, err := s.Start(ctx, network, address, opts...); err != nil {
 		return err
@@ -164,7 +165,7 @@ func (s *Server) Serve(ctx context.Context, network, address string, opts ...asy
 	return http.ErrServerClosed
 }
 
-// Addr gives the address of the listener; nil before the start.
+// Addr returns the address of the listener; nil before the start.
 func (s *Server) Addr() net.Addr {
 	if s.listener == nil {
 		return nil
@@ -244,6 +245,7 @@ func (s *Server) Close() error {
 		s.ending = true
 		return nil
 	}
+	s.closed = true
 	s.stop()
 	for e := s.conns.Front(); e != nil; e = e.Next() {
 		c := e.Value.(*serverConn)
@@ -252,7 +254,7 @@ func (s *Server) Close() error {
 			continue
 		}
 		c.fail(http.ErrServerClosed)
-		c.task.Cancel("the server was closed")
+		c.task.CancelCause(http.ErrServerClosed)
 	}
 	return nil
 }

@@ -55,13 +55,16 @@ type serverConn struct {
 	hungUp    bool        // the client has ended its half
 	cause     error       // why it was ended by somebody else
 	ioErr     error
-	readErr   error // what every further Read gives
+	readErr   error // what every further Read returns
 	reads     alarm
 	writes    alarm
 }
 
 // serve is the task of a connection.
 func (s *Server) serve(ctx context.Context, stream *asyncio.Stream) error {
+	if s.closed {
+		return nil
+	}
 	c := &serverConn{srv: s, s: stream, net: stream.Conn(), first: true, own: ctx, task: asyncio.CurrentTask(ctx)}
 	c.reads = alarm{loop: s.loop, ring: c.readsLate}
 	c.writes = alarm{loop: s.loop, ring: func() { c.fail(&TimeoutError{"end of the response"}) }}
@@ -137,6 +140,11 @@ func (c *serverConn) requestWaits() bool {
 	if c.br != nil && c.br.Buffered() > 0 {
 		return true
 	}
+	return c.socketWaits()
+}
+
+// socketWaits is requestWaits for what is not even in the buffer.
+func (c *serverConn) socketWaits() bool {
 	if c.srv.tls != nil && c.hungUp {
 		return false // the last that comes over TLS is the word that it is the end
 	}
@@ -148,7 +156,7 @@ func (c *serverConn) requestWaits() bool {
 	return data
 }
 
-// setState tells ConnState.
+// setState calls ConnState.
 func (c *serverConn) setState(state http.ConnState) {
 	if hook := c.srv.ConnState; hook != nil {
 		hook(c.net, state)
@@ -389,7 +397,7 @@ func (c *serverConn) awaitRequest() bool {
 	return true
 }
 
-// hijack gives the connection away.
+// hijack hands the connection over to the handler.
 func (c *serverConn) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c.hijacked = true
 	c.freeReads()
@@ -425,12 +433,13 @@ func (r *response1) runHandler() (ok bool) {
 			Task:    c.task,
 		})
 	}()
-	if r.req.Method == http.MethodOptions && r.req.RequestURI == "*" {
-		r.Header().Set("Content-Length", "0")
-	} else if expect := r.req.Header.Get("Expect"); expect != "" && !hasToken([]string{expect}, "100-continue") {
+	switch expect := r.req.Header.Get("Expect"); {
+	case expect != "" && !hasToken([]string{expect}, "100-continue"):
 		r.Header().Set("Connection", "close")
 		r.WriteHeader(http.StatusExpectationFailed)
-	} else {
+	case r.req.Method == http.MethodOptions && r.req.RequestURI == "*":
+		r.Header().Set("Content-Length", "0")
+	default:
 		c.srv.handler().ServeHTTP(r, r.req)
 	}
 	return true

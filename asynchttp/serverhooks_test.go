@@ -93,7 +93,10 @@ func TestConnStateIsTold(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		return c.Close()
+		defer c.Close()
+		c.(*net.TCPConn).CloseWrite()
+		_, err = io.ReadAll(c)
+		return err
 	})
 	var got []string
 	for _, s := range states {
@@ -141,7 +144,7 @@ func TestShutdownCallsWhoHasRegistered(t *testing.T) {
 	srv := handle(func(w http.ResponseWriter, r *http.Request) {})
 	var waited error = errors.New("was not called")
 	run(t, func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}
@@ -303,7 +306,7 @@ func TestAHandlerThatBlocksTheLoopWithNetHTTPsTransportIsReported(t *testing.T) 
 			}
 			onLoop(t, x.handler, func(ctx context.Context, c *http.Client, url string) error {
 				defer tr.Close()
-				loop, err := asyncio.GetRunningLoop(ctx)
+				loop, err := asyncio.RunningLoop(ctx)
 				if err != nil {
 					return err
 				}
@@ -391,4 +394,132 @@ func TestAnUpgradedConnectionIsClosedFromAnyGoroutine(t *testing.T) {
 		}
 		return err
 	})
+}
+
+// Over TLS a word would cost a handshake.
+func TestConnectionsAboveTheBoundAreClosedOverTLS(t *testing.T) {
+	peer := httptest.NewTLSServer(nil)
+	defer peer.Close()
+	srv := handle(func(w http.ResponseWriter, r *http.Request) {})
+	srv.TLSConfig = &tls.Config{Certificates: peer.TLS.Certificates}
+	srv.MaxConns = 1
+	withServer(t, srv, func(addr string) error {
+		c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		got, err := talk(addr, "")
+		if got != "" {
+			t.Errorf("got %q", got)
+		}
+		return err
+	})
+}
+
+// When very many connections come, not each can be told.
+func TestFewConnectionsAreToldThatTheyAreTooMany(t *testing.T) {
+	srv := handle(func(w http.ResponseWriter, r *http.Request) {})
+	srv.MaxConns = 1
+	withServer(t, srv, func(addr string) error {
+		var conns []net.Conn
+		for range 3 {
+			c, err := net.Dial("tcp", addr)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			c.SetDeadline(time.Now().Add(10 * time.Second))
+			conns = append(conns, c)
+		}
+		// The first has the place, the second is told, and while that is under
+		// way the third is not.
+		told, closed := 0, 0
+		for _, c := range conns[1:] {
+			switch got, err := io.ReadAll(c); {
+			case err != nil:
+				return err
+			case strings.HasPrefix(string(got), "HTTP/1.1 503 "):
+				told++
+			case len(got) == 0:
+				closed++
+			}
+		}
+		if told != 1 || closed != 1 {
+			t.Errorf("%d were told, %d closed", told, closed)
+		}
+		return nil
+	})
+}
+
+func TestNoRequestIsServedAfterClose(t *testing.T) {
+	srv := handle(func(w http.ResponseWriter, r *http.Request) { t.Error("a handler was called") })
+	run(t, func(ctx context.Context) error {
+		addr, err := srv.Start(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		// The server has not accepted this one yet.
+		c, err := net.Dial("tcp", addr.String())
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		if err := srv.Close(); err != nil {
+			return err
+		}
+		_, err = asyncio.ToThread(ctx, func(context.Context) (string, error) {
+			b, _ := io.ReadAll(c) // a reset, or the end
+			if len(b) > 0 {
+				t.Errorf("got %q", b)
+			}
+			return "", nil
+		})
+		return err
+	})
+}
+
+func TestTheLimitOfTheHeaderComesBeforeThatOfTheRequest(t *testing.T) {
+	srv := handle(func(w http.ResponseWriter, r *http.Request) {})
+	srv.ReadHeaderTimeout, srv.ReadTimeout, srv.IdleTimeout = 30*time.Millisecond, time.Hour, time.Hour
+	withServer(t, srv, func(addr string) error {
+		for text, want := range map[string]string{"": "", "GET / HT": "HTTP/1.1 408 "} {
+			if got, err := talk(addr, text); err != nil || !strings.HasPrefix(got, want) {
+				t.Errorf("%q: got %q, %v", text, got, err)
+			}
+		}
+		return nil
+	})
+}
+
+func TestAServerIsStartedOnce(t *testing.T) {
+	srv := handle(func(w http.ResponseWriter, r *http.Request) {})
+	run(t, func(ctx context.Context) error {
+		if srv.Addr() != nil {
+			t.Error("it has an address before the start")
+		}
+		if _, err := srv.Start(ctx, "tcp", "127.0.0.1:0"); err != nil {
+			return err
+		}
+		if _, err := srv.Start(ctx, "tcp", "127.0.0.1:0"); !errors.Is(err, asyncio.ErrInvalidState) {
+			t.Errorf("the second start: %v", err)
+		}
+		if err := srv.Serve(ctx, "tcp", "127.0.0.1:0"); !errors.Is(err, asyncio.ErrInvalidState) {
+			t.Errorf("the third start: %v", err)
+		}
+		return srv.Shutdown(ctx)
+	})
+	for name, end := range map[string]func(s *asynchttp.Server) error{
+		"Shutdown": func(s *asynchttp.Server) error { return s.Shutdown(context.Background()) },
+		"Close":    (*asynchttp.Server).Close,
+	} {
+		srv := handle(func(w http.ResponseWriter, r *http.Request) {})
+		if err := end(srv); err != nil {
+			t.Errorf("%s before the start: %v", name, err)
+		}
+		if _, err := srv.Start(context.Background(), "tcp", "127.0.0.1:0"); err != http.ErrServerClosed {
+			t.Errorf("start after %s: %v", name, err)
+		}
+	}
 }

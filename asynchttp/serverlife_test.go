@@ -135,7 +135,7 @@ func TestShutdownThatIsCutShortEndsTheHandlers(t *testing.T) {
 		if err := began.Wait(ctx); err != nil {
 			return err
 		}
-		err = asyncio.Timeout(ctx, time.Millisecond, func(ctx context.Context, _ *asyncio.Scope) error { return srv.Shutdown(ctx) })
+		err = asyncio.Timeout(ctx, time.Millisecond, func(ctx context.Context) error { return srv.Shutdown(ctx) })
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("shutdown: %v", err)
 		}
@@ -161,6 +161,9 @@ func TestServeEndsWithItsTask(t *testing.T) {
 		if _, err := serving.Await(ctx); !asyncio.IsCancelled(err) {
 			t.Errorf("got %v", err)
 		}
+		if _, err := asyncio.OpenConnection(ctx, "tcp", srv.Addr().String()); err == nil {
+			t.Error("the server still listens")
+		}
 		return nil
 	})
 }
@@ -174,7 +177,7 @@ func TestAPanicClosesTheConnectionAndIsReported(t *testing.T) {
 		panic("oh no")
 	})
 	run(t, func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}

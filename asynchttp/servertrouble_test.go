@@ -309,7 +309,7 @@ func testWhatComesTooLateIsAnsweredWith408(t *testing.T) {
 			w.WriteHeader(http.StatusTeapot)
 		}
 	})
-	srv.ReadTimeout = 20 * time.Millisecond
+	srv.ReadTimeout = 60 * time.Millisecond
 	withServer(t, srv, func(addr string) error {
 		for text, want := range map[string]string{
 			"":                 "",
@@ -411,7 +411,7 @@ func TestHeadAndNotModifiedKeepTheHeader(t *testing.T) {
 func TestMethodsOfAResponseOnAnotherGoroutine(t *testing.T) {
 	var reports []asyncio.ExceptionContext
 	srv := handle(func(w http.ResponseWriter, r *http.Request) {
-		loop, err := asyncio.GetRunningLoop(r.Context())
+		loop, err := asyncio.RunningLoop(r.Context())
 		if err != nil {
 			t.Error(err)
 		}

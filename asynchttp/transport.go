@@ -30,7 +30,7 @@ const (
 // connections for the next request, speaks through proxies, and unpacks gzip,
 // as [http.Transport] does; its fields have the names they have there. The
 // zero value is ready for use, and its limits are those of a careful client:
-// what zero means is said at each field.
+// the comment at each field says what zero means.
 //
 // RoundTrip, and reading and closing of response bodies, suspend the running
 // task: they must be called in a coroutine. A Transport belongs to the loop
@@ -40,7 +40,7 @@ const (
 // A request that is cancelled, or whose context ends, closes its connection;
 // its error is the cancellation, or wraps the context's.
 type Transport struct {
-	// Proxy gives the proxy for a request; nil, or a nil URL, means none. Its
+	// Proxy returns the proxy for a request; nil, or a nil URL, means none. Its
 	// scheme is http, https, socks5 or socks5h; user and password in the URL
 	// are sent to the proxy. [http.ProxyFromEnvironment] fits.
 	Proxy func(*http.Request) (*url.URL, error)
@@ -131,7 +131,7 @@ type Transport struct {
 	copies    copyBuffers
 }
 
-// RoundTrip sends a request and gives the response as soon as its header is
+// RoundTrip sends a request and returns the response as soon as its header is
 // there. The body must be read to its end or closed, or the connection is lost
 // to others. It implements [http.RoundTripper].
 //
@@ -203,11 +203,11 @@ func (x *exchange) send1or2(ctx, end context.Context) (*http.Response, error) {
 	return x.roundTrip(ctx)
 }
 
-// enter makes sure that the request may wait here, and gives the context with
-// which it waits. own says that the request's context has an end of its own,
+// enter makes sure that the request may wait here, and returns the context with
+// which it waits. own is set when the request's context has an end of its own,
 // which the streams do not know of.
 func (t *Transport) enter(ctx context.Context) (wait context.Context, own bool, leave func(), err error) {
-	loop, err := asyncio.GetRunningLoop(ctx)
+	loop, err := asyncio.RunningLoop(ctx)
 	foreign := err != nil // a context of no loop
 	mine := coro.OnMarkedGoroutine()
 	switch {
@@ -239,10 +239,16 @@ func (t *Transport) enter(ctx context.Context) (wait context.Context, own bool, 
 	if !foreign {
 		return ctx, own, func() {}, nil
 	}
-	// Both contexts end the wait; the values are those of the request's.
-	merged, cancel := context.WithCancelCause(task.Context())
-	stop := context.AfterFunc(ctx, func() { cancel(ctx.Err()) })
-	return valuesFrom{merged, ctx}, own, func() { stop(); cancel(nil) }, nil
+	wait, leave = joined(task.Context(), ctx)
+	return wait, own, leave, nil
+}
+
+// joined returns a context of the task's that ends with the request's, too, and
+// has its values.
+func joined(task, request context.Context) (ctx context.Context, leave func()) {
+	merged, cancel := context.WithCancelCause(task)
+	stop := context.AfterFunc(request, func() { cancel(request.Err()) })
+	return valuesFrom{merged, request}, func() { stop(); cancel(nil) }
 }
 
 // begin gets a connection for the request.
@@ -268,9 +274,7 @@ func (t *Transport) begin(ctx, end context.Context, req *http.Request, trace *ht
 		trace.GotConn(info)
 	}
 	x := &exchange{c: c}
-	x.out = outgoing{req: req, trace: trace}
-	x.out.close = t.DisableKeepAlives || req.Close
-	x.out.gzip = !t.DisableCompression && req.Header["Accept-Encoding"] == nil && req.Header["Range"] == nil && req.Method != http.MethodHead
+	x.out = t.outgoing(req, trace)
 	if proxy != nil && k.addr == "" {
 		x.out.absolute = true
 		x.out.proxyAuth = proxyAuth(proxy)
@@ -311,7 +315,16 @@ func (t *Transport) connection(ctx, end context.Context, req *http.Request, k ke
 	return c, nil
 }
 
-// route says which connections can carry a request.
+// outgoing returns what is sent for a request to its host.
+func (t *Transport) outgoing(req *http.Request, trace *httptrace.ClientTrace) outgoing {
+	return outgoing{
+		req: req, trace: trace,
+		close: t.DisableKeepAlives || req.Close,
+		gzip:  !t.DisableCompression && req.Header["Accept-Encoding"] == nil && req.Header["Range"] == nil && req.Method != http.MethodHead,
+	}
+}
+
+// route returns which connections can carry a request.
 func (t *Transport) route(req *http.Request) (key, *url.URL, error) {
 	scheme := req.URL.Scheme
 	if t.Proxy != nil {
@@ -340,7 +353,7 @@ func needsHTTP1(r *http.Request) bool {
 	return r.Header["Upgrade"] != nil && hasToken(r.Header["Connection"], "upgrade")
 }
 
-// replayable says whether sending a request twice is harmless, and possible.
+// replayable reports whether sending a request twice is harmless, and possible.
 func replayable(r *http.Request) bool {
 	if !rewindable(r) {
 		return false
@@ -360,7 +373,7 @@ func rewindable(r *http.Request) bool {
 	return r.Body == nil || r.Body == http.NoBody || r.GetBody != nil
 }
 
-// rewind gives a request with its body from the beginning.
+// rewind returns a request with its body from the beginning.
 func rewind(r *http.Request) (*http.Request, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return r, nil

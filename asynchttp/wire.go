@@ -8,11 +8,6 @@ func (w *wire) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (w *wire) WriteString(s string) (int, error) {
-	*w = append(*w, s...)
-	return len(s), nil
-}
-
 func (w *wire) add(parts ...string) {
 	for _, s := range parts {
 		*w = append(*w, s...)

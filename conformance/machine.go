@@ -57,7 +57,7 @@ type callerKey struct {
 // A frame is one activation of a coroutine: where it stands, and its open scopes.
 type frame struct {
 	label    string
-	timeouts []*asyncio.Scope
+	timeouts []*asyncio.TimeoutScope
 	groups   []*asyncio.TaskGroup
 	handling []error
 }

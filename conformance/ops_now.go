@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/asyncio-go/asyncio"
@@ -64,7 +65,7 @@ func allTasks(c *call) (any, error) {
 
 func cancel(c *call, w waitable) (any, error) {
 	if message, _ := c.args[1].(string); message != "" {
-		return w.awaitable().Cancel(message), nil
+		return w.awaitable().CancelCause(errors.New(message)), nil
 	}
 	return w.awaitable().Cancel(), nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/asyncio-go/asyncio"
 )
@@ -89,9 +90,17 @@ func namesIn(names []string, as, group []asyncio.Awaitable) string {
 }
 
 func waitForCall(c *call) (any, error) {
-	return asyncio.WaitForFunc(c.ctx, c.seconds(1), func(ctx context.Context) (any, error) {
-		return c.activate(ctx, c.text(0), c.label)
+	limit := c.seconds(1)
+	call := func(ctx context.Context) (any, error) { return c.activate(ctx, c.text(0), c.label) }
+	if limit <= 0 {
+		return asyncio.WaitFor(c.ctx, limit, asyncio.CreateTask(c.ctx, call))
+	}
+	var v any
+	err := asyncio.Timeout(c.ctx, limit, func(ctx context.Context) (err error) {
+		v, err = call(ctx)
+		return err
 	})
+	return v, err
 }
 
 func asCompleted(c *call) (any, error) {
@@ -114,24 +123,21 @@ func asCompleted(c *call) (any, error) {
 }
 
 func timeout(c *call) (any, error) {
-	return c.scope(func(body func(context.Context, *asyncio.Scope) error) error {
-		return asyncio.Timeout(c.ctx, c.seconds(0), body)
-	})
+	return c.scope((*asyncio.TimeoutScope).Run)
 }
 
 func timeoutAt(c *call) (any, error) {
-	return c.scope(func(body func(context.Context, *asyncio.Scope) error) error {
-		return asyncio.TimeoutAt(c.ctx, c.seconds(0), body)
-	})
+	return c.scope((*asyncio.TimeoutScope).RunAt)
 }
 
-func (c *call) scope(enter func(body func(context.Context, *asyncio.Scope) error) error) (any, error) {
+type runScope func(s *asyncio.TimeoutScope, ctx context.Context, limit time.Duration, body func(context.Context) error) error
+
+func (c *call) scope(run runScope) (any, error) {
 	var left *leave
-	var scope *asyncio.Scope
-	err := enter(func(ctx context.Context, s *asyncio.Scope) (err error) {
-		scope = s
+	scope := new(asyncio.TimeoutScope)
+	err := run(scope, c.ctx, c.seconds(0), func(ctx context.Context) (err error) {
 		f := c.frame
-		f.timeouts = append(f.timeouts, s)
+		f.timeouts = append(f.timeouts, scope)
 		defer func() { f.timeouts = f.timeouts[:len(f.timeouts)-1] }()
 		left, err = c.enter(ctx, "b", 1)
 		return err

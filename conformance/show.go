@@ -64,8 +64,8 @@ func showError(err error) string {
 		}
 		switch e := e.(type) {
 		case *asyncio.CancelledError:
-			if e.Message != "" {
-				return "Cancelled(" + e.Message + ")"
+			if e.Cause != nil {
+				return "Cancelled(" + e.Cause.Error() + ")"
 			}
 			return "Cancelled"
 		case *UserError:

@@ -23,7 +23,7 @@ func main() {
 			return asyncio.StartServer(ctx, "tcp", address, formatted)
 		},
 		"proto": func(ctx context.Context, address string) (*asyncio.Server, error) {
-			l, err := asyncio.GetRunningLoop(ctx)
+			l, err := asyncio.RunningLoop(ctx)
 			if err != nil {
 				return nil, err
 			}

@@ -108,7 +108,7 @@ func (b *benchmark) measure(scale float64, repeat int) error {
 
 // callSoon is a chain: each callback schedules the next.
 func callSoon(ctx context.Context, n int) (time.Duration, string, error) {
-	l, err := asyncio.GetRunningLoop(ctx)
+	l, err := asyncio.RunningLoop(ctx)
 	if err != nil {
 		return 0, "", err
 	}
@@ -130,7 +130,7 @@ func callSoon(ctx context.Context, n int) (time.Duration, string, error) {
 
 // callSoonBatch queues all callbacks at once.
 func callSoonBatch(ctx context.Context, n int) (time.Duration, string, error) {
-	l, err := asyncio.GetRunningLoop(ctx)
+	l, err := asyncio.RunningLoop(ctx)
 	if err != nil {
 		return 0, "", err
 	}
@@ -231,7 +231,7 @@ func queue(ctx context.Context, n int) (time.Duration, string, error) {
 
 // timer sets a timer and cancels it at once.
 func timer(ctx context.Context, n int) (time.Duration, string, error) {
-	l, err := asyncio.GetRunningLoop(ctx)
+	l, err := asyncio.RunningLoop(ctx)
 	if err != nil {
 		return 0, "", err
 	}
@@ -250,7 +250,7 @@ func timer(ctx context.Context, n int) (time.Duration, string, error) {
 
 // timerBulk sets many timers, then cancels them all.
 func timerBulk(ctx context.Context, n int) (time.Duration, string, error) {
-	l, err := asyncio.GetRunningLoop(ctx)
+	l, err := asyncio.RunningLoop(ctx)
 	if err != nil {
 		return 0, "", err
 	}

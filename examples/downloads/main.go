@@ -32,7 +32,7 @@ func page(w http.ResponseWriter, r *http.Request) {
 }
 
 func run(ctx context.Context, site string) error {
-	loop, err := asyncio.GetRunningLoop(ctx)
+	loop, err := asyncio.RunningLoop(ctx)
 	if err != nil {
 		return err
 	}

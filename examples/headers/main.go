@@ -63,7 +63,7 @@ func headers(ctx context.Context, host string) (lines []string, err error) {
 	if !strings.Contains(host, ":") {
 		address = net.JoinHostPort(host, "80")
 	}
-	err = asyncio.Timeout(ctx, 10*time.Second, func(ctx context.Context, _ *asyncio.Scope) error {
+	err = asyncio.Timeout(ctx, 10*time.Second, func(ctx context.Context) error {
 		s, err := asyncio.OpenConnection(ctx, "tcp", address)
 		if err != nil {
 			return err

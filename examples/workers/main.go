@@ -44,7 +44,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	loop, err := asyncio.GetRunningLoop(ctx)
+	loop, err := asyncio.RunningLoop(ctx)
 	if err != nil {
 		return err
 	}

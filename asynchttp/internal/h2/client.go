@@ -78,7 +78,7 @@ type ClientConn struct {
 // NewConn begins to speak HTTP/2 over w, which is the ClientConn's from then on.
 // It waits for nothing.
 func (cl *Client) NewConn(ctx context.Context, w Wire) (*ClientConn, error) {
-	l, err := asyncio.GetRunningLoop(ctx)
+	l, err := asyncio.RunningLoop(ctx)
 	if err != nil {
 		return nil, err
 	}

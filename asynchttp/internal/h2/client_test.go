@@ -208,7 +208,7 @@ func TestACancelledRequestLeavesTheConnection(t *testing.T) {
 		}
 	}, func(ctx context.Context, c *h2.ClientConn, url string) error {
 		for range 50 {
-			err := asyncio.Timeout(ctx, time.Millisecond, func(ctx context.Context, _ *asyncio.Scope) error {
+			err := asyncio.Timeout(ctx, time.Millisecond, func(ctx context.Context) error {
 				_, err := get(ctx, c, url+"/hang")
 				return err
 			})

@@ -269,7 +269,7 @@ func (s *clientStream) gone(err error) {
 		s.endWatch()
 	}
 	if s.sendTask != nil {
-		s.sendTask.Cancel("the stream has ended")
+		s.sendTask.Cancel()
 	}
 }
 

@@ -310,7 +310,7 @@ func TestClientDoesWhatNetHTTPDoes(t *testing.T) {
 	s := newStage()
 	addr := netServer(t, s)
 	run(t, func(ctx context.Context) error {
-		l, _ := asyncio.GetRunningLoop(ctx)
+		l, _ := asyncio.RunningLoop(ctx)
 		// net/http's server does not always say 100 Continue.
 		cl := h2.Client{ExpectContinueTimeout: 10 * time.Millisecond}
 		c, err := dial(ctx, &cl, addr)

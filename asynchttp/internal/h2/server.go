@@ -118,7 +118,7 @@ type ServerConn struct{ c serverConn }
 // NewConn makes a connection of w, of which ahead was read before. It is served
 // by [ServerConn.Read] and then [ServerConn.End], in a task.
 func (s *Server) NewConn(ctx context.Context, w Wire, ahead []byte) (*ServerConn, error) {
-	l, err := asyncio.GetRunningLoop(ctx)
+	l, err := asyncio.RunningLoop(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -307,7 +307,7 @@ func TestAResetCancelsTheHandler(t *testing.T) {
 func TestAPanicResetsTheStreamAndIsReported(t *testing.T) {
 	var reported []string
 	run(t, func(ctx context.Context) error {
-		l, _ := asyncio.GetRunningLoop(ctx)
+		l, _ := asyncio.RunningLoop(ctx)
 		l.SetExceptionHandler(func(_ *asyncio.Loop, c asyncio.ExceptionContext) {
 			reported = append(reported, fmt.Sprint(c.Message, ": ", c.Err))
 		})

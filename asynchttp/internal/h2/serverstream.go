@@ -33,7 +33,7 @@ type serverStream struct {
 // handler with it.
 func (s *serverStream) gone(err error) {
 	if err != nil && !s.w.done {
-		s.task.Cancel(err.Error())
+		s.task.CancelCause(err)
 	}
 }
 

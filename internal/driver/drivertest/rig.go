@@ -72,6 +72,7 @@ func Run(t *testing.T, newDriver New) {
 		{"PipeCloseSendsWhatWriteHasTaken", testPipeCloseFlushes},
 		{"PipeCloseWriteEndsIt", testPipeCloseWrite},
 		{"PipeWithoutReaderBreaks", testPipeWithoutReader},
+		{"PipeWriterLearnsOfItsReadersEnd", testPipeReaderGone},
 		{"PipeIsClosedWhileReading", testClosePipeWhileReading},
 		{"RegularFileIsRefused", testRegularFile},
 

@@ -32,8 +32,13 @@ type conn struct {
 // from then on. It is for the loop's goroutine; nothing is read before Start.
 // While a read is awaited from one that is neither a [net.TCPConn] nor a
 // [net.UnixConn] a buffer of 4 KiB is held, as these alone can be waited for
-// without one. It takes any connection.
-func (d *Driver) FromConn(nc net.Conn) (driver.Conn, error) { return d.fromConn(nc), nil }
+// without one. It takes any connection that is not closed.
+func (d *Driver) FromConn(nc net.Conn) (driver.Conn, error) {
+	if err := usedUp(nc); err != nil {
+		return nil, err
+	}
+	return d.fromConn(nc), nil
+}
 
 func (d *Driver) fromConn(nc net.Conn) *conn {
 	c := &conn{source: source{d: d}}
@@ -68,8 +73,10 @@ func (c *conn) Start(h driver.Handler) error {
 		c.post(c.missed)
 		c.missed = 0
 	}
-	if _, ok := c.nc.(fileConn); !ok { // that may be for writing only
+	if f, ok := c.nc.(fileConn); !ok {
 		c.fill()
+	} else if f.writeOnly {
+		c.watchReader(f)
 	}
 	return nil
 }

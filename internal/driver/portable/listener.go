@@ -103,6 +103,11 @@ func removeDead(network, name string) bool {
 // FromListener makes a listener of an existing one, which belongs to the driver
 // from then on. It is for the loop's goroutine.
 func (d *Driver) FromListener(ln net.Listener, h driver.Handler) (driver.Listener, error) {
+	if dl, ok := ln.(interface{ SetDeadline(time.Time) error }); ok {
+		if err := usedUp(dl); err != nil {
+			return nil, err
+		}
+	}
 	return d.newListener(ln, h), nil
 }
 

@@ -148,6 +148,9 @@ func (d *Driver) FromPacket(pc net.PacketConn, h driver.Handler) (driver.PacketC
 		_ = pc.Close()
 		return nil, fmt.Errorf("take over a datagram socket of %s: %w", u.LocalAddr().Network(), errors.ErrUnsupported)
 	}
+	if err := usedUp(pc); err != nil {
+		return nil, err
+	}
 	return d.newPacket(pc, h), nil
 }
 

@@ -36,7 +36,7 @@ func (r *Report) String() string {
 // once, and ends them. progress is called after each page. It runs in a
 // coroutine.
 func Run(ctx context.Context, pages int, progress func(done int)) (*Report, error) {
-	loop, err := asyncio.GetRunningLoop(ctx)
+	loop, err := asyncio.RunningLoop(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -67,7 +67,7 @@ type stats struct {
 // task was cancelled. It runs in a coroutine, and all that it does runs on
 // that one loop. What went wrong has been written to Stderr.
 func Run(ctx context.Context, o *Options, s Streams) Code {
-	loop, err := asyncio.GetRunningLoop(ctx)
+	loop, err := asyncio.RunningLoop(ctx)
 	if err != nil {
 		return BadUsage // not in a coroutine: a mistake in the program
 	}
@@ -140,7 +140,7 @@ const flushGrace = time.Second
 // flush writes what lines are left.
 func (e *engine) flush(ctx context.Context) {
 	if e.plan.stopped {
-		_ = asyncio.Timeout(ctx, flushGrace, func(ctx context.Context, _ *asyncio.Scope) error { return e.out.flush(ctx) })
+		_ = asyncio.Timeout(ctx, flushGrace, func(ctx context.Context) error { return e.out.flush(ctx) })
 		return
 	}
 	_ = e.out.flush(ctx)

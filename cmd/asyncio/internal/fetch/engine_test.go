@@ -48,7 +48,7 @@ func onVirtualClock(t testing.TB, o *fetch.Options, stdin string, rt roundTrippe
 	var out, errs bytes.Buffer
 	var f fetched
 	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
+		loop, err := asyncio.RunningLoop(ctx)
 		if err != nil {
 			return err
 		}

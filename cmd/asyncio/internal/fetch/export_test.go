@@ -11,7 +11,7 @@ import (
 
 // RunWith is Run with another transport.
 func RunWith(ctx context.Context, o *Options, s Streams, t http.RoundTripper) Code {
-	loop, err := asyncio.GetRunningLoop(ctx)
+	loop, err := asyncio.RunningLoop(ctx)
 	if err != nil {
 		return BadUsage
 	}

@@ -17,7 +17,7 @@ type transfer struct {
 	result *Result
 	began  time.Duration
 
-	scope   *asyncio.Scope
+	scope   *asyncio.TimeoutScope
 	why     error                // what made the scope end, when that was not MaxTime
 	connect *asyncio.TimerHandle // ends the attempt unless it is connected in time
 	slow    slowness
@@ -59,8 +59,8 @@ func (x *transfer) limited(ctx context.Context) error {
 	if o.MaxTime > 0 {
 		limit = o.MaxTime
 	}
-	return asyncio.Timeout(ctx, limit, func(_ context.Context, s *asyncio.Scope) error {
-		x.scope = s
+	x.scope = new(asyncio.TimeoutScope)
+	return x.scope.Run(ctx, limit, func(context.Context) error {
 		x.watchSpeed()
 		defer x.unwatch()
 		// The task's own context will do: the scope ends the await at which

@@ -1,0 +1,29 @@
+package asyncio
+
+// datagrams is what a loop keeps for its datagram endpoints.
+type datagrams struct {
+	endpoints    []*datagramTransport
+	readUnixInto []byte // what unix sockets are read into: their datagrams may be longer than others
+}
+
+func datagramsOf(l *Loop) *datagrams { return partOf[datagrams](l, datagramsPart) }
+
+func (d *datagrams) add(t *datagramTransport) {
+	t.index = len(d.endpoints)
+	d.endpoints = append(d.endpoints, t)
+}
+
+func (d *datagrams) remove(t *datagramTransport) {
+	last := len(d.endpoints) - 1
+	d.endpoints[t.index] = d.endpoints[last]
+	d.endpoints[t.index].index = t.index
+	d.endpoints[last] = nil
+	d.endpoints = d.endpoints[:last]
+}
+
+// close closes the endpoints.
+func (d *datagrams) close(*Loop) {
+	for len(d.endpoints) > 0 {
+		d.endpoints[0].finish(ErrLoopClosed)
+	}
+}

@@ -1,0 +1,70 @@
+package asyncio
+
+import (
+	"errors"
+
+	"github.com/asyncio-go/asyncio/internal/coro"
+	"github.com/asyncio-go/asyncio/internal/ring"
+)
+
+// Close ends what is left, and lets go of the driver's descriptors. Every await
+// of a task that is not done returns [ErrLoopClosed] now; a task that goes on
+// all the same is unwound, its deferred functions run. [Run] cancels the tasks
+// first, which is kinder. Closing twice does nothing. It returns [ErrLoopRunning]
+// when the loop runs. Python: loop.close.
+func (l *Loop) Close() error {
+	if l.closed {
+		return nil
+	}
+	if l.running {
+		return ErrLoopRunning
+	}
+	l.inbox.close()
+	l.closing = true
+	l.parts.settle()
+	l.endTasks()
+	l.parts.close(l)
+	l.coros.Close()
+	l.unseen.report()
+	l.closed = true
+	close(l.gone)
+	l.ready = ring.Queue[runnable]{}
+	for _, ok := l.timers.First(); ok; _, ok = l.timers.First() {
+		l.timers.Pop() // one by one: a handle that is cancelled later is not in the heap then
+	}
+	return l.driver.Close()
+}
+
+// endTasks makes every await of what is left return an error.
+func (l *Loop) endTasks() {
+	if !coro.MarkGoroutine() {
+		defer coro.UnmarkGoroutine()
+	}
+	for l.tasks.head != nil {
+		t := l.tasks.head
+		if l.probe != nil {
+			l.probe.leftAtClose(t)
+		}
+		if t.asleep() {
+			t.sleeping.task = nil
+		}
+		if t.waiter != nil {
+			t.waiter.remove(t)
+		}
+		t.mustCancel = false
+		t.waiter, t.future.err = nil, ErrLoopClosed
+		t.step()
+		if t.state != pending {
+			if errors.Is(t.err, ErrLoopClosed) {
+				t.retrieved = true // no news to anybody
+			}
+			continue
+		}
+		l.handleException(ExceptionContext{
+			Message: "task would not end while the loop closed; it was unwound",
+			Err:     ErrLoopClosed,
+			Task:    t.shell(),
+		})
+		l.coros.Unwind(t.co) // call finishes the task
+	}
+}

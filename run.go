@@ -1,0 +1,176 @@
+package asyncio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Run makes a loop, runs main on it as a task, on the calling goroutine, and
+// closes the loop. It gives what main returned. Python: run.
+//
+// When main has returned, the tasks that are left are cancelled and awaited,
+// then the default executor is shut down. A task that does not end is
+// cancelled again a few times, and at last unwound; each is reported.
+//
+// When ctx ends, main is cancelled, once, as by [Task.Cancel]; if it returns
+// the cancellation, the error of Run wraps the cause of ctx's end too. Inside a
+// coroutine Run gives [ErrLoopRunning].
+//
+// In the main goroutine, and when ctx has no end, Run handles interrupts (^C):
+// the first cancels main and makes the error an [*InterruptError], the second
+// ends the program. See [WithInterrupts].
+func Run(ctx context.Context, main func(context.Context) error, opts ...Option) error {
+	_, err := RunValue(ctx, noValue(main), opts...)
+	return err
+}
+
+// RunValue is [Run] for a main with a result. Python: run.
+func RunValue[T any](ctx context.Context, main func(context.Context) (T, error), opts ...Option) (v T, err error) {
+	r, err := NewRunner(opts...)
+	if err != nil {
+		return v, err
+	}
+	defer func() { err = joinClose(err, r.Close()) }()
+	return RunOn(ctx, r, main)
+}
+
+// A Runner runs several main functions one after another on the same loop.
+// Python: Runner.
+type Runner struct{ loop *Loop }
+
+// NewRunner makes a runner, which must be closed. Python: Runner().
+func NewRunner(opts ...Option) (*Runner, error) {
+	l, err := NewLoop(opts...)
+	if err != nil {
+		return nil, err
+	}
+	return &Runner{l}, nil
+}
+
+// Loop gives the runner's loop. Python: Runner.get_loop.
+func (r *Runner) Loop() *Loop { return r.loop }
+
+// Run runs main as a task until it has returned. See [Run] for what the end of
+// ctx does. Python: Runner.run.
+func (r *Runner) Run(ctx context.Context, main func(context.Context) error) error {
+	_, err := RunOn(ctx, r, noValue(main))
+	return err
+}
+
+// RunOn is [Runner.Run] for a main with a result. Python: Runner.run.
+func RunOn[T any](ctx context.Context, r *Runner, main func(context.Context) (T, error)) (T, error) {
+	var zero T
+	l := r.loop
+	switch {
+	case l.closed:
+		return zero, fmt.Errorf("run: %w", ErrLoopClosed)
+	case l.running:
+		return zero, fmt.Errorf("run: %w", ErrLoopRunning)
+	}
+	t := newTask(l, ctx, main, nil)
+	stop := context.AfterFunc(ctx, func() {
+		_, _ = l.CallSoonThreadsafe(func() { t.CancelCause(context.Cause(ctx)) })
+	})
+	defer stop()
+	interrupts := l.handleInterrupts(ctx, &t.task)
+	defer interrupts.stop()
+	err := l.RunUntilComplete(t)
+	if !t.Done() {
+		return zero, err
+	}
+	interrupts.stop()
+	err = interrupts.outcome(err)
+	if t.Cancelled() && ctx.Err() != nil {
+		err = &endedError{cancelled: err, cause: context.Cause(ctx)}
+	}
+	return t.value, err
+}
+
+// endedError is what a main returns that was cancelled because a context ended.
+type endedError struct{ cancelled, cause error }
+
+func (e *endedError) Error() string   { return "asyncio: run: " + e.cause.Error() }
+func (e *endedError) Unwrap() []error { return []error{e.cause, e.cancelled} }
+
+// Close ends the tasks that are left, shuts the default executor down and
+// closes the loop. Python: Runner.close.
+func (r *Runner) Close() error {
+	l := r.loop
+	if l.closed {
+		return nil
+	}
+	if l.running {
+		return ErrLoopRunning
+	}
+	err := l.cancelAll()
+	if err == nil {
+		err = l.shutdownExecutor()
+	}
+	return joinClose(err, l.Close())
+}
+
+// Go code often handles any error and goes on, and so swallows a cancellation
+// that Python code would let through. So tasks are cancelled again, a few
+// times, before the loop gives up on them.
+const (
+	cancelRounds = 5
+	cancelGrace  = 200 * time.Millisecond
+)
+
+// cancelAll cancels what is left and runs the loop until it has ended.
+func (l *Loop) cancelAll() error {
+	for range cancelRounds {
+		if l.tasks.n == 0 {
+			return nil
+		}
+		for _, t := range l.AllTasks() {
+			t.Cancel()
+		}
+		timer := l.CallLater(cancelGrace, l.Stop)
+		watch := &taskWatch{loop: l}
+		for t := l.tasks.head; t != nil; t = t.next {
+			watch.left++
+			t.add(watch)
+		}
+		err := l.RunForever()
+		timer.Cancel()
+		if err != nil && !errors.Is(err, ErrDeadlock) {
+			return err
+		}
+		for t := l.tasks.head; t != nil; t = t.next {
+			t.remove(watch)
+		}
+	}
+	if l.tasks.n > 0 {
+		l.reportStuck()
+	}
+	return nil
+}
+
+// taskWatch stops the loop when all tasks it was added to have ended.
+type taskWatch struct {
+	loop *Loop
+	left int
+}
+
+func (w *taskWatch) run() {
+	if w.left--; w.left == 0 {
+		w.loop.Stop()
+	}
+}
+
+// reportStuck logs the tasks that ignore being cancelled, and where they stand,
+// which is what one needs to know.
+func (l *Loop) reportStuck() {
+	var names []string
+	var stacks strings.Builder
+	for t := l.tasks.head; t != nil && len(names) < 20; t = t.next {
+		names = append(names, t.name())
+		_ = t.shell().PrintStack(&stacks)
+	}
+	l.logger().Error("asyncio: tasks ignore being cancelled; they are ended now",
+		"count", l.tasks.n, "tasks", strings.Join(names, ", "), "stacks", stacks.String())
+}
