@@ -315,6 +315,47 @@ func TestClosingTheTransportFailsWhatIsUnderWayOnHTTP2(t *testing.T) {
 	})
 }
 
+func TestHooksOfAServerHoldOnHTTP2(t *testing.T) {
+	type key struct{}
+	base, cancel := context.WithCancel(context.WithValue(context.Background(), key{}, "base"))
+	defer cancel()
+	run(t, func(ctx context.Context) error {
+		var states []http.ConnState
+		srv := handle(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/hang" {
+				_ = asyncio.Sleep(r.Context(), time.Minute)
+			}
+			_, local := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+			_, server := r.Context().Value(http.ServerContextKey).(*http.Server)
+			fmt.Fprint(w, r.Proto, " ", r.Context().Value(key{}), local, server, r.RemoteAddr != "")
+		})
+		srv.BaseContext = func(net.Listener) context.Context { return base }
+		srv.ConnState = func(_ net.Conn, s http.ConnState) { states = append(states, s) }
+		addr, err := srv.Start(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		tr := &asynchttp.Transport{Protocols: plainOnly}
+		c := &http.Client{Transport: tr}
+		if body, err := get(ctx, c, "http://"+addr.String()); err != nil || body != "HTTP/2.0 basetrue true true" {
+			t.Errorf("%q, %v", body, err)
+		}
+		hung := asyncio.CreateTask(ctx, func(ctx context.Context) (string, error) { return get(ctx, c, "http://"+addr.String()+"/hang") })
+		if err := asyncio.Sleep(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+		cancel()
+		if _, err := hung.Await(ctx); err == nil {
+			t.Error("the end of BaseContext has not ended a request")
+		}
+		err = errors.Join(tr.Close(), srv.Shutdown(ctx))
+		if got := fmt.Sprint(states); got != "[new active closed]" && !strings.HasPrefix(got, "[new active closed new") {
+			t.Error("states:", got)
+		}
+		return err
+	})
+}
+
 // program returns the path of a program, or skips the test.
 func program(t *testing.T, name string) string {
 	t.Helper()

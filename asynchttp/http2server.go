@@ -100,6 +100,20 @@ func (c *serverConn) beginHTTP2() bool {
 	if c.srv.ending {
 		conn.Shutdown()
 	}
+	if base := c.srv.base; base != nil && base.Done() != nil {
+		c.unbase = context.AfterFunc(base, func() {
+			// A loop that is closed has ended the connection already.
+			_, _ = c.srv.loop.CallSoonThreadsafe(conn.Close)
+		})
+	}
 	c.setState(http.StateActive)
 	return true
+}
+
+// endHTTP2 waits for what is under way, after the connection has ended.
+func (c *serverConn) endHTTP2() {
+	c.http2.End()
+	if c.unbase != nil {
+		c.unbase()
+	}
 }

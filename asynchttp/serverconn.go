@@ -46,6 +46,7 @@ type serverConn struct {
 	place     *list.Element  // among the server's connections
 	serving   *response1     // whose handler runs
 	http2     *h2.ServerConn // nil: HTTP/1 is spoken
+	unbase    func() bool    // takes back that the end of BaseContext closes it
 	first     bool           // no request has come yet
 	idle      bool           // between two requests
 	hijacked  bool
@@ -92,7 +93,7 @@ func (s *Server) serve(ctx context.Context, stream *asyncio.Stream) error {
 	}
 	if c.beginHTTP2() {
 		c.http2.Read()
-		c.http2.End()
+		c.endHTTP2()
 		return nil
 	}
 	for c.serveOne() {

@@ -85,12 +85,7 @@ func (e *ConnError) Error() string {
 }
 
 // Unwrap returns the error that golang.org/x/net/http2 has for it.
-func (e *ConnError) Unwrap() error {
-	if e.Remote {
-		return http2.GoAwayError{ErrCode: e.Code, DebugData: e.Reason}
-	}
-	return http2.ConnectionError(e.Code)
-}
+func (e *ConnError) Unwrap() error { return http2.ConnectionError(e.Code) }
 
 // connError is the error of a connection that this side gives up.
 func connError(code http2.ErrCode, reason string) error {

@@ -218,7 +218,7 @@ func TestAHandlersResponseIsWhatNetHTTPMakesOfIt(t *testing.T) {
 			w.WriteHeader(404)
 		},
 		"not found": http.NotFound,
-		"redirect":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 303) },
+		"redirect":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusSeeOther) },
 		"late header": func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(200)
 			w.Header().Set("X-Late", "1")

@@ -16,18 +16,6 @@ import (
 // h2specModule is a test tool, and no dependency of this module.
 const h2specModule = "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible"
 
-// tool returns the path of a program, or skips the test.
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin") {
-		if p, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return p
-		}
-	}
-	t.Skipf("%s is not installed", name)
-	return ""
-}
-
 // h2spec returns the path of h2spec, which it builds, or skips the test.
 func h2spec(t *testing.T) string {
 	t.Helper()
