@@ -65,6 +65,7 @@ func (t *Transport) offers(k key) []string {
 // it is to get one of its own. lead says that others wait until it has one; then
 // [Transport.led] must be called.
 func (t *Transport) share(ctx context.Context, k key) (m *multiplexed, lead bool, err error) {
+	strict := t.HTTP2 != nil && t.HTTP2.StrictMaxConcurrentRequests
 	for {
 		h := t.pool.host(k)
 		s := &h.sharing
@@ -73,7 +74,7 @@ func (t *Transport) share(ctx context.Context, k key) (m *multiplexed, lead bool
 		switch {
 		case m != nil:
 			return m, false, nil
-		case usable != nil && (full || s.leading):
+		case usable != nil && (full || s.leading || strict || !usable.h2.Settled()):
 			return usable, false, nil // where it waits for its turn
 		case s.http1:
 			return nil, false, nil

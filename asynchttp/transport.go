@@ -117,8 +117,9 @@ type Transport struct {
 	Protocols *http.Protocols
 
 	// HTTP2 is for HTTP/2. Of it count MaxReceiveBufferPerStream (zero means 1
-	// MiB), MaxReceiveBufferPerConnection (8 MiB), SendPingTimeout (never) and
-	// PingTimeout (15 seconds).
+	// MiB), MaxReceiveBufferPerConnection (8 MiB), SendPingTimeout (never),
+	// PingTimeout (15 seconds) and StrictMaxConcurrentRequests: requests above the
+	// limit of a server wait then, in order, and get no further connection.
 	HTTP2 *http.HTTP2Config
 
 	loop      *asyncio.Loop // the loop that it belongs to, once it does

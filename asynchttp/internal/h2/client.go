@@ -127,6 +127,10 @@ func (cc *ClientConn) Ready() bool {
 // not ended, and the server has not said that it takes no more.
 func (cc *ClientConn) Usable() bool { return cc.c.usable() == nil }
 
+// Settled reports whether the server has said how many requests it takes at
+// once; until then it is taken to be a hundred.
+func (cc *ClientConn) Settled() bool { return cc.c.peer.seen }
+
 // Requests returns how many requests are under way, or wait for their turn.
 func (cc *ClientConn) Requests() int { return cc.c.taken() + cc.c.waiting.Len() }
 
