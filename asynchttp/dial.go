@@ -59,13 +59,14 @@ func (c *conn) handshakes(ctx context.Context, proxy *url.URL, trace *httptrace.
 	if c.host.key.scheme != "https" {
 		return nil
 	}
-	return c.startTLS(ctx, c.host.key.addr, trace)
+	return c.startTLS(ctx, c.host.key.addr, c.t.offers(c.host.key), trace)
 }
 
-// startTLS does the handshake with the host of an address.
-func (c *conn) startTLS(ctx context.Context, addr string, trace *httptrace.ClientTrace) error {
+// startTLS does the handshake with the host of an address, and offers it these
+// protocols.
+func (c *conn) startTLS(ctx context.Context, addr string, protos []string, trace *httptrace.ClientTrace) error {
 	t := c.t
-	cfg, err := t.clientTLS(addr)
+	cfg, err := t.clientTLS(addr, protos)
 	if err != nil {
 		return err
 	}
@@ -93,8 +94,8 @@ func (c *conn) startTLS(ctx context.Context, addr string, trace *httptrace.Clien
 }
 
 // clientTLS returns the configuration for a handshake with the host of an
-// address.
-func (t *Transport) clientTLS(addr string) (*tls.Config, error) {
+// address, which is offered these protocols.
+func (t *Transport) clientTLS(addr string, protos []string) (*tls.Config, error) {
 	name, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
@@ -106,7 +107,7 @@ func (t *Transport) clientTLS(addr string) (*tls.Config, error) {
 	if cfg.ServerName == "" {
 		cfg.ServerName = name
 	}
-	cfg.NextProtos = []string{"http/1.1"}
+	cfg.NextProtos = protos
 	return cfg, nil
 }
 

@@ -286,7 +286,7 @@ func TestTheServerAnswersAsNetHTTPDoes(t *testing.T) {
 	limit, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	err = asyncio.Run(limit, func(ctx context.Context) error {
-		srv := &asynchttp.Server{Handler: http.HandlerFunc(mirror)}
+		srv := &asynchttp.Server{Handler: http.HandlerFunc(mirror), Protocols: http1Only}
 		if _, err := srv.Start(ctx, "unix", ourSocket); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
-// Package asynchttp is HTTP/1.1 on an asyncio loop: a [Transport] with which
-// [net/http.Client] works inside a coroutine, and a [Server] that runs a
-// [net/http.Handler] in a coroutine for each connection.
+// Package asynchttp is HTTP/1.1 and HTTP/2 on an asyncio loop: a [Transport] with
+// which [net/http.Client] works inside a coroutine, and a [Server] that runs a
+// [net/http.Handler] in a coroutine for each connection, or with HTTP/2 for each
+// request.
 //
 //	tr := &asynchttp.Transport{}
 //	defer tr.Close()
@@ -11,6 +12,11 @@
 // Where net/http blocks a goroutine, this suspends the coroutine. Requests,
 // responses, headers and cookies are net/http's own types, and so is nearly
 // all that is written over them.
+//
+// HTTP/2 is spoken with whoever offers it in the TLS handshake; a Server also
+// understands clients that begin with it without TLS. Protocols, in both, says
+// otherwise. Requests of HTTP/2 to a host share a connection, up to the server's
+// limit. There is no server push, and no CONNECT with a :protocol (RFC 8441).
 //
 // A response's body may be closed on any goroutine; everything else belongs to
 // the loop's.

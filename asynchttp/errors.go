@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
 )
 
 var (
@@ -13,11 +15,11 @@ var (
 
 	// ErrHeaderTooLarge is returned for a response whose header, or trailer,
 	// has more bytes or more lines than the [Transport] allows.
-	ErrHeaderTooLarge = errors.New("asynchttp: response header too large")
+	ErrHeaderTooLarge = h2.ErrHeaderTooLarge
 
 	// ErrTooManyInformational is returned for a response that comes after more
 	// than ten responses of 1xx.
-	ErrTooManyInformational = errors.New("asynchttp: too many 1xx responses")
+	ErrTooManyInformational = h2.ErrTooManyInformational
 
 	// ErrEmptyReply is returned when the server closed the connection without
 	// a byte of a response.
@@ -25,11 +27,11 @@ var (
 
 	// ErrBodyClosed is returned by a Read of a response's body that was
 	// closed, also when it was closed during the Read.
-	ErrBodyClosed = errors.New("asynchttp: read on a closed response body")
+	ErrBodyClosed = h2.ErrBodyClosed
 
 	// ErrConcurrentRead is returned when two tasks read a body at the same
 	// time.
-	ErrConcurrentRead = errors.New("asynchttp: two tasks read the same body")
+	ErrConcurrentRead = h2.ErrConcurrentRead
 )
 
 // A ProxyError is returned when a proxy could not be reached, or did not make a

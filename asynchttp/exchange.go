@@ -39,6 +39,8 @@ type exchange struct {
 	timer *asyncio.TimerHandle    // of the response's header, or of 100-continue
 	send  *asyncio.Task[struct{}] // writes the body, when it has a task of its own
 
+	unprocessed bool // the server has certainly done nothing with the request
+
 	lost   bool // the connection was lost before anything came, and may have been stale
 	sent   bool // the request is written
 	unsent bool // the body will never be sent

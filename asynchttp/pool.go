@@ -10,7 +10,10 @@ import (
 
 // A key is equal for connections that can carry the same request: those to the same host over
 // the same proxy. Requests for http hosts over an http proxy share theirs.
-type key struct{ proxy, scheme, addr string }
+type key struct {
+	proxy, scheme, addr string
+	http1               bool // nothing but HTTP/1 will do
+}
 
 // pool keeps the connections of a Transport. A connection is dialled by the
 // request that needs it, and closed where nobody wants it any more; the pool
@@ -28,6 +31,7 @@ type host struct {
 	conns   int       // all of them, and those being dialled
 	idle    []*conn   // the one used last at the end
 	waiters list.List // of *waiter, above the limit of connections
+	sharing sharing
 }
 
 // A waiter waits for a connection, or for leave to dial one (nil).
@@ -93,7 +97,7 @@ func (p *pool) host(k key) *host {
 
 // forget drops a host about which there is nothing to know.
 func (p *pool) forget(h *host) {
-	if h.conns == 0 && h.waiters.Len() == 0 {
+	if h.conns == 0 && h.waiters.Len() == 0 && !h.sharing.leading && p.hosts[h.key] == h {
 		delete(p.hosts, h.key)
 	}
 }
@@ -137,6 +141,12 @@ func (t *Transport) put(c *conn) {
 	}
 	c.unbuffer()
 	h.idle = append(h.idle, c)
+	t.lieIdle(c)
+}
+
+// lieIdle puts a connection among those that lie idle, and closes the one that
+// does so for longest when there are too many.
+func (t *Transport) lieIdle(c *conn) {
 	c.place = t.pool.idle.PushBack(c)
 	if n := orDefault(t.MaxIdleConns, DefaultMaxIdleConns); n >= 0 && t.pool.idle.Len() > n {
 		old := t.pool.idle.Front().Value.(*conn)

@@ -22,7 +22,7 @@ func (c *conn) throughProxy(ctx context.Context, proxy *url.URL, trace *httptrac
 	var err error
 	switch proxy.Scheme {
 	case "https":
-		err = c.startTLS(ctx, address(proxy), trace)
+		err = c.startTLS(ctx, address(proxy), []string{protoHTTP1}, trace)
 		if err == nil && target != "" {
 			err = c.connectHTTP(ctx, proxy, target)
 		}

@@ -10,11 +10,19 @@ import (
 	"time"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
 )
 
 // A Server runs an [http.Handler] on an asyncio loop: a coroutine for each
-// connection, which serves its requests one after another. Its fields have the
-// names they have in [http.Server].
+// connection, which serves its requests one after another; with HTTP/2, a
+// coroutine for each request. Its fields have the names they have in
+// [http.Server].
+//
+// A client that sets out to keep an HTTP/2 server busy, with streams that it
+// begins and resets, frames that carry nothing, or headers that unpack to very
+// much, is told ENHANCE_YOUR_CALM, and its connection is closed. One that reads
+// nothing at all of what it is sent is closed after a minute. With HTTP/2, time
+// limits end the request and not the connection.
 //
 // A handler runs on the loop's goroutine. It may call any function of asyncio
 // with the request's context, and start tasks; while it waits, other
@@ -70,6 +78,15 @@ type Server struct {
 	// is closed.
 	MaxConns int
 
+	// Protocols is which versions of HTTP are spoken; nil means HTTP/1 and
+	// HTTP/2, the latter over TLS and, with clients that begin with it, without.
+	Protocols *http.Protocols
+
+	// HTTP2 is for HTTP/2. Of it count MaxConcurrentStreams (zero means 250),
+	// MaxReceiveBufferPerStream (256 KiB), MaxReceiveBufferPerConnection (1 MiB),
+	// SendPingTimeout (never) and PingTimeout (15 seconds).
+	HTTP2 *http.HTTP2Config
+
 	// BaseContext returns the context whose values requests have; its end
 	// ends them, too. The listener is only to be asked for its address.
 	BaseContext func(net.Listener) context.Context
@@ -88,6 +105,7 @@ type Server struct {
 	tls        *tls.Config  // with what this package adds to it
 	base       context.Context
 	watch      *transportWatch
+	http2      *h2.Server
 	conns      list.List // of *serverConn, in the order in which they came
 	turnedAway int       // connections above MaxConns that are being told so
 	ending     bool
@@ -116,14 +134,14 @@ func (s *Server) Start(ctx context.Context, network, address string, opts ...asy
 	}
 	if s.TLSConfig != nil {
 		s.tls = s.TLSConfig.Clone()
-		s.tls.NextProtos = []string{"http/1.1"}
+		s.tls.NextProtos = s.versions().alpn()
 	}
 	l, err := asyncio.StartServer(ctx, network, address, s.serve, opts...)
 	if err != nil {
 		return nil, err
 	}
 	s.loop, s.listener = l.Loop(), l
-	s.shadow, s.watch = s.netHTTP(), newTransportWatch(s)
+	s.shadow, s.watch, s.http2 = s.netHTTP(), newTransportWatch(s), s.newHTTP2()
 	if s.BaseContext != nil {
 		if s.base = s.BaseContext(addrListener{l.Addr()}); s.base == nil {
 			l.Close()
@@ -205,6 +223,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) closeIdle() {
 	for e := s.conns.Front(); e != nil; e = e.Next() {
 		c := e.Value.(*serverConn)
+		if c.http2 != nil {
+			c.http2.Shutdown()
+			continue
+		}
 		if !c.idle {
 			continue
 		}
@@ -227,6 +249,10 @@ func (s *Server) Close() error {
 	s.stop()
 	for e := s.conns.Front(); e != nil; e = e.Next() {
 		c := e.Value.(*serverConn)
+		if c.http2 != nil {
+			c.http2.Close()
+			continue
+		}
 		c.fail(http.ErrServerClosed)
 		c.task.CancelCause(http.ErrServerClosed)
 	}

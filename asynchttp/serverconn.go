@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
 	"github.com/asyncio-go/asyncio/internal/hangup"
 )
 
@@ -42,10 +43,12 @@ type serverConn struct {
 
 	meter     headerMeter
 	raw       rawHeader
-	place     *list.Element // among the server's connections
-	serving   *response1    // whose handler runs
-	first     bool          // no request has come yet
-	idle      bool          // between two requests
+	place     *list.Element  // among the server's connections
+	serving   *response1     // whose handler runs
+	http2     *h2.ServerConn // nil: HTTP/1 is spoken
+	unbase    func() bool    // takes back that the end of BaseContext closes it
+	first     bool           // no request has come yet
+	idle      bool           // between two requests
 	hijacked  bool
 	reading   bool        // a task is in Read
 	late      bool        // the time for reading has run out
@@ -86,6 +89,11 @@ func (s *Server) serve(ctx context.Context, stream *asyncio.Stream) error {
 	stop, ok := c.begin()
 	defer stop()
 	if !ok {
+		return nil
+	}
+	if c.beginHTTP2() {
+		c.http2.Read()
+		c.endHTTP2()
 		return nil
 	}
 	for c.serveOne() {
