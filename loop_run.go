@@ -22,12 +22,12 @@ func (l *Loop) RunForever() error {
 		return ErrLoopRunning
 	}
 	l.running = true
-	l.pace.polled = l.Time()
-	l.pace.yielded = l.pace.polled
 	if l.onRun != nil {
 		l.onRun.begin()
 		defer l.onRun.end()
 	}
+	l.pace.polled = l.Time()
+	l.pace.yielded = l.pace.polled
 	defer func() {
 		l.running, l.stopping, l.current = false, false, nil
 		coro.UnmarkGoroutine()
