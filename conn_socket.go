@@ -124,7 +124,7 @@ func (s *socket) schedule() {
 // driver.ErrWouldBlock; the owner is told when that is over.
 func (s *socket) readNow(p []byte) (int, error) {
 	if s.closed {
-		return 0, net.ErrClosed
+		return 0, s.failure()
 	}
 	if !s.mayRead {
 		return 0, driver.ErrWouldBlock
@@ -249,16 +249,20 @@ func (s *socket) writable() error {
 	return nil
 }
 
-// failure gives why writing has failed, if it has.
+// failure returns why writing has failed, if it has.
 func (s *socket) failure() error {
 	switch {
-	case s.out != nil && s.out.failed != nil:
+	case s.writeFailed():
 		return s.out.failed
 	case s.closed:
 		return net.ErrClosed
 	}
 	return nil
 }
+
+// writeFailed reports whether writing has failed, or the connection was closed
+// for a reason.
+func (s *socket) writeFailed() bool { return s.out != nil && s.out.failed != nil }
 
 // run writes what is queued, after the driver has said that there is room.
 func (s *socket) run() {

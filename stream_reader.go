@@ -73,7 +73,7 @@ type StreamReader struct {
 type incoming struct {
 	buf []byte // buf[off:] is what has come and was not read
 	off int
-	err error // set by SetError: all reads give it
+	err error // all reads return it
 }
 
 // A streamSource is where a reader's bytes come from.
@@ -83,6 +83,9 @@ type streamSource interface {
 	// read gives at least one byte, or an error: io.EOF at the end, and
 	// ErrConcurrentRead inside another read. It suspends t until it can.
 	read(t *task, level context.Context, p []byte) (int, error)
+	// lost returns the error with which the source has failed for good, if it
+	// has.
+	lost() error
 }
 
 // NewStreamReader makes a reader that is fed by [StreamReader.FeedData], for
@@ -125,6 +128,9 @@ func (h *handFeed) read(t *task, level context.Context, _ []byte) (int, error) {
 	return 0, err
 }
 
+// lost implements streamSource: who feeds by hand says so by SetError.
+func (h *handFeed) lost() error { return nil }
+
 // held gives what the reader holds, to add to it.
 func (r *StreamReader) held() *incoming {
 	if r.in == nil {
@@ -153,19 +159,29 @@ func (r *StreamReader) FeedEOF() {
 	r.wake(nil)
 }
 
-// SetError makes this read and all that follow fail with err, whatever is
-// buffered. Python: set_exception.
+// SetError makes the read that waits and all that follow fail with err,
+// whatever is buffered. Python: set_exception.
 func (r *StreamReader) SetError(err error) {
 	r.held().err = err
 	r.wake(err)
 }
 
-// Err gives what SetError was given. Python: exception.
+// Err returns the error with which each read fails: that of SetError, or the
+// one with which the connection has failed, a reset for example. It is nil while
+// there is none, also at a clean end and after Close. Python: exception.
 func (r *StreamReader) Err() error {
-	if r.in == nil {
-		return nil
+	if r.in != nil && r.in.err != nil {
+		return r.in.err
 	}
-	return r.in.err
+	return r.src.lost()
+}
+
+// keepError makes all reads fail as the source has, if it has for good: what is
+// buffered is a part of something of which the rest will not come.
+func (r *StreamReader) keepError() {
+	if err := r.src.lost(); err != nil {
+		r.held().err = err
+	}
 }
 
 // AtEOF says that all was read and nothing more will come. Python: at_eof.
@@ -238,8 +254,12 @@ func (r *StreamReader) fill(t *task, level context.Context) error {
 	if n > 0 { // in place, unless another task has taken what there was
 		r.in.buf = append(r.in.buf, room[:n]...)
 	}
-	if err == io.EOF {
+	switch err {
+	case nil:
+	case io.EOF:
 		r.eof, err = true, nil
+	default:
+		r.keepError()
 	}
 	return err
 }
@@ -273,8 +293,8 @@ func (r *StreamReader) begin(ctx context.Context) (*task, context.Context, error
 	if err == nil && t.loop != l {
 		err = ErrWrongLoop
 	}
-	if err == nil {
-		err = r.Err()
+	if err == nil && r.in != nil {
+		err = r.in.err
 	}
 	return t, level, err
 }
@@ -296,8 +316,12 @@ func (r *StreamReader) read(ctx context.Context, p []byte) (int, error) {
 	}
 	if r.buffered() == 0 && !r.eof {
 		n, err := r.src.read(t, level, p)
-		if err == io.EOF {
+		switch err {
+		case nil:
+		case io.EOF:
 			r.eof = true
+		default:
+			r.keepError()
 		}
 		if n > 0 || err != nil {
 			return n, err

@@ -50,6 +50,9 @@ func startTLS(t *task, level context.Context, s *pullSocket, cfg *tls.Config, se
 // eventLoop implements streamSource.
 func (l *tlsLayer) eventLoop() *Loop { return l.inner.sock.loop }
 
+// lost implements streamSource.
+func (l *tlsLayer) lost() error { return l.inner.pull.lost() }
+
 // read implements streamSource.
 func (l *tlsLayer) read(_ *task, level context.Context, p []byte) (int, error) {
 	if l.reading {

@@ -178,7 +178,8 @@ func (w *StreamWriter) Abort() {
 }
 
 // WaitClosed suspends the running task until the connection is closed, which
-// somebody else asks for. Python: wait_closed.
+// somebody else asks for, or has failed. It returns the error with which it has
+// failed: what was written may not have arrived then. Python: wait_closed.
 func (w *StreamWriter) WaitClosed(ctx context.Context) error {
 	t, level, err := w.begin(ctx)
 	if err != nil {
@@ -187,9 +188,9 @@ func (w *StreamWriter) WaitClosed(ctx context.Context) error {
 	return w.sock.waitClosed(t, level)
 }
 
-// IsClosing says whether Close or Abort was called, or the connection is gone.
-// Python: is_closing.
-func (w *StreamWriter) IsClosing() bool { return w.sock.closing || w.sock.closed }
+// IsClosing reports whether Close or Abort was called, or the connection has
+// failed. Python: is_closing.
+func (w *StreamWriter) IsClosing() bool { return w.sock.closing || w.sock.writeFailed() }
 
 // LocalAddr gives this side's address. Python: get_extra_info('sockname').
 func (w *StreamWriter) LocalAddr() net.Addr { return w.sock.conn.LocalAddr() }
