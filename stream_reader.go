@@ -38,17 +38,20 @@ func (e *IncompleteReadError) Unwrap() error { return io.ErrUnexpectedEOF }
 type LimitOverrunError struct {
 	Consumed int // how many bytes certainly hold no separator
 	found    bool
+	limit    int
 }
 
 func (e *LimitOverrunError) Error() string {
 	if e.found {
-		return fmt.Sprintf("asyncio: the separator came after %d bytes, beyond the limit", e.Consumed)
+		return fmt.Sprintf("asyncio: the separator came after %d bytes, beyond the limit of %d", e.Consumed, e.limit)
 	}
-	return fmt.Sprintf("asyncio: no separator in %d bytes, the limit", e.Consumed)
+	return fmt.Sprintf("asyncio: no separator in the first %d bytes, and the limit is %d", e.Consumed, e.limit)
 }
 
 // ErrLineTooLong is returned by [StreamReader.ReadLine] for a line beyond the
-// limit, which is dropped. Python: ValueError.
+// limit. What has come of it is dropped; the rest, which is still to come, is
+// read as if it were the next line unless [StreamReader.SkipLine] drops it too.
+// Python: ValueError.
 var ErrLineTooLong = errors.New("asyncio: the line is longer than the stream's limit")
 
 const (
@@ -74,6 +77,10 @@ type incoming struct {
 	buf []byte // buf[off:] is what has come and was not read
 	off int
 	err error // all reads return it
+
+	// A line that was too long was dropped with its end, and nothing was read
+	// since.
+	wholeLine bool
 }
 
 // A streamSource is where a reader's bytes come from.
@@ -293,8 +300,9 @@ func (r *StreamReader) begin(ctx context.Context) (*task, context.Context, error
 	if err == nil && t.loop != l {
 		err = ErrWrongLoop
 	}
-	if err == nil && r.in != nil {
-		err = r.in.err
+	if in := r.in; err == nil && in != nil {
+		in.wholeLine = false
+		err = in.err
 	}
 	return t, level, err
 }
@@ -397,13 +405,13 @@ func (r *StreamReader) find(t *task, level context.Context, separators [][]byte)
 		if have := r.buffered(); have-from >= shortest {
 			if start, end, ok := firstOf(r.unread(), from, separators); ok {
 				if start > limit {
-					return 0, &LimitOverrunError{Consumed: start, found: true}
+					return 0, &LimitOverrunError{Consumed: start, found: true, limit: limit}
 				}
 				return end, nil
 			}
 			from = max(0, have+1-longest)
 			if from > limit {
-				return 0, &LimitOverrunError{Consumed: from}
+				return 0, &LimitOverrunError{Consumed: from, limit: limit}
 			}
 		}
 		if r.eof {
@@ -435,8 +443,12 @@ func firstOf(p []byte, from int, separators [][]byte) (start, end int, ok bool) 
 var newline = [][]byte{[]byte("\n")}
 
 // ReadLine reads a line with its newline; the last one may have none. After it
-// comes [io.EOF]. For a line beyond the limit it gives [ErrLineTooLong], and
-// drops what has come of it. Python: readline.
+// comes [io.EOF].
+//
+// For a line beyond the limit it returns [ErrLineTooLong], and drops what has
+// come of the line. Whoever goes on reads the rest of it as the next line, which
+// a peer can choose so that it is taken for a command: end the connection, or
+// call [StreamReader.SkipLine] first. Python: readline.
 func (r *StreamReader) ReadLine(ctx context.Context) ([]byte, error) {
 	t, level, err := r.begin(ctx)
 	if err != nil {
@@ -463,6 +475,7 @@ func (r *StreamReader) line(t *task, level context.Context) ([]byte, error) {
 	case *LimitOverrunError:
 		if rest := r.unread()[e.Consumed:]; bytes.HasPrefix(rest, newline[0]) {
 			r.take(e.Consumed + 1)
+			r.in.wholeLine = true
 		} else {
 			r.take(r.buffered())
 		}
@@ -471,9 +484,31 @@ func (r *StreamReader) line(t *task, level context.Context) ([]byte, error) {
 	return nil, err
 }
 
-// Lines gives the lines, each with its newline, until the end or an error,
-// which comes last. A line is valid until the next one is asked for. Python:
-// async for line in reader.
+// SkipLine reads and drops what is left of a line, with its newline, and holds
+// none of it: after [ErrLineTooLong] the rest of that line, which may be nothing;
+// elsewhere all up to the next newline. A line that ends with the stream is
+// skipped too.
+func (r *StreamReader) SkipLine(ctx context.Context) error {
+	dropped := r.in != nil && r.in.wholeLine
+	t, level, err := r.begin(ctx)
+	for err == nil && !dropped {
+		if i := bytes.IndexByte(r.unread(), '\n'); i >= 0 {
+			r.take(i + 1)
+			return nil
+		}
+		r.take(r.buffered())
+		if r.eof {
+			return nil
+		}
+		err = r.fill(t, level)
+	}
+	return err
+}
+
+// Lines returns the lines, each with its newline, until the end or an error,
+// which comes last. A line is valid until the next one is asked for. After
+// [ErrLineTooLong] see [StreamReader.SkipLine] before asking for more lines.
+// Python: async for line in reader.
 func (r *StreamReader) Lines(ctx context.Context) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for {
