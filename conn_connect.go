@@ -63,6 +63,10 @@ func (o *streamOptions) connect(t *task, level context.Context, network, address
 	if err != nil {
 		return nil, err
 	}
-	d := dialing{options: o, task: t, todo: addrs}
+	locals, err := o.localAddrs(t, level, network)
+	if err != nil {
+		return nil, err
+	}
+	d := dialing{options: o, task: t, todo: addrs, locals: locals}
 	return d.run(level)
 }

@@ -33,7 +33,7 @@ type streamOptions struct {
 
 	connectTimeout time.Duration
 	eyeballsDelay  time.Duration
-	local          net.Addr
+	local          *string // where connections come from; nil: any
 	resolver       Resolver
 	conn           net.Conn
 
@@ -130,12 +130,6 @@ func WithoutServing() ServerOption {
 // connecting and the TLS handshake. Without it only the last is bounded.
 func WithConnectTimeout(d time.Duration) ConnOption {
 	return connOption(func(o *streamOptions) { o.connectTimeout = d })
-}
-
-// WithLocalAddr makes the connection come from addr, a [*net.TCPAddr] or a
-// [*net.UnixAddr]. Python: local_addr=.
-func WithLocalAddr(addr net.Addr) ConnOption {
-	return connOption(func(o *streamOptions) { o.local = addr })
 }
 
 // WithHappyEyeballsDelay sets how long an address has before the next one is

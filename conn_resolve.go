@@ -59,6 +59,22 @@ func (o *streamOptions) lookupAddress(t *task, level context.Context, network, a
 	return addrs, nil
 }
 
+// localAddrs returns where a connection may come from; none: anywhere.
+func (o *streamOptions) localAddrs(t *task, level context.Context, network string) ([]net.Addr, error) {
+	if o.local == nil {
+		return nil, nil
+	}
+	host, service, err := net.SplitHostPort(*o.local)
+	if network == "unix" || err != nil || host != "" {
+		return o.resolve(t, level, network, *o.local)
+	}
+	port, err := o.lookupPort(t, level, network, service)
+	if err != nil {
+		return nil, err
+	}
+	return []net.Addr{&net.TCPAddr{IP: net.IPv4zero, Port: port}, &net.TCPAddr{IP: net.IPv6unspecified, Port: port}}, nil
+}
+
 // listenAddrs gives the addresses to listen on, and whether one that is all of
 // IPv6 is not to take IPv4.
 func (o *streamOptions) listenAddrs(t *task, level context.Context, network, address string) ([]net.Addr, bool, error) {

@@ -217,7 +217,7 @@ func ExampleLoop_CreateDatagramEndpoint() {
 		}
 		far, _, err := loop.CreateDatagramEndpoint(ctx, "udp",
 			func() asyncio.DatagramProtocol { return &pong{} },
-			asyncio.WithLocalAddress("127.0.0.1:0"))
+			asyncio.WithLocalAddr("127.0.0.1:0"))
 		if err != nil {
 			return err
 		}
@@ -226,7 +226,7 @@ func ExampleLoop_CreateDatagramEndpoint() {
 		p := &ping{answer: asyncio.NewFuture[string](loop)}
 		near, _, err := loop.CreateDatagramEndpoint(ctx, "udp",
 			func() asyncio.DatagramProtocol { return p },
-			asyncio.WithRemoteAddress(far.LocalAddr().String()))
+			asyncio.WithRemoteAddr(far.LocalAddr().String()))
 		if err != nil {
 			return err
 		}
