@@ -124,7 +124,7 @@ func (BaseDatagramProtocol) ResumeWriting() {}
 // CreateDatagramEndpoint opens a datagram socket and gives it to the protocol
 // that factory makes. The network is "udp", "udp4", "udp6" or "unixgram".
 //
-// [WithLocalAddress] says where to receive, [WithRemoteAddress] whom alone to
+// [WithLocalAddr] says where to receive, [WithRemoteAddr] whom alone to
 // send to and to hear from. A UDP endpoint with neither receives at a port that
 // the system chooses. When a name has several addresses the first that works is
 // taken.
@@ -132,29 +132,42 @@ func (BaseDatagramProtocol) ResumeWriting() {}
 // It returns when ConnectionMade was called. It is for a task of the loop.
 // Python: loop.create_datagram_endpoint.
 func (l *Loop) CreateDatagramEndpoint(ctx context.Context, network string, factory func() DatagramProtocol, opts ...DatagramOption) (DatagramTransport, DatagramProtocol, error) {
+	tr, err := createDatagramEndpoint(ctx, l, network, factory, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	return tr, tr.protocol, nil
+}
+
+// createDatagramEndpoint is CreateDatagramEndpoint for a task of l, or of any loop
+// where that is nil.
+func createDatagramEndpoint(ctx context.Context, l *Loop, network string, factory func() DatagramProtocol, opts []DatagramOption) (*datagramTransport, error) {
 	var o datagramOptions
 	for _, opt := range opts {
 		opt.applyDatagram(&o)
 	}
-	task, level, err := l.enter(ctx)
+	task, level, err := enter(ctx)
+	if err == nil && l != nil && task.loop != l {
+		err = ErrWrongLoop
+	}
 	if err != nil {
 		if o.conn != nil {
 			_ = o.conn.Close()
 		}
-		return nil, nil, err
+		return nil, err
 	}
-	tr := newDatagramTransport(l)
+	tr := newDatagramTransport(task.loop)
 	if err := tr.open(task, level, network, factory, &o); err != nil {
-		return nil, nil, &net.OpError{Op: "open", Net: network, Addr: o.text(network), Err: err}
+		return nil, &net.OpError{Op: "open", Net: network, Addr: o.text(network), Err: err}
 	}
-	tr.waiter = &future{loop: l}
+	tr.waiter = &future{loop: task.loop}
 	tr.schedule()
 	if err := task.wait(tr.waiter, level); err != nil {
 		tr.waiter = nil
 		tr.finish(nil)
-		return nil, nil, err
+		return nil, err
 	}
-	return tr, tr.protocol, nil
+	return tr, nil
 }
 
 // open gives the transport its socket and its protocol.

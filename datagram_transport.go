@@ -23,13 +23,15 @@ type datagramTransport struct {
 	size     int // of the queue
 	low,
 	high int
-	errs   []error // for ErrorReceived
+	errs   []error  // for ErrorReceived
+	room   waitList // who waits for the queue to sink; the protocol may not hear of a short pause
 	retry  *TimerHandle
 	reason error // what ConnectionLost is given
 
 	order      callOrder
 	scheduled  bool // run is in the ready queue
 	mayRead    bool // a read may give something; false: the driver will say when
+	readPaused bool // the protocol has no room
 	mayWrite   bool // likewise, while something is queued
 	paused     bool // the queue went above high, and not to low yet
 	toldPaused bool // of PauseWriting and ResumeWriting, the first was the last
@@ -202,7 +204,7 @@ func (t *datagramTransport) failed(err error) {
 // read reads some datagrams.
 func (t *datagramTransport) read() {
 	for range datagramsAtOnce {
-		if t.closing || !t.mayRead {
+		if t.closing || !t.mayRead || t.readPaused {
 			return
 		}
 		buf := t.buffer()
@@ -329,6 +331,7 @@ func (t *datagramTransport) settleFlow() {
 		t.paused = true
 	case t.paused && t.size <= t.low:
 		t.paused = false
+		t.room.fire(nil)
 	}
 	if t.paused != t.toldPaused {
 		t.schedule()
@@ -360,6 +363,7 @@ func (t *datagramTransport) finish(reason error) {
 	t.reason = reason
 	t.queue, t.size = nil, 0
 	t.paused = t.toldPaused
+	t.room.fire(nil)
 	if t.retry != nil {
 		t.retry.Cancel()
 	}
@@ -383,6 +387,9 @@ func (t *datagramTransport) SetWriteBufferLimits(low, high int) {
 	t.low, t.high = waterMarks(low, high)
 	if paused := t.size > t.high; paused != t.paused {
 		t.paused = paused
+		if !paused {
+			t.room.fire(nil)
+		}
 		t.settleFlow()
 	}
 }
@@ -398,3 +405,11 @@ func (t *datagramTransport) RemoteAddr() net.Addr { return t.conn.RemoteAddr() }
 func (t *datagramTransport) SyscallConn() (syscall.RawConn, error) { return t.conn.SyscallConn() }
 
 func (t *datagramTransport) Loop() *Loop { return t.loop }
+
+// pauseReading leaves what comes in the kernel, or takes it again.
+func (t *datagramTransport) pauseReading(pause bool) {
+	if t.readPaused && !pause {
+		t.schedule()
+	}
+	t.readPaused = pause
+}

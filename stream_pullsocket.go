@@ -44,9 +44,10 @@ func (s *pullSocket) withRare() *pullRare {
 var (
 	_ socketOwner  = (*pullSocket)(nil)
 	_ streamSource = (*pullSocket)(nil)
+	_ deadlined    = (*pullSocket)(nil)
 )
 
-// eventLoop implements streamSource.
+// eventLoop implements streamSource and deadlined.
 func (s *pullSocket) eventLoop() *Loop { return s.loop }
 
 // readable implements socketOwner.
@@ -173,6 +174,9 @@ func (s *pullSocket) drain(t *task, level context.Context) error {
 	}
 	return r.drained.wait(t, level)
 }
+
+// isClosed implements deadlined.
+func (s *pullSocket) isClosed() bool { return s.closed }
 
 // setReadDeadline bounds reads, the one that waits now too.
 func (s *pullSocket) setReadDeadline(t time.Time) {
