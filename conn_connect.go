@@ -24,6 +24,10 @@ func connecting(ctx context.Context, l *Loop, network, address string, opts []Co
 		o.letGo()
 		return err
 	}
+	if err := o.check(); err != nil {
+		o.letGo()
+		return &net.OpError{Op: "connect", Net: network, Addr: textAddr{network, address}, Err: err}
+	}
 	outer := level
 	if outer == nil {
 		outer = context.Background()

@@ -24,7 +24,8 @@ type descriptor struct {
 // A watch is a callback for one direction of a descriptor.
 type watch struct {
 	fn        func()
-	ofTask    bool // a task waits; it is not AddReader's
+	ofTask    *task   // who waits; nil: it is AddReader's
+	until     *future // what that task waits for
 	scheduled bool // run is in the ready queue
 	removed   bool
 }
@@ -34,6 +35,12 @@ func (w *watch) run() {
 	if !w.removed {
 		w.fn()
 	}
+}
+
+// waiting reports whether the watch is that of a task whose wait has not ended:
+// one that was cancelled runs, and takes it away, only in the next turn.
+func (w *watch) waiting() bool {
+	return w.ofTask != nil && w.until.state == pending && w.ofTask.waiter == w.until
 }
 
 // Ready implements driver.Handler. It is called as long as there is something
@@ -105,7 +112,7 @@ func (l *Loop) watchDescriptor(fd uintptr, writing bool, w *watch) error {
 	}
 	side := d.side(writing)
 	before := *side
-	if before != nil && (before.ofTask || w.ofTask) {
+	if before != nil && (before.waiting() || before.ofTask == nil && w.ofTask != nil) {
 		return ErrDescriptorInUse
 	}
 	*side = w
@@ -127,7 +134,7 @@ func (l *Loop) watchDescriptor(fd uintptr, writing bool, w *watch) error {
 }
 
 // unwatchDescriptor takes w, or whatever AddReader or AddWriter has put there
-// when that is nil, away from fd, and says whether it was there.
+// when that is nil, away from fd, and reports whether it was there.
 func (l *Loop) unwatchDescriptor(fd uintptr, writing bool, w *watch) bool {
 	all := descriptorsOf(l)
 	d := all.watched[fd]
@@ -136,7 +143,7 @@ func (l *Loop) unwatchDescriptor(fd uintptr, writing bool, w *watch) bool {
 	}
 	side := d.side(writing)
 	before := *side
-	if before == nil || w != nil && before != w || w == nil && before.ofTask {
+	if before == nil || w != nil && before != w || w == nil && before.ofTask != nil {
 		return false
 	}
 	before.removed = true
@@ -169,9 +176,11 @@ func (l *Loop) AddReader(fd uintptr, fn func()) error {
 	return nil
 }
 
-// RemoveReader takes back AddReader, and says whether there was a reader. A
-// call that was due is not made any more. Python: loop.remove_reader.
-func (l *Loop) RemoveReader(fd uintptr) bool { return l.unwatchDescriptor(fd, false, nil) }
+// RemoveReader takes back AddReader, and reports whether there was a reader. A
+// call that was due is not made any more. The error is [ErrDescriptorInUse] for
+// a descriptor that belongs to a transport or stream of the loop. Python:
+// loop.remove_reader.
+func (l *Loop) RemoveReader(fd uintptr) (bool, error) { return l.removeWatch("reader", fd, false) }
 
 // AddWriter is [Loop.AddReader] for room to write. Python: loop.add_writer.
 func (l *Loop) AddWriter(fd uintptr, fn func()) error {
@@ -181,14 +190,21 @@ func (l *Loop) AddWriter(fd uintptr, fn func()) error {
 	return nil
 }
 
-// RemoveWriter takes back AddWriter, and says whether there was a writer.
+// RemoveWriter takes back AddWriter, as [Loop.RemoveReader] does AddReader.
 // Python: loop.remove_writer.
-func (l *Loop) RemoveWriter(fd uintptr) bool { return l.unwatchDescriptor(fd, true, nil) }
+func (l *Loop) RemoveWriter(fd uintptr) (bool, error) { return l.removeWatch("writer", fd, true) }
+
+func (l *Loop) removeWatch(what string, fd uintptr, writing bool) (bool, error) {
+	if by, ok := l.driver.(driver.Watcher); ok && by.Owns(fd) {
+		return false, fmt.Errorf("asyncio: remove a %s: descriptor %d: %w", what, fd, ErrDescriptorInUse)
+	}
+	return l.unwatchDescriptor(fd, writing, nil), nil
+}
 
 // awaitDescriptor suspends t until fd is ready, and leaves no watch behind.
 func (l *Loop) awaitDescriptor(t *task, level context.Context, fd uintptr, writing bool) error {
 	f := &future{loop: l}
-	w := &watch{ofTask: true, fn: func() {
+	w := &watch{ofTask: t, until: f, fn: func() {
 		if f.state == pending {
 			f.setResult()
 		}

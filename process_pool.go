@@ -45,38 +45,42 @@ type processPoolConfig struct {
 }
 
 // A ProcessPoolOption is an option of [NewProcessPoolExecutor].
-type ProcessPoolOption func(*processPoolConfig)
+type ProcessPoolOption interface{ applyProcessPool(*processPoolConfig) }
+
+type processPoolOption func(*processPoolConfig)
+
+func (f processPoolOption) applyProcessPool(c *processPoolConfig) { f(c) }
 
 // WithMaxMessage bounds the bytes of an encoded argument or result, 64 MiB
 // without it. One that is larger gives [ErrMessageTooLarge].
 func WithMaxMessage(n int) ProcessPoolOption {
-	return func(c *processPoolConfig) { c.maxMessage = min(max(n, 1), math.MaxInt32-maxFrameHead) }
+	return processPoolOption(func(c *processPoolConfig) { c.maxMessage = min(max(n, 1), math.MaxInt32-maxFrameHead) })
 }
 
 // WithMaxTasksPerChild replaces a worker process after so many calls. Python:
 // max_tasks_per_child.
 func WithMaxTasksPerChild(n int) ProcessPoolOption {
-	return func(c *processPoolConfig) { c.maxTasks = n }
+	return processPoolOption(func(c *processPoolConfig) { c.maxTasks = n })
 }
 
 // WithMaxWorkerMemory replaces a worker process that uses more than so many
 // bytes after a call, and tells its garbage collector to stay below them
 // (GOMEMLIMIT). A call may use more while it runs.
 func WithMaxWorkerMemory(bytes uint64) ProcessPoolOption {
-	return func(c *processPoolConfig) { c.maxMemory = bytes }
+	return processPoolOption(func(c *processPoolConfig) { c.maxMemory = bytes })
 }
 
 // WithWorkerStderr sends what worker processes write to standard output and
 // error to w, instead of this process's standard error. Writes come from
 // several goroutines.
 func WithWorkerStderr(w io.Writer) ProcessPoolOption {
-	return func(c *processPoolConfig) { c.stderr = w }
+	return processPoolOption(func(c *processPoolConfig) { c.stderr = w })
 }
 
 // WithWorkerEnv adds variables, as NAME=value, to the environment of worker
 // processes.
 func WithWorkerEnv(variables ...string) ProcessPoolOption {
-	return func(c *processPoolConfig) { c.environment = append(c.environment, variables...) }
+	return processPoolOption(func(c *processPoolConfig) { c.environment = append(c.environment, variables...) })
 }
 
 // NewProcessPoolExecutor makes an executor with at most maxWorkers processes; 0
@@ -95,7 +99,7 @@ func NewProcessPoolExecutor(maxWorkers int, opts ...ProcessPoolOption) (*Process
 		all:    make(map[*workerProcess]struct{}),
 	}
 	for _, o := range opts {
-		o(&p.config)
+		o.applyProcessPool(&p.config)
 	}
 	return p, nil
 }

@@ -108,6 +108,9 @@ func (s *pullSocket) read(t *task, level context.Context, p []byte) (int, error)
 		if err == nil && s.rare != nil && s.rare.readBy.expired && !s.closed {
 			err = os.ErrDeadlineExceeded
 		}
+		if err == nil && s.closing && !s.closed {
+			err = net.ErrClosed // what was written is still sent; nothing is read any more
+		}
 		if err == nil {
 			var n int
 			if n, err = s.readNow(p); err != driver.ErrWouldBlock {

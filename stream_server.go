@@ -3,7 +3,9 @@ package asyncio
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"net"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
@@ -27,6 +29,10 @@ func StartServer(ctx context.Context, network, address string, handler func(ctx 
 	if err != nil {
 		o.letGo()
 		return nil, err
+	}
+	if handler == nil {
+		o.letGo()
+		return nil, fmt.Errorf("asyncio: start server: the handler is nil: %w", fs.ErrInvalid)
 	}
 	s := newServer(t.loop, o)
 	values := baseContext{ctx, baseOf(ctx)}

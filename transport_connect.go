@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
@@ -45,6 +46,10 @@ func (l *Loop) ConnectAcceptedSocket(ctx context.Context, nc net.Conn, factory f
 	for _, opt := range opts {
 		opt.applyServer(&o)
 	}
+	if err := o.check(); err != nil {
+		_ = nc.Close()
+		return nil, nil, fmt.Errorf("asyncio: connect accepted socket: %w", err)
+	}
 	conn, err := l.driver.FromConn(nc)
 	if err != nil {
 		return nil, nil, fmt.Errorf("asyncio: connect accepted socket: %w", err)
@@ -55,6 +60,8 @@ func (l *Loop) ConnectAcceptedSocket(ctx context.Context, nc net.Conn, factory f
 	}
 	return tr, tr.protocol, nil
 }
+
+var errNoFactory = fmt.Errorf("the factory of protocols is nil: %w", fs.ErrInvalid)
 
 // connectTransport gives conn to a new protocol, and waits until it was told.
 func connectTransport(t *task, level context.Context, conn driver.Conn, factory func() Protocol, o *streamOptions, server bool) (*transport, error) {
@@ -78,6 +85,9 @@ func startTransport(l *Loop, conn driver.Conn, factory func() Protocol, o *strea
 			_ = conn.Close()
 		}
 	}()
+	if factory == nil {
+		return nil, errNoFactory
+	}
 	p := factory()
 	if p == nil {
 		return nil, errors.New("the factory gave no protocol")

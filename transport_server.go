@@ -2,6 +2,7 @@ package asyncio
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
 )
@@ -16,6 +17,10 @@ func (l *Loop) CreateServer(ctx context.Context, network, address string, factor
 	if err != nil {
 		o.letGo()
 		return nil, err
+	}
+	if factory == nil {
+		o.letGo()
+		return nil, fmt.Errorf("asyncio: create server: %w", errNoFactory)
 	}
 	s := newServer(l, o)
 	s.serve = func(conn driver.Conn) error {

@@ -225,6 +225,9 @@ func (d *Driver) add(fd int, s slot, events uint32) error {
 	d.generation++
 	s.generation = d.generation
 	if err := d.control(unix.EPOLL_CTL_ADD, fd, s.generation, events); err != nil {
+		if errors.Is(err, unix.EPERM) {
+			err = fmt.Errorf("what is always ready, as a regular file or /dev/null is, cannot be waited for: %w", err)
+		}
 		return err
 	}
 	i := fd / slotsOfPage
