@@ -57,7 +57,7 @@ func (l *Loop) sockWait(t *task, level context.Context, c syscall.Conn, writing 
 		var fd uintptr
 		cerr := raw.Control(func(n uintptr) {
 			fd = n
-			if d := descriptorsOf(l).watched[n]; d != nil && *d.side(writing) != nil {
+			if d := descriptorsOf(l).watched[n]; d != nil && (*d.side(writing)).inUse() {
 				err = ErrDescriptorInUse
 			} else {
 				err = attempt(n)

@@ -26,7 +26,7 @@ type watch struct {
 	fn        func()
 	ofTask    *task   // who waits; nil: it is AddReader's
 	until     *future // what that task waits for
-	scheduled bool // run is in the ready queue
+	scheduled bool    // run is in the ready queue
 	removed   bool
 }
 
@@ -42,6 +42,9 @@ func (w *watch) run() {
 func (w *watch) waiting() bool {
 	return w.ofTask != nil && w.until.state == pending && w.ofTask.waiter == w.until
 }
+
+// inUse reports whether no task may wait beside w, which may be nil.
+func (w *watch) inUse() bool { return w != nil && (w.ofTask == nil || w.waiting()) }
 
 // Ready implements driver.Handler. It is called as long as there is something
 // to tell, so also before the callback has run.
@@ -112,7 +115,7 @@ func (l *Loop) watchDescriptor(fd uintptr, writing bool, w *watch) error {
 	}
 	side := d.side(writing)
 	before := *side
-	if before != nil && (before.waiting() || before.ofTask == nil && w.ofTask != nil) {
+	if before.inUse() && (before.ofTask != nil || w.ofTask != nil) {
 		return ErrDescriptorInUse
 	}
 	*side = w

@@ -41,7 +41,7 @@ func (l *Loop) ConnectWritePipe(ctx context.Context, factory func() Protocol, f 
 func (l *Loop) connectPipe(ctx context.Context, which string, factory func() Protocol, f *os.File, open func(Protocol) (*transport, error)) (Transport, Protocol, error) {
 	tr, err := l.startPipe(ctx, factory, f, open)
 	if err != nil {
-		return nil, nil, fmt.Errorf("asyncio: connect %s pipe: %w", which, err)
+		return nil, nil, fmt.Errorf("asyncio: connect %s pipe %s: %w", which, f.Name(), err)
 	}
 	return tr, tr.protocol, nil
 }
