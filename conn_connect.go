@@ -57,7 +57,7 @@ type textAddr struct{ network, address string }
 func (a textAddr) Network() string { return a.network }
 func (a textAddr) String() string  { return a.address }
 
-// connect gives a connection to the first address that answers, or the one
+// connect returns a connection to the first address that answers, or the one
 // there is already.
 func (o *streamOptions) connect(t *task, level context.Context, network, address string) (driver.Conn, error) {
 	if o.conn != nil {

@@ -127,7 +127,7 @@ func sameFamily(a, b net.Addr) bool {
 	return (one.IP.To4() == nil) == (b.(*net.TCPAddr).IP.To4() == nil)
 }
 
-// winner looks how the attempts stand: it gives the connection of one that has
+// winner looks how the attempts stand: it returns the connection of one that has
 // succeeded, and forgets those that have failed.
 func (d *dialing) winner() driver.Conn {
 	for i := 0; i < len(d.running); {

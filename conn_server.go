@@ -104,15 +104,15 @@ func (s *Server) Addrs() []net.Addr {
 	return slices.Clone(s.addrs)
 }
 
-// Loop gives the server's loop. Python: Server.get_loop.
+// Loop returns the server's loop. Python: Server.get_loop.
 func (s *Server) Loop() *Loop { return s.loop }
 
-// IsServing says whether the server accepts connections. Python:
+// IsServing reports whether the server accepts connections. Python:
 // Server.is_serving.
 func (s *Server) IsServing() bool { return s.serving && !s.closed }
 
 // StartServing begins to accept, on a server made with [WithoutServing]. It
-// gives [net.ErrClosed] when the server is closed. Python: Server.start_serving.
+// returns [net.ErrClosed] when the server is closed. Python: Server.start_serving.
 func (s *Server) StartServing() error {
 	if s.closed {
 		return fmt.Errorf("asyncio: start serving: the server is closed: %w", net.ErrClosed)
@@ -151,7 +151,7 @@ func (s *Server) settle() {
 	}
 }
 
-// over says whether the server is closed and serves nobody any more.
+// over reports whether the server is closed and serves nobody any more.
 func (s *Server) over() bool { return s.closed && s.clients.n == 0 }
 
 // CloseClients closes the connections that are being served, after what was
@@ -198,7 +198,7 @@ var errServerShutdown = errors.New("the server shuts down")
 
 // Shutdown stops accepting and waits until the connections have ended, of their
 // own accord. When ctx ends before, or the task is cancelled, it cancels the
-// handlers, aborts the connections and gives the error.
+// handlers, aborts the connections and returns the error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.Close()
 	err := s.WaitClosed(ctx)

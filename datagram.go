@@ -32,37 +32,37 @@ type DatagramTransport interface {
 	// Abort closes the socket at once and drops what is queued. ConnectionLost
 	// follows, with nil. Python: abort.
 	Abort()
-	// IsClosing says whether the socket is closed or closes. Python:
+	// IsClosing reports whether the socket is closed or closes. Python:
 	// is_closing.
 	IsClosing() bool
 
-	// SetProtocol gives the callbacks that follow to p. Python: set_protocol.
+	// SetProtocol makes p be told what follows. Python: set_protocol.
 	SetProtocol(p DatagramProtocol)
-	// Protocol gives the protocol. Python: get_protocol.
+	// Protocol returns the protocol. Python: get_protocol.
 	Protocol() DatagramProtocol
 
 	// SetWriteBufferLimits sets the water marks, in bytes, as that of a
 	// [Transport] does. Python: set_write_buffer_limits.
 	SetWriteBufferLimits(low, high int)
-	// WriteBufferLimits gives the water marks. Python:
+	// WriteBufferLimits returns the water marks. Python:
 	// get_write_buffer_limits.
 	WriteBufferLimits() (low, high int)
-	// WriteBufferSize gives the number of bytes that are queued, with eight
+	// WriteBufferSize returns the number of bytes that are queued, with eight
 	// more for each datagram: so empty ones are counted too. Python:
 	// get_write_buffer_size.
 	WriteBufferSize() int
 
-	// LocalAddr gives this side's address; nil for a unix socket without a
+	// LocalAddr returns this side's address; nil for a unix socket without a
 	// name. Python: get_extra_info('sockname').
 	LocalAddr() net.Addr
-	// RemoteAddr gives the address that a connected endpoint sends to, or nil.
+	// RemoteAddr returns the address that a connected endpoint sends to, or nil.
 	// Python: get_extra_info('peername').
 	RemoteAddr() net.Addr
 	// SyscallConn gives access to the descriptor, for options of the system's.
 	// It is not to be read from, written to or closed. Python:
 	// get_extra_info('socket').
 	SyscallConn() (syscall.RawConn, error)
-	// Loop gives the transport's loop.
+	// Loop returns the transport's loop.
 	Loop() *Loop
 }
 
@@ -218,7 +218,7 @@ func (o *datagramOptions) open(t *task, level context.Context, network string, h
 	return nil, fmt.Errorf("all %d addresses failed: %w", len(errs), errors.Join(errs...))
 }
 
-// specs gives the sockets to try, in their order.
+// specs returns the sockets to try, in their order.
 func (o *datagramOptions) specs(t *task, level context.Context, network string) ([]driver.PacketSpec, error) {
 	base := driver.PacketSpec{
 		Broadcast: o.broadcast,
@@ -284,7 +284,7 @@ func pairSpecs(base driver.PacketSpec, locals, remotes []*net.UDPAddr) ([]driver
 	return specs, nil
 }
 
-// locals gives the addresses to receive at; nil when that is any and there is a
+// locals returns the addresses to receive at; nil when that is any and there is a
 // remote address.
 func (o *datagramOptions) locals(t *task, level context.Context, network string) ([]*net.UDPAddr, error) {
 	address := ":0"

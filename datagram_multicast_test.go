@@ -13,7 +13,7 @@ import (
 	"github.com/asyncio-go/asyncio"
 )
 
-// loopbackInterface gives the interface of 127.0.0.1.
+// loopbackInterface returns the interface of 127.0.0.1.
 func loopbackInterface(t *testing.T) *net.Interface {
 	t.Helper()
 	for _, ifi := range must(net.Interfaces()) {

@@ -27,7 +27,7 @@ type datagramOption func(*datagramOptions)
 
 func (f datagramOption) applyDatagram(o *datagramOptions) { f(o) }
 
-// resolving gives the options by which names are looked up.
+// resolving returns the options by which names are looked up.
 func (o *datagramOptions) resolving() *streamOptions { return &streamOptions{resolver: o.resolver} }
 
 // text names the endpoint, for messages.

@@ -108,7 +108,7 @@ func closeMailboxes(t *testing.T, ctx context.Context, all ...*mailbox) {
 	}
 }
 
-// datagramPair gives an endpoint, and one that is connected to it.
+// datagramPair returns an endpoint, and one that is connected to it.
 func datagramPair(t *testing.T, ctx context.Context, network string) (server, client *mailbox) {
 	t.Helper()
 	local := "127.0.0.1:0"

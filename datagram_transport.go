@@ -223,7 +223,7 @@ func (t *datagramTransport) read() {
 	t.schedule()
 }
 
-// buffer gives the loop's buffer for reading.
+// buffer returns the loop's buffer for reading.
 func (t *datagramTransport) buffer() []byte {
 	if t.isUnix() {
 		d := datagramsOf(t.loop)
@@ -235,7 +235,7 @@ func (t *datagramTransport) buffer() []byte {
 	return t.loop.readBuffer()
 }
 
-// isUnix says whether it is a unix socket: one without any address is.
+// isUnix reports whether it is a unix socket: one without any address is.
 func (t *datagramTransport) isUnix() bool {
 	switch t.conn.LocalAddr().(type) {
 	case nil, *net.UnixAddr:
@@ -279,7 +279,7 @@ func (t *datagramTransport) SendTo(p []byte, to net.Addr) error {
 	return nil
 }
 
-// isMisuse says whether the error of sending is one of the call, and not of the
+// isMisuse reports whether the error of sending is one of the call, and not of the
 // network.
 func isMisuse(err error) bool {
 	var addr *net.AddrError

@@ -15,7 +15,7 @@ import (
 	"github.com/asyncio-go/asyncio"
 )
 
-// sockPair gives the two ends of a connection that no loop knows of.
+// sockPair returns the two ends of a connection that no loop knows of.
 func sockPair(t *testing.T, network string) (a, b asyncio.Socket) {
 	t.Helper()
 	ln := sockListener(t, network)

@@ -64,7 +64,7 @@ func (d *descriptor) schedule(w *watch) {
 	}
 }
 
-// side gives the place of one direction's watch.
+// side returns the place of one direction's watch.
 func (d *descriptor) side(writing bool) **watch {
 	if writing {
 		return &d.writer
@@ -82,7 +82,7 @@ func (d *descriptor) events() (what driver.Event) {
 	return what
 }
 
-// watcher gives the driver, if it can watch a descriptor by its number.
+// watcher returns the driver, if it can watch a descriptor by its number.
 func (l *Loop) watcher() (driver.Watcher, error) {
 	if l.closed || l.closing {
 		return nil, ErrLoopClosed
@@ -169,7 +169,7 @@ func (l *Loop) unwatchDescriptor(fd uintptr, writing bool, w *watch) bool {
 //
 // It is an error when the system cannot wait for fd (a regular file), and
 // [ErrDescriptorInUse] when it belongs to a transport or stream of the loop.
-// The portable driver, which has no numbers, gives an error that is
+// The portable driver, which has no numbers, returns an error that is
 // [errors.ErrUnsupported]. It is for the loop's goroutine. Python:
 // loop.add_reader.
 func (l *Loop) AddReader(fd uintptr, fn func()) error {

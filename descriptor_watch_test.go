@@ -46,7 +46,7 @@ func refusesToWatch(t *testing.T, ctx context.Context) {
 	}
 }
 
-// numberOf gives the descriptor's number.
+// numberOf returns the descriptor's number.
 func numberOf(t *testing.T, c syscall.Conn) (fd uintptr) {
 	t.Helper()
 	if err := must(c.SyscallConn()).Control(func(n uintptr) { fd = n }); err != nil {
@@ -55,7 +55,7 @@ func numberOf(t *testing.T, c syscall.Conn) (fd uintptr) {
 	return fd
 }
 
-// watchedPipe gives a pipe, which is closed after the test.
+// watchedPipe returns a pipe, which is closed after the test.
 func watchedPipe(t *testing.T) (in, out *os.File) {
 	t.Helper()
 	in, out, err := os.Pipe()

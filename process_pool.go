@@ -85,7 +85,7 @@ func WithWorkerEnv(variables ...string) ProcessPoolOption {
 
 // NewProcessPoolExecutor makes an executor with at most maxWorkers processes; 0
 // means as many as there are processors. They are started when they are needed.
-// It gives [ErrNoWorkerMain] in a program that has not called [WorkerMain].
+// It returns [ErrNoWorkerMain] in a program that has not called [WorkerMain].
 func NewProcessPoolExecutor(maxWorkers int, opts ...ProcessPoolOption) (*ProcessPoolExecutor, error) {
 	if !workerMainCalled.Load() {
 		return nil, ErrNoWorkerMain
@@ -122,7 +122,7 @@ func (w *WorkerFunc[In, Out]) Call(ctx context.Context, p *ProcessPoolExecutor, 
 	return f.value, nil
 }
 
-// Start is [WorkerFunc.Call] that does not wait: it gives a future. Cancelling
+// Start is [WorkerFunc.Call] that does not wait: it returns a future. Cancelling
 // that kills the process. The argument is encoded at once. For the goroutine of
 // l. Python: loop.run_in_executor.
 func (w *WorkerFunc[In, Out]) Start(l *Loop, p *ProcessPoolExecutor, in In) *Future[Out] {
@@ -211,7 +211,7 @@ type RemoteError struct {
 
 func (e *RemoteError) Error() string { return e.Message }
 
-// take gives an idle worker, or a new one.
+// take returns an idle worker, or a new one.
 func (p *ProcessPoolExecutor) take(ctx context.Context) (*workerProcess, error) {
 	for {
 		p.mu.Lock()
@@ -281,7 +281,7 @@ const (
 
 // Shutdown takes no more calls, waits until those it has are done, and ends the
 // worker processes. When ctx ends first, it kills them, drops the calls that
-// have not begun, and gives a [*JobsLeftError] if any were under way. It blocks
+// have not begun, and returns a [*JobsLeftError] if any were under way. It blocks
 // the goroutine: inside a coroutine, use it with [WrapFuture]. Python:
 // Executor.shutdown.
 func (p *ProcessPoolExecutor) Shutdown(ctx context.Context) error {
@@ -417,7 +417,7 @@ func (w *workerProcess) kill() { _ = w.cmd.Process.Kill() }
 
 func (w *workerProcess) close() { _, _ = w.in.Close(), w.out.Close() }
 
-// crash gives the error of a worker that is gone.
+// crash returns the error of a worker that is gone.
 func (w *workerProcess) crash(function string) error {
 	return &WorkerCrashError{
 		Function: function,

@@ -25,7 +25,7 @@ var ErrMessageTooLarge = errors.New("asyncio: the message to or from a worker pr
 // [RegisterWorker].
 type WorkerFunc[In, Out any] struct{ name string }
 
-// Name gives the name under which the function was registered.
+// Name returns the name under which the function was registered.
 func (w *WorkerFunc[In, Out]) Name() string { return w.name }
 
 // workerBody is a registered function on encoded values.
@@ -195,7 +195,7 @@ func encodeRequest(name string, in []byte) []byte {
 	return append(append(p, name...), in...)
 }
 
-// runRequest gives the reply to a request.
+// runRequest returns the reply to a request.
 func runRequest(p []byte, maxMessage int) []byte {
 	kind, out := replyValue, []byte(nil)
 	body, in, err := lookUpRequest(p)
@@ -234,7 +234,7 @@ func lookUpRequest(p []byte) (body workerBody, in []byte, err error) {
 	return body, p[n:], nil
 }
 
-// memoryInUse gives the bytes that this process has from the system.
+// memoryInUse returns the bytes that this process has from the system.
 func memoryInUse() uint64 {
 	s := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(s)
@@ -251,7 +251,7 @@ func writeFrame(w io.Writer, p []byte) error {
 	return err
 }
 
-// readFrame gives the next frame; io.EOF when there is none.
+// readFrame returns the next frame; io.EOF when there is none.
 func readFrame(r io.Reader, most int) ([]byte, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {

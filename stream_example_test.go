@@ -199,7 +199,7 @@ func (p *pong) DatagramReceived(data []byte, from net.Addr) {
 	}
 }
 
-// ping gives the first datagram to a future.
+// ping hands the first datagram to a future.
 type ping struct {
 	asyncio.BaseDatagramProtocol
 	answer *asyncio.Future[string]

@@ -30,7 +30,7 @@ func (e *IncompleteReadError) Error() string {
 	return fmt.Sprintf("asyncio: the stream ended after %d of %d bytes", len(e.Partial), e.Expected)
 }
 
-// Unwrap gives [io.ErrUnexpectedEOF].
+// Unwrap returns [io.ErrUnexpectedEOF].
 func (e *IncompleteReadError) Unwrap() error { return io.ErrUnexpectedEOF }
 
 // A LimitOverrunError says that no separator came within a stream's limit. What
@@ -85,9 +85,9 @@ type incoming struct {
 
 // A streamSource is where a reader's bytes come from.
 type streamSource interface {
-	// eventLoop gives the loop that it belongs to.
+	// eventLoop returns the loop that it belongs to.
 	eventLoop() *Loop
-	// read gives at least one byte, or an error: io.EOF at the end, and
+	// read returns at least one byte, or an error: io.EOF at the end, and
 	// ErrConcurrentRead inside another read. It suspends t until it can.
 	read(t *task, level context.Context, p []byte) (int, error)
 	// lost returns the error with which the source has failed for good, if it
@@ -120,7 +120,7 @@ type handFeed struct {
 
 func (h *handFeed) eventLoop() *Loop { return h.loop }
 
-// read gives no byte: it waits until there is something in the buffer, or the
+// read returns no byte; it waits until there is something in the buffer, or the
 // end has come.
 func (h *handFeed) read(t *task, level context.Context, _ []byte) (int, error) {
 	if h.waiting != nil {
@@ -138,7 +138,7 @@ func (h *handFeed) read(t *task, level context.Context, _ []byte) (int, error) {
 // lost implements streamSource: who feeds by hand says so by SetError.
 func (h *handFeed) lost() error { return nil }
 
-// held gives what the reader holds, to add to it.
+// held returns what the reader holds, to add to it.
 func (r *StreamReader) held() *incoming {
 	if r.in == nil {
 		r.in = &incoming{}
@@ -271,7 +271,7 @@ func (r *StreamReader) fill(t *task, level context.Context) error {
 	return err
 }
 
-// room gives room for more at the end of the buffer.
+// room returns room for more at the end of the buffer.
 func (r *StreamReader) room() []byte {
 	in := r.held()
 	if in.off > 0 && len(in.buf) == cap(in.buf) {
@@ -309,7 +309,7 @@ func (r *StreamReader) begin(ctx context.Context) (*task, context.Context, error
 
 // Read reads up to len(p) bytes into p, as [io.Reader] says, and suspends the
 // running task until there is at least one. When nothing is buffered, bytes go
-// from the kernel into p directly. At the end it gives [io.EOF]. Python: read.
+// from the kernel into p directly. At the end it returns [io.EOF]. Python: read.
 func (r *StreamReader) Read(p []byte) (int, error) { return r.read(nil, p) }
 
 // ReadContext is Read that also ends with ctx. Python: read(n).
@@ -345,7 +345,7 @@ func (r *StreamReader) read(ctx context.Context, p []byte) (int, error) {
 	return copy(p, r.take(min(len(p), r.buffered()))), nil
 }
 
-// ReadExactly reads n bytes. When the stream ends before, it gives an
+// ReadExactly reads n bytes. When the stream ends before, it returns an
 // [*IncompleteReadError] with what there was; when it is interrupted, nothing
 // is taken. Python: readexactly.
 func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
@@ -370,9 +370,9 @@ func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
 	return r.takeCopy(n), nil
 }
 
-// ReadUntil reads up to the first of the separators, and gives what it read
+// ReadUntil reads up to the first of the separators, and returns what it read
 // with the separator. Where several fit, the one that ends first counts. When
-// the stream ends before, it gives an [*IncompleteReadError]; when there is
+// the stream ends before, it returns an [*IncompleteReadError]; when there is
 // none within the limit, a [*LimitOverrunError], and nothing is taken. Python:
 // readuntil.
 func (r *StreamReader) ReadUntil(ctx context.Context, separators ...[]byte) ([]byte, error) {
@@ -390,7 +390,7 @@ func (r *StreamReader) ReadUntil(ctx context.Context, separators ...[]byte) ([]b
 	return r.takeCopy(n), nil
 }
 
-// find waits until a separator has come, and gives the length up to its end.
+// find waits until a separator has come, and returns the length up to its end.
 func (r *StreamReader) find(t *task, level context.Context, separators [][]byte) (int, error) {
 	shortest, longest := 0, 0
 	for i, s := range separators {

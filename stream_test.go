@@ -437,7 +437,7 @@ func TestNextAddressIsTriedWhenTheFirstIsRefused(t *testing.T) {
 	})
 }
 
-// silent gives an address that answers no connect: its queue is full.
+// silent returns an address that answers no connect: its queue is full.
 func silent(t *testing.T) *net.TCPAddr {
 	t.Helper()
 	fd := must(syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0))

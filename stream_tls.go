@@ -105,7 +105,7 @@ func (c *tlsSocket) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// interruption says whether err ended a wait, and the connection is as it was.
+// interruption reports whether err ended a wait, and the connection is as it was.
 func interruption(err error) bool {
 	return IsCancelled(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

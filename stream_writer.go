@@ -13,7 +13,7 @@ import (
 // task.
 type StreamWriter struct{ sock *pullSocket }
 
-// tls gives the TLS between the stream and its socket; nil: plain.
+// tls returns the TLS between the stream and its socket; nil: plain.
 func (w *StreamWriter) tls() *tlsLayer {
 	if w.sock.rare == nil {
 		return nil
@@ -146,7 +146,7 @@ func (w *StreamWriter) Drain(ctx context.Context) error {
 	return w.sock.drain(t, level)
 }
 
-// WriteBufferSize gives the number of bytes that are queued. Python:
+// WriteBufferSize returns the number of bytes that are queued. Python:
 // transport.get_write_buffer_size.
 func (w *StreamWriter) WriteBufferSize() int { return w.sock.queued() }
 
@@ -158,7 +158,7 @@ func (w *StreamWriter) SetWriteBufferLimits(low, high int) {
 	w.sock.setLimits(low, high)
 }
 
-// CanWriteEOF says whether the half that is written can be ended while the
+// CanWriteEOF reports whether the half that is written can be ended while the
 // other is still read. Python: can_write_eof.
 func (w *StreamWriter) CanWriteEOF() bool { return true }
 
@@ -214,13 +214,13 @@ func (w *StreamWriter) WaitClosed(ctx context.Context) error {
 // failed. Python: is_closing.
 func (w *StreamWriter) IsClosing() bool { return w.sock.closing || w.sock.writeFailed() }
 
-// LocalAddr gives this side's address. Python: get_extra_info('sockname').
+// LocalAddr returns this side's address. Python: get_extra_info('sockname').
 func (w *StreamWriter) LocalAddr() net.Addr { return w.sock.conn.LocalAddr() }
 
-// RemoteAddr gives the peer's address. Python: get_extra_info('peername').
+// RemoteAddr returns the peer's address. Python: get_extra_info('peername').
 func (w *StreamWriter) RemoteAddr() net.Addr { return w.sock.conn.RemoteAddr() }
 
-// ConnectionState gives what the handshake has agreed on; nil for a stream
+// ConnectionState returns what the handshake has agreed on; nil for a stream
 // without TLS. Python: get_extra_info('ssl_object').
 func (w *StreamWriter) ConnectionState() *tls.ConnectionState {
 	if layer := w.tls(); layer != nil {

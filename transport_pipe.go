@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// ConnectReadPipe gives the reading end of a pipe, or a terminal, to the
+// ConnectReadPipe hands the reading end of a pipe, or a terminal, to the
 // protocol that factory makes. At the end of what is written EOFReceived is
 // called, whose answer does not count, and ConnectionLost. Nothing can be
 // written.
@@ -26,7 +26,7 @@ func (l *Loop) ConnectReadPipe(ctx context.Context, factory func() Protocol, f *
 	})
 }
 
-// ConnectWritePipe gives the writing end of a pipe, or a terminal, to the
+// ConnectWritePipe hands the writing end of a pipe, or a terminal, to the
 // protocol that factory makes. Nothing is received. WriteEOF closes the pipe
 // after what was written.
 //

@@ -136,7 +136,7 @@ type Conn interface {
 	// ConnectError says, after the Writable event of a dialled connection,
 	// how connecting ended; ErrWouldBlock while it goes on.
 	ConnectError() error
-	// Read gives io.EOF at the end.
+	// Read returns io.EOF at the end.
 	Read(p []byte) (int, error)
 	Write(p []byte) (int, error)
 	// Writev writes several slices as one. It does not change them.
@@ -169,7 +169,7 @@ type FileSender interface {
 
 // A Listener is a listening descriptor.
 type Listener interface {
-	// Accept gives the next connection, or ErrWouldBlock. Its handler is
+	// Accept returns the next connection, or ErrWouldBlock. Its handler is
 	// named with Start.
 	Accept() (Conn, error)
 	// Close lets go of the descriptor at once; no event comes after it. It

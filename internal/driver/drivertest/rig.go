@@ -365,7 +365,7 @@ func (e *end) connectError() error {
 	}
 }
 
-// dialError gives the error of a connection that cannot be made. A driver may
+// dialError returns the error of a connection that cannot be made. A driver may
 // know of it at once.
 func (r *rig) dialError(spec driver.DialSpec) error {
 	r.Helper()
