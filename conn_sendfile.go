@@ -100,7 +100,13 @@ func (s *socket) kernelSendfile(t *task, level context.Context, file *os.File, o
 	f := &fileSend{sender: sender, file: file, offset: offset, left: count}
 	f.done.loop = s.loop
 	s.output().sending = f
-	s.schedule()
+	s.flush() // at once: what was just written and the file then go together
+	if f.done.state != pending {
+		if err := f.done.err; err != nil {
+			return f.sent, err
+		}
+		return f.sent, t.yield() // others have their turn, however fast the peer takes it
+	}
 	err := t.wait(&f.done, level)
 	if s.out.sending == f { // the wait was interrupted: the rest is not sent
 		s.endFile(nil)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
@@ -125,12 +124,7 @@ func (t *datagramTransport) guard() {
 	if v == nil {
 		return
 	}
-	err := &PanicError{Value: v, Stack: debug.Stack()}
-	t.loop.handleException(ExceptionContext{
-		Message:   "panic in a callback of a datagram endpoint, which is closed",
-		Err:       err,
-		Transport: t,
-	})
+	err := t.loop.callbackPanicked(v, "a datagram endpoint, which is closed", t)
 	t.finish(err)
 	t.settle(err)
 }

@@ -44,9 +44,5 @@ func NewTransportOn(l *Loop, conn driver.Conn, p Protocol) error {
 	return newTransport(l, p).attach(conn)
 }
 
-// RunWorkerRequest gives a worker process's reply to a request, and what the
-// parent makes of that.
-func RunWorkerRequest(p []byte) ([]byte, error) { return decodeReply("", runRequest(p, 1000)) }
-
 // Held returns how many connections the listener holds that nobody has taken.
 func (l *Listener) Held() int { return len(l.ready) }

@@ -45,7 +45,8 @@ type Loop struct {
 
 	// What others keep here, and are told.
 	parts   partList
-	probe   probe // nil but where the loop is to explain itself
+	probe   probe      // nil but where the loop is to explain itself
+	onRun   runWatcher // or nil
 	unseen  unseenErrors
 	log     *slog.Logger // nil: the default one
 	onError ExceptionHandler
@@ -79,8 +80,8 @@ func (l *Loop) CallSoon(fn func()) *Handle {
 }
 
 // CallLater makes the loop call fn after d, counted from now; in the next turn
-// when d is not positive. Callbacks due at the same time run in the order in
-// which they were given. On Linux a timer may be late by a millisecond. It
+// when d is not positive, those with the least d first. Callbacks due at the same
+// time run in the order in which they were given. On Linux a timer may be late by a millisecond. It
 // panics with [ErrLoopClosed] when the loop is closed. For the loop's
 // goroutine. Python: loop.call_later.
 func (l *Loop) CallLater(d time.Duration, fn func()) *TimerHandle {
@@ -93,7 +94,7 @@ func (l *Loop) after(d time.Duration) time.Duration {
 	if d > driver.Forever-now {
 		return driver.Forever
 	}
-	return now + max(d, 0)
+	return now + d
 }
 
 // CallAt is [Loop.CallLater] with the time itself, on the clock of [Loop.Time].

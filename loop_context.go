@@ -2,6 +2,7 @@ package asyncio
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 // context.WithCancel beneath it would start a goroutine.
 type ownContext interface {
 	context.Context
-	// owner gives the task, and the context outside of a scope whose end ends
+	// owner returns the task, and the context outside of a scope whose end ends
 	// its awaits too, or nil.
 	owner() (t *task, level context.Context)
 }
@@ -50,6 +51,9 @@ func (c *contextBase) standard() *stdContext {
 
 func (c *contextBase) newStandard() *stdContext {
 	ctx, cancel := context.WithCancelCause(c.outer)
+	// The Done of one that was cancelled before anybody has asked for it is the
+	// same for all contexts, and ownerOf tells contexts apart by it.
+	ctx.Done()
 	return &stdContext{ctx, cancel}
 }
 
@@ -95,7 +99,7 @@ func (c *taskContext) Done() <-chan struct{}           { return c.own().standard
 func (c *taskContext) Err() error                      { return c.own().standard().Err() }
 func (c *taskContext) String() string                  { return "asyncio: context of " + (*task)(c).name() }
 
-// own gives a base that the task does not share.
+// own returns a base that the task does not share.
 func (c *taskContext) own() *contextBase {
 	b := c.ctx.Load()
 	if b.from != nil {
@@ -108,7 +112,7 @@ func (c *taskContext) own() *contextBase {
 	return c.ctx.Load() // another goroutine was faster
 }
 
-// shared gives the base that a task with the same values may share.
+// shared returns the base that a task with the same values may share.
 func (c *taskContext) shared() *contextBase {
 	b := c.ctx.Load()
 	if b.from != nil {
@@ -130,7 +134,7 @@ type scopeContext struct {
 	contextBase
 }
 
-// owner gives as level the end that the user has put around the scope, if any:
+// owner returns as level the end that the user has put around the scope, if any:
 // a scope adds none, but it does not shut out that of a context that was derived
 // and given to Timeout or Group.
 func (c *scopeContext) owner() (*task, context.Context) {
@@ -154,7 +158,7 @@ type scopeKey struct{}
 
 var _, _ ownContext = (*taskContext)(nil), (*scopeContext)(nil)
 
-// baseOf gives a base with the values of ctx, and no end, for a new task. It
+// baseOf returns a base with the values of ctx, and no end, for a new task. It
 // passes over the contexts of this package, so that a task that starts its
 // successor does not leave an ever longer chain of contexts behind it.
 func baseOf(ctx context.Context) *contextBase {
@@ -211,7 +215,7 @@ func ownerOf(ctx context.Context) (*task, context.Context) {
 	return t, ctx
 }
 
-// loopOf gives the loop that ctx belongs to, for functions that do not wait.
+// loopOf returns the loop that ctx belongs to, for functions that do not wait.
 func loopOf(ctx context.Context) (*Loop, error) {
 	t, _ := ownerOf(ctx)
 	if t == nil {
@@ -223,7 +227,7 @@ func loopOf(ctx context.Context) (*Loop, error) {
 	return t.loop, nil
 }
 
-// enter is the door of every function that waits: it gives the task that runs,
+// enter is the door of every function that waits: it returns the task that runs,
 // and a context whose end must end the wait, or nil.
 //
 // It is an error where the wait could not be: without a loop, on a foreign
@@ -247,12 +251,46 @@ func enter(ctx context.Context) (t *task, level context.Context, err error) {
 	}
 	if level != nil && level.Err() != nil {
 		if t.mustCancel { // which has ended level too, and comes first
-			t.mustCancel = false
+			t.mustCancel = t.insistent
 			return nil, nil, &CancelledError{Cause: t.cancelCause()}
 		}
-		return nil, nil, level.Err()
+		level = t.whatHolds(level)
+		if err := level.Err(); err != nil {
+			return nil, nil, err
+		}
 	}
 	return t, level, nil
+}
+
+// heeded is a deadline that holds although the context that has it has ended.
+type heeded struct {
+	of, deadline context.Context
+	stop         context.CancelFunc
+}
+
+func (h *heeded) end() {
+	if h.stop != nil {
+		h.stop()
+	}
+}
+
+// whatHolds returns what is left of a context that has ended. One that was derived
+// from the context of a task ends when the task is cancelled; to the task, which
+// was told, and which may clean up, that is no news. So its deadline goes on to
+// hold. Without a deadline nothing is left, and the context is returned as it is.
+func (t *task) whatHolds(level context.Context) context.Context {
+	own, _ := level.Value(scopeKey{}).(ownContext)
+	at, ok := level.Deadline()
+	if own == nil || !ok || own.Err() == nil || !errors.Is(context.Cause(level), context.Cause(own)) {
+		return level
+	}
+	h := &t.withRare().heeded
+	if h.of != level {
+		h.end() // one at a time, so that waiting often does not leave many timers
+		h.of = level
+		h.deadline, h.stop = context.WithDeadline(context.WithoutCancel(level), at)
+	}
+	return h.deadline
 }
 
 // enter is the door of the loop's own functions that wait: ctx must be of it.
@@ -264,7 +302,7 @@ func (l *Loop) enter(ctx context.Context) (*task, context.Context, error) {
 	return t, level, err
 }
 
-// runningTask gives the task that runs and may wait.
+// runningTask returns the task that runs and may wait.
 func (l *Loop) runningTask() (*task, error) {
 	if !coro.OnMarkedGoroutine() {
 		return nil, ErrWrongGoroutine
@@ -284,7 +322,7 @@ func (l *Loop) runningTask() (*task, error) {
 	return t, nil
 }
 
-// RunningLoop gives the loop that ctx belongs to. It may be called in any
+// RunningLoop returns the loop that ctx belongs to. It may be called in any
 // goroutine. Python: get_running_loop.
 func RunningLoop(ctx context.Context) (*Loop, error) {
 	t, _ := ownerOf(ctx)

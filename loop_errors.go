@@ -78,19 +78,43 @@ func (e *CancelledError) Unwrap() error { return e.Cause }
 // Is makes a cancellation a [context.Canceled].
 func (e *CancelledError) Is(target error) bool { return target == context.Canceled }
 
-// IsCancelled says whether err is a cancellation: a [*CancelledError], or one
-// wrapped once or more with %w. One inside [errors.Join] or in a [*GroupError]
-// is not: there it is one failure among others. Python: except CancelledError.
+// IsCancelled reports whether err is a cancellation: a [*CancelledError], or one
+// wrapped with %w. Several errors in one, of [errors.Join] or a [*GroupError], are
+// a cancellation when each of them is: beside another error it is one failure among
+// others. Python: except CancelledError.
 func IsCancelled(err error) bool {
+	return isNothingBut(err, func(err error) bool {
+		_, ok := err.(*CancelledError)
+		return ok
+	})
+}
+
+// A conclusive error is not what it wraps.
+type conclusive interface{ conclusive() }
+
+// isNothingBut reports whether is holds for err, or for what it wraps, and where it
+// wraps several errors, for each of them.
+func isNothingBut(err error, is func(error) bool) bool {
 	for err != nil {
-		if _, ok := err.(*CancelledError); ok {
+		if is(err) {
 			return true
 		}
-		u, ok := err.(interface{ Unwrap() error })
-		if !ok {
+		switch u := err.(type) {
+		case conclusive:
+			return false
+		case interface{ Unwrap() error }:
+			err = u.Unwrap()
+		case interface{ Unwrap() []error }:
+			all := u.Unwrap()
+			for _, e := range all {
+				if !isNothingBut(e, is) {
+					return false
+				}
+			}
+			return len(all) > 0
+		default:
 			return false
 		}
-		err = u.Unwrap()
 	}
 	return false
 }
@@ -116,19 +140,19 @@ func (e *TimeoutError) Temporary() bool { return true }
 
 // A GroupError holds the errors of a [TaskGroup]. Python: ExceptionGroup.
 //
-// [errors.Is] and [errors.As] look at each of them.
+// [errors.Is] and [errors.As] look at each of them. One error alone is printed as it
+// is.
 type GroupError struct {
 	Message string  // what Error begins with
 	Errors  []error // in the order in which they came; that of the body is the last
 }
 
 func (e *GroupError) Error() string {
-	var b strings.Builder
-	plural := "s"
 	if len(e.Errors) == 1 {
-		plural = ""
+		return e.Errors[0].Error()
 	}
-	fmt.Fprintf(&b, "%s (%d error%s)", e.Message, len(e.Errors), plural)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (%d errors)", e.Message, len(e.Errors))
 	for i, err := range e.Errors {
 		if i == 10 && len(e.Errors) > 11 {
 			fmt.Fprintf(&b, "; and %d more", len(e.Errors)-i)
@@ -143,7 +167,7 @@ func (e *GroupError) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the errors.
+// Unwrap returns the errors.
 func (e *GroupError) Unwrap() []error { return e.Errors }
 
 // A PanicError is the error of a task, or of a job in an executor, that
@@ -155,7 +179,7 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("asyncio: panic: %v", e.Value) }
 
-// Unwrap gives the value, where that is an error.
+// Unwrap returns the value, where that is an error.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
@@ -168,3 +192,12 @@ func joinClose(err, closeErr error) error {
 	}
 	return errors.Join(err, closeErr)
 }
+
+// endedError is the error of a function that was cancelled because a context ended.
+type endedError struct {
+	op               string
+	cancelled, cause error
+}
+
+func (e *endedError) Error() string   { return "asyncio: " + e.op + ": " + e.cause.Error() }
+func (e *endedError) Unwrap() []error { return []error{e.cause, e.cancelled} }

@@ -56,8 +56,9 @@ func (l *Loop) DefaultExceptionHandler(c ExceptionContext) {
 	if c.Made != "" {
 		args = append(args, "made", c.Made)
 	}
+	message := "asyncio: " + c.Message
 	if p, ok := c.Err.(*PanicError); ok {
-		args = append(args, "stack", string(p.Stack))
+		message += "\n" + string(p.Stack) // an attribute would be printed as one long line
 	}
-	l.logger().Error("asyncio: "+c.Message, args...)
+	l.logger().Error(message, args...)
 }

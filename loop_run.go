@@ -11,7 +11,7 @@ import (
 // does not run. What is ready stays so for the next run. Python: loop.stop.
 func (l *Loop) Stop() { l.stopping = true }
 
-// RunForever runs the loop on the calling goroutine until [Loop.Stop]. It gives
+// RunForever runs the loop on the calling goroutine until [Loop.Stop]. It returns
 // [ErrLoopClosed], [ErrLoopRunning] inside another loop's run, [ErrDeadlock] on
 // the virtual clock, or the driver's error. Python: loop.run_forever.
 func (l *Loop) RunForever() error {
@@ -24,6 +24,10 @@ func (l *Loop) RunForever() error {
 	l.running = true
 	l.pace.polled = l.Time()
 	l.pace.yielded = l.pace.polled
+	if l.onRun != nil {
+		l.onRun.begin()
+		defer l.onRun.end()
+	}
 	defer func() {
 		l.running, l.stopping, l.current = false, false, nil
 		coro.UnmarkGoroutine()
@@ -45,7 +49,7 @@ func (l *Loop) RunForever() error {
 }
 
 // RunUntilComplete runs the loop until f is done, whose result is then there
-// to be taken. It gives f's error, or what [Loop.RunForever] gives, or
+// to be taken. It returns f's error, or what [Loop.RunForever] returns, or
 // [ErrLoopStopped]. Python: loop.run_until_complete.
 func (l *Loop) RunUntilComplete(f Awaitable) error {
 	if l.closed {

@@ -34,7 +34,7 @@ func (t *task) sleep(d time.Duration, level context.Context) error {
 	timers := &t.loop.timers
 	timers.Push(&s.node, int64(t.loop.after(d)))
 	if t.mustCancel {
-		t.mustCancel = false
+		t.mustCancel = t.insistent
 		t.interruptWith(&CancelledError{Cause: t.cancelCause()})
 	}
 	var err error
@@ -56,7 +56,7 @@ type sleeper struct {
 	task *task // nil when the sleep is over
 }
 
-// asleep says whether t waits for its sleeper.
+// asleep reports whether t waits for its sleeper.
 func (t *task) asleep() bool { return t.sleeping != nil && t.sleeping.task != nil }
 
 // run is called when the time is up.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
@@ -24,7 +25,9 @@ import (
 type child struct {
 	loop     *Loop
 	proc     *os.Process
+	pid      int // proc's, which forgets it when it is released
 	detached bool
+	released atomic.Bool   // somebody else has reaped it: proc says nothing any more
 	watch    io.Closer     // nil: a goroutine waits
 	reaped   chan struct{} // then: closed when it has, and outcome is set
 	outcome  struct {
@@ -102,7 +105,7 @@ func keepThread(fns <-chan func()) {
 
 // adopt takes a process on.
 func (l *Loop) adopt(proc *os.Process, detached bool, owner childOwner) *child {
-	c := &child{loop: l, proc: proc, detached: detached, owner: owner}
+	c := &child{loop: l, proc: proc, pid: proc.Pid, detached: detached, owner: owner}
 	s := l.processPart()
 	if s.alive == nil {
 		s.alive = make(map[*child]struct{})
@@ -133,16 +136,15 @@ func (c *child) run() {
 	}
 	_ = c.watch.Close()
 	c.watch = nil
-	state, err := c.proc.Wait()
-	c.end(state, err)
+	c.end(c.wait())
 }
 
 // waitOutside makes a goroutine reap it.
 func (c *child) waitOutside() {
 	c.reaped = make(chan struct{})
-	l, proc, reaped := c.loop, c.proc, c.reaped
+	l, reaped := c.loop, c.reaped
 	go func() {
-		c.outcome.state, c.outcome.err = proc.Wait()
+		c.outcome.state, c.outcome.err = c.wait()
 		close(reaped)
 		l.post(&Handle{fn: func() { c.end(c.outcome.state, c.outcome.err) }})
 	}()
@@ -153,8 +155,19 @@ func (c *child) reap() {
 	if c.reaped != nil {
 		<-c.reaped
 	} else {
-		c.outcome.state, c.outcome.err = c.proc.Wait()
+		c.outcome.state, c.outcome.err = c.wait()
 	}
+}
+
+// wait reaps the process. Where somebody else has done that already, proc would
+// keep its pidfd, which is of no use any more: that is let go of.
+func (c *child) wait() (*os.ProcessState, error) {
+	state, err := c.proc.Wait()
+	if err != nil && c.proc.WithHandle(func(uintptr) {}) == nil {
+		c.released.Store(true)
+		_ = c.proc.Release()
+	}
+	return state, err
 }
 
 // end notes how the process has ended, and tells all who care.
@@ -167,7 +180,7 @@ func (c *child) end(state *os.ProcessState, err error) {
 	delete(c.loop.processPart().alive, c)
 	if err != nil {
 		c.loop.logger().Warn("asyncio: a process was reaped by somebody else; its return code is not known",
-			"pid", c.proc.Pid, "error", err)
+			"pid", c.pid, "error", err)
 	}
 	c.exited.fire(nil)
 	if c.owner != nil {
@@ -276,7 +289,10 @@ func (c *child) terminate() error           { return c.signalled(spawn.Terminate
 
 func (c *child) signalled(err error) error {
 	if err != nil {
-		return fmt.Errorf("asyncio: signal to process %d: %w", c.proc.Pid, err)
+		if c.released.Load() {
+			err = os.ErrProcessDone
+		}
+		return fmt.Errorf("asyncio: signal to process %d: %w", c.pid, err)
 	}
 	return nil
 }

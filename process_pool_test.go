@@ -223,15 +223,3 @@ func TestRegisteringAWorkerFunctionTwicePanics(t *testing.T) {
 	}()
 	asyncio.RegisterWorker("add", func(context.Context, int) (int, error) { return 0, nil })
 }
-
-func FuzzWorkerRequest(f *testing.F) {
-	for _, s := range []string{"", "\x00", "\x00\x03add", "\x00\x03add\x01\x02", "\xff\xffadd", "\x00\x06repeat\x03\x04\x00\x05"} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, p []byte) {
-		out, err := asyncio.RunWorkerRequest(p)
-		if (err == nil) == (out == nil) && err != nil {
-			t.Errorf("%q gave %q, %v", p, out, err)
-		}
-	})
-}

@@ -69,6 +69,7 @@ func (l *Loop) start(t *task, level context.Context, cmd *spawn.Command) (*spawn
 	for !s.over {
 		if err := s.done.wait(t, level); err != nil && interrupted == nil {
 			interrupted, level = err, nil
+			defer t.patient()()
 		}
 		if l.closing {
 			return nil, ErrLoopClosed

@@ -154,7 +154,7 @@ func (p *Process) closePipes() {
 }
 
 // Pid returns the process's number. After the end it may be another's. Python: pid.
-func (p *Process) Pid() int { return p.child.proc.Pid }
+func (p *Process) Pid() int { return p.child.pid }
 
 // ReturnCode returns the process's return code, and whether it has ended: what
 // it gave to exit, or for one that a signal has ended, the signal's number,

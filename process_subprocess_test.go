@@ -568,6 +568,7 @@ func TestSomebodyElseMayReapTheProcess(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
 			err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+				before := descriptors()
 				p := start(t, ctx, inAndOut, "cat")
 				must(t, p.Stdin.Close())
 				// On the loop's goroutine: the loop cannot be faster.
@@ -578,6 +579,13 @@ func TestSomebodyElseMayReapTheProcess(t *testing.T) {
 					waitFor(t, ctx, p, 255)
 				} else {
 					waitFor(t, ctx, p, 0)
+				}
+				if err := p.SendSignal(os.Interrupt); !errors.Is(err, os.ErrProcessDone) {
+					t.Errorf("a signal after the end gives %v", err)
+				}
+				must(t, p.Close())
+				if after := descriptors(); after > before && name != "portable" { // there a goroutine may still close
+					t.Errorf("%d descriptors before, %d after", before, after)
 				}
 				return nil
 			}, append(optionList(driver), asyncio.WithLogger(textLogger(&log)))...)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/asyncio-go/asyncio/internal/spawn"
@@ -205,12 +204,7 @@ func (s *subprocess) guard() {
 	if v == nil {
 		return
 	}
-	err := &PanicError{Value: v, Stack: debug.Stack()}
-	s.loop.handleException(ExceptionContext{
-		Message:   "panic in a callback of a process, whose transport is closed",
-		Err:       err,
-		Transport: s,
-	})
+	err := s.loop.callbackPanicked(v, "a process, whose transport is closed", s)
 	if s.waiter.state == pending {
 		s.waiter.setError(err)
 	}
@@ -273,7 +267,7 @@ func (s *subprocess) end(err error) {
 	}
 }
 
-func (s *subprocess) Pid() int                           { return s.child.proc.Pid }
+func (s *subprocess) Pid() int                           { return s.child.pid }
 func (s *subprocess) ReturnCode() (code int, ended bool) { return s.child.returnCode() }
 func (s *subprocess) State() *os.ProcessState            { return s.child.state }
 func (s *subprocess) SendSignal(sig os.Signal) error     { return s.child.signal(sig) }

@@ -125,6 +125,15 @@ func TestSubprocessProtocolIsToldOfEverything(t *testing.T) {
 	})
 }
 
+func TestSubprocessProtocolIsToldOfTheEndThoughItsInputIsOpen(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		r := &processRecorder{}
+		launch(t, ctx, r, "exit 0", allPipes...)
+		r.until(ctx, "lost")
+		r.check(t, "exited", "pipe 0 broken", "pipe 1", "pipe 2")
+	})
+}
+
 func TestSubprocessWithoutPipes(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		r := &processRecorder{}

@@ -32,6 +32,7 @@ type pullRare struct {
 	writeBy deadline
 	drained waitList // who waits for the queue to sink
 	ended   waitList // who waits for the connection to end
+	hangup  func()   // is told once that the peer has ended its half
 }
 
 func (s *pullSocket) withRare() *pullRare {
@@ -52,6 +53,11 @@ func (s *pullSocket) eventLoop() *Loop { return s.loop }
 
 // readable implements socketOwner.
 func (s *pullSocket) readable() {
+	if s.hungUp && s.rare != nil && s.rare.hangup != nil {
+		told := s.rare.hangup
+		s.rare.hangup = nil
+		told()
+	}
 	if s.reading && s.arrived.state == pending {
 		s.arrived.setResult()
 	}

@@ -31,8 +31,7 @@ func (l *Loop) ConnectReadPipe(ctx context.Context, factory func() Protocol, f *
 // after what was written.
 //
 // When the last reader has gone ConnectionLost is called, with an error that is
-// syscall.EPIPE: on Linux at once, with the portable driver after the next
-// write. For f and the rest it is as [Loop.ConnectReadPipe]. Python:
+// syscall.EPIPE: on Unix at once, on Windows after the next write. For f and the rest it is as [Loop.ConnectReadPipe]. Python:
 // loop.connect_write_pipe.
 func (l *Loop) ConnectWritePipe(ctx context.Context, factory func() Protocol, f *os.File) (Transport, Protocol, error) {
 	return l.connectPipe(ctx, "write", factory, f, func(p Protocol) (*transport, error) { return newWritePipe(l, p, f) })

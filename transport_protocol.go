@@ -1,6 +1,9 @@
 package asyncio
 
-import "fmt"
+import (
+	"fmt"
+	"runtime/debug"
+)
 
 // A Protocol is told what happens to a connection. One is made for each, by
 // the factory that [Loop.CreateConnection] or [Loop.CreateServer] was given.
@@ -111,4 +114,16 @@ func (o callOrder) check(ok bool, what string) {
 
 func (o callOrder) String() string {
 	return [...]string{"nothing", "ConnectionMade", "EOFReceived", "ConnectionLost"}[o]
+}
+
+// callbackPanicked reports a panic of a protocol's callback, and returns it as an
+// error. about says what that is the end of.
+func (l *Loop) callbackPanicked(v any, about string, transport any) *PanicError {
+	err := &PanicError{Value: v, Stack: debug.Stack()}
+	l.handleException(ExceptionContext{
+		Message:   "panic in a callback of " + about,
+		Err:       err,
+		Transport: transport,
+	})
+	return err
 }

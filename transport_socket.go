@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
@@ -135,12 +134,7 @@ func (t *transport) guard() {
 	if v == nil {
 		return
 	}
-	err := &PanicError{Value: v, Stack: debug.Stack()}
-	t.sock.loop.handleException(ExceptionContext{
-		Message:   "panic in a callback of a connection, which is closed",
-		Err:       err,
-		Transport: t,
-	})
+	err := t.sock.loop.callbackPanicked(v, "a connection, which is closed", t)
 	t.sock.abort(err)
 	t.settle(err)
 }

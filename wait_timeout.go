@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
 // ErrScopeEnded is returned by [TimeoutScope.Reschedule] when the time limit has run
@@ -35,16 +33,16 @@ type TimeoutScope struct {
 	alarm   interface{ Cancel() } // the timer, or one made by Reschedule
 }
 
-// When gives the time at which the limit runs out, on the clock of
+// When returns the time at which the limit runs out, on the clock of
 // [Loop.Time]; [NoTimeout] when there is none. Python: Timeout.when.
 func (s *TimeoutScope) When() time.Duration { return s.when }
 
-// Expired says whether the limit has run out. Python: Timeout.expired.
+// Expired reports whether the limit has run out. Python: Timeout.expired.
 func (s *TimeoutScope) Expired() bool { return s.state == scopeExpiring || s.state == scopeExpired }
 
 // Reschedule moves the limit to when, on the clock of [Loop.Time]; NoTimeout
 // takes it away. A time that is past lets it run out in the next turn of the
-// loop. It gives [ErrScopeEnded] when it has run out, or the body has returned.
+// loop. It returns [ErrScopeEnded] when it has run out, or the body has returned.
 // Python: Timeout.reschedule.
 func (s *TimeoutScope) Reschedule(when time.Duration) error {
 	if s.state != scopeActive || s.ctx.task == nil {
@@ -104,7 +102,7 @@ func (s *TimeoutScope) expire() {
 	s.ctx.task.requestCancel(nil)
 }
 
-// end takes back what expire has done, and gives the error of the whole for
+// end takes back what expire has done, and returns the error of the whole for
 // that of the body: a timeout, if the body was cancelled, and by nobody else.
 func (s *TimeoutScope) end(err error) error {
 	s.disarm()
@@ -120,27 +118,17 @@ func (s *TimeoutScope) end(err error) error {
 	return err
 }
 
-// isCancellation says whether the body's error is what expire has caused. Code
+// isCancellation reports whether the body's error is what expire has caused. Code
 // that heeds the context's Done, as that of other packages does, ends with the
 // context's error.
 func (s *TimeoutScope) isCancellation(err error) bool {
 	return IsCancelled(err) || isChained(err, context.Canceled)
 }
 
-// isChained says whether err is target, or wraps it once or more with %w. It is
-// errors.Is, but for what is one error among others.
+// isChained reports whether err is target and nothing else, by way of whatever
+// wraps it. It is errors.Is, but for what is one error among others.
 func isChained(err, target error) bool {
-	for err != nil {
-		if err == target {
-			return true
-		}
-		u, ok := err.(interface{ Unwrap() error })
-		if !ok {
-			return false
-		}
-		err = u.Unwrap()
-	}
-	return false
+	return isNothingBut(err, func(err error) bool { return err == target })
 }
 
 // Timeout runs body in the running task and, when that has not returned after
@@ -167,16 +155,7 @@ func (s *TimeoutScope) Run(ctx context.Context, d time.Duration, body func(ctx c
 	if err != nil {
 		return err
 	}
-	return s.run(t, ctx, t.loop.deadline(d), body)
-}
-
-// deadline gives the time that is d, which may be negative, from now.
-func (l *Loop) deadline(d time.Duration) time.Duration {
-	now := l.Time()
-	if d > driver.Forever-now {
-		return NoTimeout
-	}
-	return now + d
+	return s.run(t, ctx, t.loop.after(d), body)
 }
 
 // RunAt is [TimeoutAt] with s as the limit. Python: async with timeout_at(when) as s.

@@ -38,7 +38,7 @@ type PacketConn interface {
 	Close() error
 	LocalAddr() net.Addr  // nil for a unix socket without a name
 	RemoteAddr() net.Addr // nil when not connected
-	// SyscallConn gives access to the descriptor.
+	// SyscallConn returns access to the descriptor.
 	SyscallConn() (syscall.RawConn, error)
 }
 

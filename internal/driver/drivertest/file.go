@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
@@ -78,6 +79,17 @@ func testPipeWithoutReader(r *rig) {
 	if !errors.Is(err, syscall.EPIPE) {
 		r.Errorf("writing gave %v", err)
 	}
+}
+
+// testPipeReaderGone has nothing to write.
+func testPipeReaderGone(r *rig) {
+	if runtime.GOOS == "windows" {
+		r.Skip("the system does not tell before a write")
+	}
+	in, out := r.pipe()
+	r.must(in.Close())
+	out.await(driver.Hangup)
+	r.must(out.Close())
 }
 
 // testClosePipeWhileReading closes what a read is awaited from.

@@ -48,6 +48,7 @@ func Run(t *testing.T, newDriver New) {
 		{"ConnectRefused", testRefused},
 		{"ConnectUnixRefused", testUnixRefused},
 		{"ConnectFromLocalAddress", testLocalAddress},
+		{"ConnectToAllAddresses", testConnectToAll},
 		{"ConnectBadAddress", testBadAddress},
 		{"CloseWhileConnecting", testCloseConnecting},
 		{"ControlIsCalled", testControl},
@@ -72,6 +73,7 @@ func Run(t *testing.T, newDriver New) {
 		{"PipeCloseSendsWhatWriteHasTaken", testPipeCloseFlushes},
 		{"PipeCloseWriteEndsIt", testPipeCloseWrite},
 		{"PipeWithoutReaderBreaks", testPipeWithoutReader},
+		{"PipeWriterLearnsOfItsReadersEnd", testPipeReaderGone},
 		{"PipeIsClosedWhileReading", testClosePipeWhileReading},
 		{"RegularFileIsRefused", testRegularFile},
 

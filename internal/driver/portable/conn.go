@@ -73,8 +73,10 @@ func (c *conn) Start(h driver.Handler) error {
 		c.post(c.missed)
 		c.missed = 0
 	}
-	if _, ok := c.nc.(fileConn); !ok { // that may be for writing only
+	if f, ok := c.nc.(fileConn); !ok {
 		c.fill()
+	} else if f.writeOnly {
+		c.watchReader(f)
 	}
 	return nil
 }

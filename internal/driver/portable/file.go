@@ -13,7 +13,8 @@ import (
 // fileConn makes a file a net.Conn.
 type fileConn struct {
 	*os.File
-	terminal bool
+	terminal  bool
+	writeOnly bool // where the system tells
 }
 
 // Read reads. A terminal whose other end is closed has an error for that.
@@ -41,5 +42,24 @@ func (d *Driver) OpenFile(f *os.File) (driver.Conn, error) {
 		_ = f.Close()
 		return nil, err
 	}
-	return d.fromConn(fileConn{f, info.Mode()&os.ModeCharDevice != 0}), nil
+	file := fileConn{File: f, terminal: info.Mode()&os.ModeCharDevice != 0}
+	if raw, err := f.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { file.writeOnly = writeOnly(fd) })
+	}
+	return d.fromConn(file), nil
+}
+
+// watchReader starts a goroutine that waits until nobody will read from the pipe
+// any more. Go's poller tells that of a writing end as if there were something to
+// read.
+func (c *conn) watchReader(f fileConn) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return
+	}
+	c.d.work.Go(func() {
+		if raw.Read(readerGone) == nil {
+			c.post(driver.Hangup)
+		}
+	})
 }

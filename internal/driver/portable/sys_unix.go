@@ -38,6 +38,20 @@ func discard(fd uintptr, buf []byte) {
 	}
 }
 
+// writeOnly reports whether fd was opened for writing only.
+func writeOnly(fd uintptr) bool {
+	flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0)
+	return err == nil && flags&unix.O_ACCMODE == unix.O_WRONLY
+}
+
+// readerGone reports whether nobody reads from the pipe of which fd is the writing
+// end.
+func readerGone(fd uintptr) bool {
+	p := [1]unix.PollFd{{Fd: int32(fd)}}
+	n, err := unix.Poll(p[:], 0)
+	return err == nil && n > 0 && p[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
+}
+
 // setBacklog sets the backlog of a socket that listens already: listening
 // again does that and no more.
 func setBacklog(ln net.Listener, n int) error {

@@ -17,6 +17,11 @@ func readable(_ uintptr, first bool) bool { return !first }
 
 func discard(uintptr, []byte) {}
 
+// writeOnly reports false: nobody tells before a write that a pipe has no reader.
+func writeOnly(uintptr) bool { return false }
+
+func readerGone(uintptr) bool { return true }
+
 // setBacklog does nothing: Windows keeps the backlog of the first listen, which
 // is the most it has.
 func setBacklog(net.Listener, int) error { return nil }

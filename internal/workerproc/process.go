@@ -1,0 +1,151 @@
+package workerproc
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"time"
+)
+
+// A Config says how worker processes are started.
+type Config struct {
+	MaxMessage int       // the most bytes of an encoded argument or result
+	MaxMemory  uint64    // what their garbage collectors try to stay below; 0: no limit
+	Stderr     io.Writer // gets what they print; may be nil
+	Env        []string  // more variables
+}
+
+const (
+	dyingTime = time.Second
+	startTime = time.Minute
+)
+
+// A Process is a worker, seen from its parent. One goroutine at a time calls its
+// methods, but for Kill, Gone and Pid, which any may.
+type Process struct {
+	most    int
+	cmd     *exec.Cmd
+	in, out *os.File
+	replies *bufio.Reader // of out
+	tail    *tailWriter
+	gone    chan struct{}
+}
+
+// Start starts this program once more and waits until it is a worker: one that
+// says something else gets [ErrNoMain], one that dies a [*Crash]. When ctx ends
+// before, the process is killed, and the error is its cause.
+func Start(ctx context.Context, c *Config) (*Process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	theirIn, in, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	out, theirOut, err := os.Pipe()
+	if err != nil {
+		_, _ = theirIn.Close(), in.Close()
+		return nil, err
+	}
+	p := &Process{most: c.MaxMessage, in: in, out: out, replies: bufio.NewReader(out), tail: &tailWriter{to: c.Stderr}, gone: make(chan struct{})}
+	p.cmd = exec.Command(self)
+	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = theirIn, theirOut, p.tail
+	p.cmd.Env = append(os.Environ(), c.Env...)
+	p.cmd.Env = append(p.cmd.Env, variable+"="+strconv.Itoa(c.MaxMessage))
+	if c.MaxMemory > 0 {
+		p.cmd.Env = append(p.cmd.Env, "GOMEMLIMIT="+strconv.FormatUint(c.MaxMemory, 10))
+	}
+	p.cmd.WaitDelay = dyingTime // processes of its own may hold its standard error
+	err = p.cmd.Start()
+	_, _ = theirIn.Close(), theirOut.Close()
+	if err != nil {
+		p.closePipes()
+		return nil, err
+	}
+	go func() {
+		_ = p.cmd.Wait() // ProcessState says how it ended
+		close(p.gone)
+	}()
+	if err := p.waitReady(ctx); err != nil {
+		p.Kill()
+		<-p.gone
+		p.closePipes()
+		return nil, err
+	}
+	return p, nil
+}
+
+// waitReady waits for the worker's first words.
+func (p *Process) waitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	stop := context.AfterFunc(ctx, p.Kill)
+	defer stop()
+	said := make([]byte, len(hello))
+	if _, err := io.ReadFull(p.replies, said); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		<-p.gone // it has closed its output, or is gone; it has nothing else to do
+		return p.Crash()
+	}
+	if string(said) != hello {
+		return ErrNoMain
+	}
+	return nil
+}
+
+// Exchange sends the request and waits for the reply. After an error the worker
+// is of no use any more.
+func (p *Process) Exchange(r Request) (Reply, error) {
+	if err := writeFrame(p.in, r); err != nil {
+		return nil, err
+	}
+	return readReply(p.replies, p.most)
+}
+
+// Pid returns the worker's process id.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// Gone is closed when the process has ended and was reaped.
+func (p *Process) Gone() <-chan struct{} { return p.gone }
+
+// Kill ends the process, whatever it does.
+func (p *Process) Kill() { _ = p.cmd.Process.Kill() }
+
+// HangUp tells an idle worker that it is not wanted any more: it ends.
+func (p *Process) HangUp() { _ = p.in.Close() }
+
+// End waits until the process is gone, and closes the pipes. One whose pipe has
+// broken is given a moment to die by itself, so that one learns of what, and is
+// killed then.
+func (p *Process) End() {
+	select {
+	case <-p.gone:
+	case <-time.After(dyingTime):
+		p.Kill()
+		<-p.gone
+	}
+	p.closePipes()
+}
+
+func (p *Process) closePipes() { _, _ = p.in.Close(), p.out.Close() }
+
+// Crash returns how a process that is gone has ended.
+func (p *Process) Crash() *Crash {
+	return &Crash{Process: p.Pid(), State: p.cmd.ProcessState, Stderr: p.tail.String()}
+}
+
+// A Crash is the end of a worker that should not have ended.
+type Crash struct {
+	Process int              // the process id it had
+	State   *os.ProcessState // its exit status or signal
+	Stderr  string           // the last that it wrote, four kilobytes at most
+}
+
+func (c *Crash) Error() string { return fmt.Sprintf("worker process %d died: %v", c.Process, c.State) }
