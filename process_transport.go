@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"syscall"
 
 	"github.com/asyncio-go/asyncio/internal/spawn"
 )
@@ -215,26 +214,7 @@ func (s *subprocess) guard() {
 func (s *subprocess) exited() {
 	defer s.finish()
 	defer s.guard()
-	s.endInput()
 	s.protocol.ProcessExited()
-}
-
-// endInput closes standard input when nobody is left to read it. Not every driver
-// tells of that before the next write.
-func (s *subprocess) endInput() {
-	p := s.pipes[0]
-	if p == nil || p.transport.sock.closed {
-		return
-	}
-	raw, err := p.transport.SyscallConn()
-	switch {
-	case err != nil || !spawn.ReaderGone(raw):
-	case p.transport.order == callsNone: // its ConnectionLost would not come
-		p.transport.Abort()
-		s.loop.ready.Push(p)
-	default:
-		p.transport.sock.abort(os.NewSyscallError("write", syscall.EPIPE))
-	}
 }
 
 // abandoned implements childOwner.
