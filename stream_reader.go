@@ -286,41 +286,53 @@ func (r *StreamReader) room() []byte {
 	return in.buf[len(in.buf):cap(in.buf)]
 }
 
-// begin is the door of every read.
+// begin is the door of every read that is given a context.
 func (r *StreamReader) begin(ctx context.Context) (*task, context.Context, error) {
-	var t *task
-	var level context.Context
-	var err error
-	l := r.src.eventLoop()
-	if ctx == nil {
-		t, err = l.runningTask()
-	} else {
-		t, level, err = enter(ctx)
-	}
-	if err == nil && t.loop != l {
-		err = ErrWrongLoop
-	}
-	if in := r.in; err == nil && in != nil {
-		in.wholeLine = false
-		err = in.err
+	t, level, err := enter(ctx)
+	if err == nil {
+		err = r.readable(t)
 	}
 	return t, level, err
+}
+
+// readable returns why t cannot read, if it cannot.
+func (r *StreamReader) readable(t *task) error {
+	if t.loop != r.src.eventLoop() {
+		return ErrWrongLoop
+	}
+	if in := r.in; in != nil {
+		in.wholeLine = false
+		return in.err
+	}
+	return nil
 }
 
 // Read reads up to len(p) bytes into p, as [io.Reader] says, and suspends the
 // running task until there is at least one. When nothing is buffered, bytes go
 // from the kernel into p directly. At the end it returns [io.EOF]. Python: read.
-func (r *StreamReader) Read(p []byte) (int, error) { return r.read(nil, p) }
+func (r *StreamReader) Read(p []byte) (int, error) {
+	t, err := r.src.eventLoop().runningTask()
+	if err == nil {
+		err = r.readable(t)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return r.read(t, nil, p)
+}
 
 // ReadContext is Read that also ends with ctx. Python: read(n).
 func (r *StreamReader) ReadContext(ctx context.Context, p []byte) (int, error) {
-	return r.read(ctx, p)
+	t, level, err := r.begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return r.read(t, level, p)
 }
 
-func (r *StreamReader) read(ctx context.Context, p []byte) (int, error) {
-	t, level, err := r.begin(ctx)
-	if err != nil || len(p) == 0 {
-		return 0, err
+func (r *StreamReader) read(t *task, level context.Context, p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
 	}
 	if r.buffered() == 0 && !r.eof {
 		n, err := r.src.read(t, level, p)

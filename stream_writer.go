@@ -28,14 +28,7 @@ func (w *StreamWriter) tls() *tlsLayer {
 // In a callback it never waits. An error of the wait (a cancellation) comes with
 // a full count: p is written or queued then all the same. Python: write and
 // drain; [StreamWriter.WriteNowait] is write alone.
-func (w *StreamWriter) Write(p []byte) (int, error) { return w.write(nil, p) }
-
-// WriteContext is Write whose wait also ends with ctx. Python: write and drain.
-func (w *StreamWriter) WriteContext(ctx context.Context, p []byte) (int, error) {
-	return w.write(ctx, p)
-}
-
-func (w *StreamWriter) write(ctx context.Context, p []byte) (int, error) {
+func (w *StreamWriter) Write(p []byte) (int, error) {
 	if err := onLoop(); err != nil {
 		return 0, err
 	}
@@ -43,7 +36,23 @@ func (w *StreamWriter) write(ctx context.Context, p []byte) (int, error) {
 	if err != nil {
 		return n, err
 	}
-	return n, w.holdUp(ctx, n)
+	return n, w.holdUp(n)
+}
+
+// WriteContext is Write whose wait also ends with ctx. Python: write and drain.
+func (w *StreamWriter) WriteContext(ctx context.Context, p []byte) (int, error) {
+	if err := onLoop(); err != nil {
+		return 0, err
+	}
+	n, err := w.put(p)
+	if err != nil || !w.mustHoldUp(n) {
+		return n, err
+	}
+	t, level, err := w.begin(ctx)
+	if err != nil {
+		return n, err
+	}
+	return n, w.waitForRoom(t, level)
 }
 
 // WriteNowait is [StreamWriter.Write] that never waits: what the kernel does not
@@ -89,7 +98,7 @@ func (w *StreamWriter) WriteLines(bufs ...[]byte) (int, error) {
 		if err != nil {
 			return n, err
 		}
-		return n, w.holdUp(nil, n)
+		return n, w.holdUp(n)
 	}
 	total := 0
 	for _, b := range bufs {
@@ -105,29 +114,36 @@ func (w *StreamWriter) WriteLines(bufs ...[]byte) (int, error) {
 // holdUp suspends the running task, if there is one, while too much is queued;
 // and for one turn, when it has written much that the kernel took at once. n is
 // what was written last.
-func (w *StreamWriter) holdUp(ctx context.Context, n int) error {
-	s := w.sock
-	s.count(n)
-	if !s.paused && s.moved < atOnce || s.loop.current == nil {
+func (w *StreamWriter) holdUp(n int) error {
+	if !w.mustHoldUp(n) {
 		return nil
 	}
-	s.moved = 0
-	t, level, err := w.begin(ctx)
+	t, err := w.sock.loop.runningTask()
 	if err != nil {
 		return err
 	}
-	if !s.paused {
+	return w.waitForRoom(t, nil)
+}
+
+func (w *StreamWriter) mustHoldUp(n int) bool {
+	s := w.sock
+	s.count(n)
+	if !s.paused && s.moved < atOnce || s.loop.current == nil {
+		return false
+	}
+	s.moved = 0
+	return true
+}
+
+func (w *StreamWriter) waitForRoom(t *task, level context.Context) error {
+	if !w.sock.paused {
 		return t.yield()
 	}
-	return s.drain(t, level)
+	return w.sock.drain(t, level)
 }
 
 func (w *StreamWriter) begin(ctx context.Context) (t *task, level context.Context, err error) {
-	if ctx == nil {
-		t, err = w.sock.loop.runningTask()
-	} else {
-		t, level, err = enter(ctx)
-	}
+	t, level, err = enter(ctx)
 	if err == nil && t.loop != w.sock.loop {
 		err = ErrWrongLoop
 	}
