@@ -1,6 +1,9 @@
 package asyncio
 
-import "runtime/debug"
+import (
+	"errors"
+	"runtime/debug"
+)
 
 // An ExceptionContext says what went wrong where nobody else can be told: a
 // callback panicked, or an error was never looked at. Python: the context of
@@ -56,7 +59,8 @@ func (l *Loop) DefaultExceptionHandler(c ExceptionContext) {
 	if c.Made != "" {
 		args = append(args, "made", c.Made)
 	}
-	if p, ok := c.Err.(*PanicError); ok {
+	var p *PanicError
+	if errors.As(c.Err, &p) {
 		args = append(args, "stack", string(p.Stack))
 	}
 	l.logger().Error("asyncio: "+c.Message, args...)

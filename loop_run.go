@@ -54,8 +54,16 @@ func (l *Loop) RunUntilComplete(f Awaitable) error {
 	if f.Loop() != l {
 		return fmt.Errorf("run until complete: %w", ErrWrongLoop)
 	}
-	remove := f.AddDoneCallback(l.Stop)
-	defer remove()
+	over := false
+	remove := f.AddDoneCallback(func() {
+		if !over {
+			l.Stop()
+		}
+	})
+	defer func() {
+		over = true // the callback may be in the queue when this run ends otherwise
+		remove()
+	}()
 	if err := l.RunForever(); err != nil {
 		if !f.Done() {
 			return err

@@ -97,7 +97,7 @@ func (e *endedError) Unwrap() []error { return []error{e.cause, e.cancelled} }
 
 // Close ends the tasks that are left, shuts the default executor down and
 // closes the loop. Python: Runner.close.
-func (r *Runner) Close() error {
+func (r *Runner) Close() (err error) {
 	l := r.loop
 	if l.closed {
 		return nil
@@ -105,11 +105,11 @@ func (r *Runner) Close() error {
 	if l.running {
 		return ErrLoopRunning
 	}
-	err := l.cancelAll()
-	if err == nil {
-		err = l.shutdownExecutor()
+	defer func() { err = joinClose(err, l.Close()) }() // also when a task ends the goroutine
+	if err := l.cancelAll(); err != nil {
+		return err
 	}
-	return joinClose(err, l.Close())
+	return l.shutdownExecutor()
 }
 
 // Go code often handles any error and goes on, and so swallows a cancellation

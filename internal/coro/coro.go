@@ -33,9 +33,17 @@ import (
 // Body is what a coroutine runs. It is an interface, not a func, so that
 // starting one needs no closure.
 type Body interface {
-	// Run runs. When the coroutine was switched to, and not resumed, Run gives
-	// it to Put before it returns.
+	// Run runs.
 	Run()
+	// Ended is called on the coroutine after Run where no Resume reports that:
+	// when Run has returned on a coroutine that was switched to, which is then
+	// in the pool again, and when Run did not return, because of a Goexit or a
+	// panic.
+	//
+	// What Run itself recovers may have been a panic in a deferred function that
+	// a Goexit has called. The Goexit goes on after that, so only here it is
+	// known which of the two it was.
+	Ended(returned bool)
 }
 
 // A Coro is a coroutine of a [Pool], and the place that was made with it.
@@ -57,9 +65,6 @@ type Coro struct {
 	dead      bool // its goroutine waits for its end, and for nothing else
 	gone      bool // its goroutine has ended
 }
-
-// Nested says whether c was resumed, and not switched to.
-func (c *Coro) Nested() bool { return c.nested }
 
 // A Pool makes coroutines and keeps those whose body returned for the next
 // one. The zero value is empty and ready for use. It is not safe for use by
@@ -223,7 +228,11 @@ type unwound struct{}
 // leave is what the coroutine does last: when it was idle and has returned, when
 // its body was unwound or ended the goroutine, and when the body panicked with v.
 func (p *Pool) leave(c *Coro, returned bool, v any) {
+	body := c.body
 	c.body = nil
+	if !returned {
+		body.Ended(false)
+	}
 	if c.unwinding {
 		p.thrown = v
 	} else {
@@ -259,9 +268,13 @@ func (p *Pool) bodies() iter.Seq[struct{}] {
 		MarkGoroutine()
 		c.yield = yield
 		for !c.unwinding {
-			c.body.Run()
+			body := c.body
+			body.Run()
 			if c.nested {
 				c.body = nil
+			} else {
+				p.Put(c)
+				body.Ended(true)
 			}
 			p.Suspend() // until there is a next body, or none
 		}
@@ -314,7 +327,7 @@ func (p *Pool) Get(body Body) *Coro {
 	return c
 }
 
-// Put takes back a coroutine whose body has returned, or is about to.
+// Put takes back a coroutine whose body has returned.
 func (p *Pool) Put(c *Coro) {
 	c.body, p.idle = idle{p.idle}, c
 	p.n++
@@ -326,6 +339,9 @@ type idle struct{ next *Coro }
 
 // Run implements Body.
 func (idle) Run() { panic("coro: a coroutine went on that is idle") }
+
+// Ended implements Body.
+func (idle) Ended(bool) {}
 
 func (p *Pool) takeIdle() *Coro {
 	c := p.idle

@@ -25,7 +25,8 @@ func TestMain(m *testing.M) {
 // body makes a coroutine's body of a function.
 type body func()
 
-func (b body) Run() { b() }
+func (b body) Run()     { b() }
+func (body) Ended(bool) {}
 
 // start gets a coroutine whose body is handed to itself.
 func start(p *coro.Pool, fn func(c *coro.Coro)) *coro.Coro {
