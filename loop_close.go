@@ -2,6 +2,7 @@ package asyncio
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/asyncio-go/asyncio/internal/coro"
 	"github.com/asyncio-go/asyncio/internal/ring"
@@ -18,6 +19,11 @@ func (l *Loop) Close() (err error) {
 	}
 	if l.running {
 		return ErrLoopRunning
+	}
+	if l.coros.Alive() > 0 {
+		if err := l.comeHome(); err != nil {
+			return fmt.Errorf("close: %w", err)
+		}
 	}
 	l.inbox.close()
 	l.closing = true

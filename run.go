@@ -70,6 +70,9 @@ func RunOn[T any](ctx context.Context, r *Runner, main func(context.Context) (T,
 	case l.running:
 		return zero, fmt.Errorf("run: %w", ErrLoopRunning)
 	}
+	if err := l.arrive(); err != nil { // before main could be left for the next run
+		return zero, err
+	}
 	t := newTask(l, ctx, main, nil)
 	stop := context.AfterFunc(ctx, func() {
 		_, _ = l.CallSoonThreadsafe(func() { t.CancelCause(context.Cause(ctx)) })
@@ -77,7 +80,7 @@ func RunOn[T any](ctx context.Context, r *Runner, main func(context.Context) (T,
 	defer stop()
 	interrupts := l.handleInterrupts(ctx, &t.task)
 	defer interrupts.stop()
-	err := l.RunUntilComplete(t)
+	err := l.until(t)
 	if !t.Done() {
 		return zero, err
 	}
@@ -137,11 +140,11 @@ func (l *Loop) cancelAll() error {
 		}
 		err := l.RunForever()
 		timer.Cancel()
-		if err != nil && !errors.Is(err, ErrDeadlock) {
-			return err
-		}
 		for t := l.tasks.head; t != nil; t = t.next {
 			t.remove(watch)
+		}
+		if err != nil && !errors.Is(err, ErrDeadlock) {
+			return err
 		}
 	}
 	if l.tasks.n > 0 {
