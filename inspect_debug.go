@@ -147,7 +147,7 @@ func (p *explainer) run(r runnable) {
 		took := time.Since(p.epoch) - began
 		p.callbacks++
 		p.inCallbacks += took
-		if took > p.slow {
+		if took >= p.slow { // as in Python; a coarse clock may show nothing at all
 			p.slowOnes++
 			p.loop.logger().Warn("asyncio: a step held the loop", "what", describe(r, fn), "took", took)
 		}
