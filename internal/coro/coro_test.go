@@ -374,7 +374,8 @@ func TestMixingLockedAndUnlockedEndsTheProgram(t *testing.T) {
 	if err != nil {
 		t.Skip("cannot start this program again: ", err)
 	}
-	cmd := exec.CommandContext(t.Context(), self)
+	args := append(strings.Fields(os.Getenv("ASYNCIO_TEST_EMULATOR")), self) // of a foreign processor
+	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), "CORO_TEST_MIX_THREADS=1")
 	out, err := cmd.CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "fatal error: coro") {
