@@ -263,6 +263,15 @@ func (p *explainer) wrongGoroutine() error {
 	return ErrWrongGoroutine
 }
 
+// wrongThread returns, in debug mode, why the task that runs cannot wait, because
+// it is locked to its thread and the loop is not.
+func (p *explainer) wrongThread() error {
+	if !p.debug || !p.loop.running {
+		return nil
+	}
+	return p.loop.wrongThread(coro.Here())
+}
+
 // mustBeHere panics, in debug mode, when the calling goroutine must not use the
 // loop.
 func (p *explainer) mustBeHere() {

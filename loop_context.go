@@ -311,10 +311,8 @@ func (l *Loop) runningTask() (*task, error) {
 		if err := l.probe.wrongGoroutine(); err != nil {
 			return nil, err
 		}
-		if l.running && !l.closing && l.Debug() {
-			if err := l.wrongThread(coro.Here()); err != nil {
-				return nil, err
-			}
+		if err := l.probe.wrongThread(); err != nil {
+			return nil, err
 		}
 	}
 	t := l.current
