@@ -306,3 +306,31 @@ func TestAnExecutorThatPanicsDoesNotHoldTheVirtualClock(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// So it is with background tasks of a test whose cancelled waits end in t.Fatal.
+func TestTasksThatEndTheGoroutineWhenTheyAreCancelledAllEndAndTheLoopIsClosed(t *testing.T) {
+	var l *asyncio.Loop
+	var tasks []*asyncio.Task[struct{}]
+	returned := onOwnGoroutine(func() {
+		_ = asyncio.Run(t.Context(), func(ctx context.Context) error {
+			l = must(asyncio.RunningLoop(ctx))
+			for range 3 {
+				tasks = append(tasks, asyncio.Go(ctx, func(ctx context.Context) error {
+					if asyncio.Sleep(ctx, time.Hour) != nil {
+						runtime.Goexit()
+					}
+					return nil
+				}))
+			}
+			return asyncio.Sleep(ctx, time.Second)
+		}, asyncio.WithVirtualClock())
+	})
+	if returned || !l.IsClosed() {
+		t.Errorf("Run returned: %v; the loop is closed: %v", returned, l.IsClosed())
+	}
+	for _, task := range tasks {
+		if !errors.Is(task.Err(), asyncio.ErrGoexit) {
+			t.Errorf("the error of a task is %v", task.Err())
+		}
+	}
+}
