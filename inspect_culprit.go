@@ -65,7 +65,7 @@ func programCounters(group string) (pcs []uintptr) {
 	return nil
 }
 
-const runForever = thisPackage + "(*Loop).RunForever"
+const runForever = thisPackage + "(*Loop).forever"
 
 // runsLoop reports whether a goroutine is a loop's own or one of its coroutines, and
 // not one that a task has started, which has the label too.

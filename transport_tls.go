@@ -74,6 +74,14 @@ func (l *tlsTransport) Run() {
 	l.err = l.conn.HandshakeContext(context.Background())
 }
 
+// Ended is called when a function of the configuration has ended the goroutine.
+func (l *tlsTransport) Ended(bool) {
+	l.co = nil
+	l.shaking = false
+	l.stop()
+	l.t.sock.abort(fmt.Errorf("TLS handshake: %w", ErrGoexit))
+}
+
 // shake goes on with the handshake, and reports whether it has ended. When it has
 // failed, the socket is closed.
 func (l *tlsTransport) shake() (ended bool) {

@@ -29,6 +29,9 @@ func setBacklog(net.Listener, int) error { return nil }
 // systemError makes an error of Windows known by the name that the other
 // systems have for it, so that one test by [errors.Is] does everywhere.
 func systemError(err error) error {
+	if err == nil {
+		return nil // what follows allocates, and most reads and writes succeed
+	}
 	var code syscall.Errno
 	if !errors.As(err, &code) {
 		return err
