@@ -74,7 +74,7 @@
 // # What runs where
 //
 // Everything here is for the loop's goroutine, in a task or a callback, unless
-// its comment says otherwise. A function that waits gives [ErrWrongGoroutine]
+// its comment says otherwise. A function that waits returns [ErrWrongGoroutine]
 // on any other goroutine, [ErrNotInTask] in a callback, and [ErrNoRunningLoop]
 // for a context that comes from no coroutine. It never hangs there. Only between
 // loops is that not so: a coroutine must not wait with the context of another loop.
@@ -97,7 +97,7 @@
 // say so. Its loop takes note of its end by itself; closing the loop kills what
 // has not ended. [Loop.AddSignalHandler] makes a signal a callback. [Run] in the
 // main goroutine turns the first interrupt (^C) into a cancellation of main and
-// gives an [*InterruptError], whose ExitCode is 130; see [WithInterrupts].
+// returns an [*InterruptError], whose ExitCode is 130; see [WithInterrupts].
 //
 // # What is going on
 //

@@ -19,7 +19,7 @@ type CallGraph struct {
 	Again bool
 }
 
-// CaptureCallGraph gives who waits for aw, who waits for those, and so on, each
+// CaptureCallGraph returns who waits for aw, who waits for those, and so on, each
 // with its stack. A [Gather], a [Wait] or a [Shield] in between is passed over:
 // the task that called it waits. It is for the loop's goroutine. It costs some
 // microseconds for each task in the graph, and nothing while nobody asks.
@@ -47,7 +47,7 @@ func captureCallGraph(f *future, seen map[*future]bool) *CallGraph {
 	return g
 }
 
-// FormatCallGraph gives [CaptureCallGraph] as text. Python: format_call_graph.
+// FormatCallGraph returns [CaptureCallGraph] as text. Python: format_call_graph.
 func FormatCallGraph(aw Awaitable) string { return CaptureCallGraph(aw).String() }
 
 // PrintCallGraph writes [CaptureCallGraph] as text. Python: print_call_graph.
@@ -56,7 +56,7 @@ func PrintCallGraph(w io.Writer, aw Awaitable) error {
 	return err
 }
 
-// String gives the graph as text of several lines.
+// String returns the graph as text of several lines.
 func (g *CallGraph) String() string {
 	var b strings.Builder
 	g.write(&b, "")
@@ -83,7 +83,7 @@ func (g *CallGraph) write(b *strings.Builder, indent string) {
 	}
 }
 
-// awaitedBy gives the tasks that wait for f, directly or by way of futures that
+// awaitedBy returns the tasks that wait for f, directly or by way of futures that
 // are no tasks, in the order in which they came.
 func awaitedBy(f *future) []*task {
 	var found []*task

@@ -10,7 +10,7 @@ import (
 	"github.com/asyncio-go/asyncio"
 )
 
-// awaiters gives the names in a call graph, as "a<b,c" for an a that b and c
+// awaiters returns the names in a call graph, as "a<b,c" for an a that b and c
 // await.
 func awaiters(g *asyncio.CallGraph) string {
 	s := g.Name

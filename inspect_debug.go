@@ -105,7 +105,7 @@ func (l *Loop) SlowCallbackDuration() time.Duration {
 	return slowStep
 }
 
-// SetSlowCallbackDuration sets what [Loop.SlowCallbackDuration] gives. A running
+// SetSlowCallbackDuration sets what [Loop.SlowCallbackDuration] returns. A running
 // loop's watchdog, which takes the stacks, heeds it from the next run on. Python:
 // loop.slow_callback_duration, in seconds.
 func (l *Loop) SetSlowCallbackDuration(d time.Duration) { l.explain().slow = d }
@@ -155,7 +155,7 @@ func (p *explainer) run(r runnable) {
 	r.run()
 }
 
-// callbackOf gives the function that r is to call, or nil.
+// callbackOf returns the function that r is to call, or nil.
 func callbackOf(r runnable) func() {
 	switch r := r.(type) {
 	case *Handle:
@@ -225,6 +225,9 @@ func (p *explainer) made(t *task) {
 	values := t.ctx.Load().outer
 	if p.labels || p.debug {
 		values = pprof.WithLabels(values, pprof.Labels("asyncio.task", name))
+		if s, ok := p.loop.onRun.(*stallSubject); ok {
+			values = pprof.WithLabels(values, pprof.Labels(loopLabel, s.number))
+		}
 	}
 	if tracing {
 		values, n.trace = trace.NewTask(values, name)
@@ -280,7 +283,7 @@ func (p *explainer) mustBeHere() {
 	}
 }
 
-// goroutineID gives the number of the calling goroutine, for a microsecond. Go
+// goroutineID returns the number of the calling goroutine, for a microsecond. Go
 // shows it in stacks only.
 func goroutineID() uint64 {
 	var buf [64]byte
@@ -306,7 +309,7 @@ func (p *explainer) madeFuture(f *future) {
 	}
 }
 
-// madeHere gives the calls that lead here.
+// madeHere returns the calls that lead here.
 func madeHere() []uintptr {
 	var pcs [32]uintptr
 	return append([]uintptr(nil), pcs[:runtime.Callers(3, pcs[:])]...)

@@ -56,7 +56,7 @@ func ExampleLoop_Stats() {
 	// Output: 4 tasks, 3 timers
 }
 
-// WrapFuture lets a task wait for what another goroutine gives.
+// WrapFuture lets a task wait for what another goroutine returns.
 func ExampleWrapFuture() {
 	type reply struct{ text string }
 	ask := func(ctx context.Context) <-chan reply { // some library

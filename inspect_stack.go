@@ -9,13 +9,13 @@ import (
 	"github.com/asyncio-go/asyncio/internal/coro"
 )
 
-// maxFrames is the most that Stack gives.
+// maxFrames is the most that Stack returns.
 const maxFrames = 100
 
-// Stack gives where the task stands: the calls between its function and the
+// Stack returns where the task stands: the calls between its function and the
 // place where it waits, the innermost first. Of this package it shows only the
 // function that was called. A task that has not begun or has ended has no
-// stack. On another goroutine than the loop's it gives nothing. It costs some
+// stack. On another goroutine than the loop's it returns nothing. It costs some
 // microseconds, and nothing while nobody asks. Python: Task.get_stack.
 func (t *Task[T]) Stack() []runtime.Frame { return t.stack() }
 
@@ -43,7 +43,7 @@ func writeStack(b *strings.Builder, frames []runtime.Frame, indent string) {
 	}
 }
 
-// stack gives the task's stack. A suspended coroutine is asked itself: only it
+// stack returns the task's stack. A suspended coroutine is asked itself: only it
 // sees its stack without a look at all goroutines.
 func (t *task) stack() []runtime.Frame {
 	if t.loop.running && !coro.OnMarkedGoroutine() {
@@ -55,17 +55,22 @@ func (t *task) stack() []runtime.Frame {
 	if t == t.loop.current {
 		return trimStack(callers())
 	}
-	var frames []runtime.Frame
-	if !t.loop.coros.Visit(t.co, func() { frames = callers() }) {
+	// The array is not the visitor's own: on the stack of the coroutine it would
+	// make that grow, and stacks do not shrink while they are in use.
+	pcs, n := make([]uintptr, rawFrames), 0
+	if !t.loop.coros.Visit(t.co, func() { n = runtime.Callers(1, pcs) }) {
 		return nil
 	}
-	return trimStack(frames)
+	return trimStack(framesOf(pcs[:n]))
 }
 
-// callers gives the calling goroutine's stack.
+// rawFrames is the most that is looked at, with what trimStack takes away.
+const rawFrames = 2 * maxFrames
+
+// callers returns the calling goroutine's stack.
 func callers() []runtime.Frame {
-	var pcs [2 * maxFrames]uintptr // with what trimStack takes away
-	return framesOf(pcs[:runtime.Callers(2, pcs[:])])
+	pcs := make([]uintptr, rawFrames)
+	return framesOf(pcs[:runtime.Callers(2, pcs)])
 }
 
 func framesOf(pcs []uintptr) []runtime.Frame {
@@ -126,7 +131,7 @@ func internalFunction(name string) bool {
 	return strings.HasPrefix(name, coroPackage) || strings.HasPrefix(name, runtimeParts) || strings.HasPrefix(name, "iter.")
 }
 
-// shortFunction gives a function's name without the path of its package.
+// shortFunction returns a function's name without the path of its package.
 func shortFunction(name string) string {
 	if i := strings.LastIndexByte(name, '/'); i >= 0 {
 		return name[i+1:]

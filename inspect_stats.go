@@ -39,7 +39,7 @@ type Stats struct {
 	Jobs int
 }
 
-// BusyRatio gives Busy as a part of Busy and Idle, from 0 to 1. For that of the
+// BusyRatio returns Busy as a part of Busy and Idle, from 0 to 1. For that of the
 // last minute take the difference of two Stats.
 func (s Stats) BusyRatio() float64 {
 	if s.Busy+s.Idle <= 0 {
@@ -48,7 +48,7 @@ func (s Stats) BusyRatio() float64 {
 	return float64(s.Busy) / float64(s.Busy+s.Idle)
 }
 
-// Since gives what was counted since an earlier Stats of the same loop. What
+// Since returns what was counted since an earlier Stats of the same loop. What
 // says how it stands now, and MaxLag, is that of s.
 func (s Stats) Since(earlier Stats) Stats {
 	s.TasksMade -= earlier.TasksMade

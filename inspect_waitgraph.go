@@ -42,7 +42,7 @@ type Waiting struct {
 	Again bool
 }
 
-// WaitGraph gives who waits for what on this loop. It costs some microseconds
+// WaitGraph returns who waits for what on this loop. It costs some microseconds
 // for each task. It is for the loop's goroutine; see [CaptureWaitGraph].
 func (l *Loop) WaitGraph() *WaitGraph {
 	if l.probe != nil {
@@ -110,7 +110,7 @@ func (t *task) stateName() string {
 
 // CaptureWaitGraph is [Loop.WaitGraph] for any goroutine but the loop's own: it
 // asks the loop and waits for the answer, or the end of ctx, or of the loop. A
-// loop that hangs in a callback gives none.
+// loop that hangs in a callback returns none.
 func CaptureWaitGraph(ctx context.Context, l *Loop) (*WaitGraph, error) {
 	if coro.OnMarkedGoroutine() {
 		return nil, fmt.Errorf("capture wait graph: %w", ErrLoopRunning)
@@ -129,7 +129,7 @@ func CaptureWaitGraph(ctx context.Context, l *Loop) (*WaitGraph, error) {
 	}
 }
 
-// String gives the graph as a tree: below each task those that it waits for.
+// String returns the graph as a tree: below each task those that it waits for.
 func (g *WaitGraph) String() string {
 	var b strings.Builder
 	for _, w := range g.Roots {
@@ -190,10 +190,10 @@ type DeadlockError struct {
 
 func (e *DeadlockError) Error() string { return ErrDeadlock.Error() + "\n" + e.Graph.String() }
 
-// Unwrap gives ErrDeadlock.
+// Unwrap returns ErrDeadlock.
 func (e *DeadlockError) Unwrap() error { return ErrDeadlock }
 
-// deadlock gives the error of a loop in which nothing can happen any more.
+// deadlock returns the error of a loop in which nothing can happen any more.
 func (l *Loop) deadlock() error {
 	if l.tasks.n == 0 {
 		return ErrDeadlock // nobody waits but who runs the loop

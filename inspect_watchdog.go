@@ -3,6 +3,7 @@ package asyncio
 import (
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -40,28 +41,43 @@ func (p *explainer) watchdog(slow time.Duration, stop, ended chan struct{}) {
 
 // reportSlow reports the callback that began then, if it still runs.
 func (p *explainer) reportSlow(began int64) {
-	goroutine, what := p.active.Load(), p.what.Load()
-	stack := stackOfGoroutine(goroutine)
+	what := p.what.Load()
+	stack := ""
+	if s, ok := p.loop.onRun.(*stallSubject); ok {
+		if c := findCulprit(s.number); c != nil {
+			stack = c.stack()
+		}
+	} else {
+		stack = stackOfGoroutine(p.active.Load())
+	}
 	if p.began.Load() != began {
 		return // it has ended meanwhile; the stack may be another's
 	}
-	args := []any{"for", time.Since(p.epoch) - time.Duration(began), "stack", stack}
+	args := []any{"for", time.Since(p.epoch) - time.Duration(began)}
 	if what != nil {
 		args = append([]any{"task", *what}, args...)
 	}
-	p.loop.logger().Warn("asyncio: a step holds the loop", args...)
+	p.loop.logger().Warn("asyncio: a step holds the loop\n"+stack, args...)
 }
 
-// stackOfGoroutine gives the stack of another goroutine. It stops the program
-// for as long as it takes to write down all stacks, or as many as fit.
+// stackOfGoroutine returns the stack of another goroutine. It stops the program
+// for as long as it takes to write down all stacks. It is for loops that the stall
+// watch passes over.
 func stackOfGoroutine(id uint64) string {
 	buf := make([]byte, 1<<20)
-	buf = buf[:runtime.Stack(buf, true)]
+	n := runtime.Stack(buf, true)
+	for n == len(buf) && n < maxStacks {
+		buf = make([]byte, 4*len(buf))
+		n = runtime.Stack(buf, true)
+	}
 	head := fmt.Sprintf("goroutine %d ", id)
-	for g := range strings.SplitSeq(string(buf), "\n\n") {
+	for g := range strings.SplitSeq(string(buf[:n]), "\n\n") {
 		if strings.HasPrefix(g, head) {
 			return g
 		}
 	}
-	return "not known"
+	return "its stack is not among the first " + strconv.Itoa(n) + " bytes of all stacks"
 }
+
+// maxStacks is how many bytes of stacks are written down at most.
+const maxStacks = 64 << 20

@@ -47,7 +47,8 @@ type Loop struct {
 
 	// What others keep here, and are told.
 	parts   partList
-	probe   probe // nil but where the loop is to explain itself
+	probe   probe      // nil but where the loop is to explain itself
+	onRun   runWatcher // or nil
 	unseen  unseenErrors
 	log     *slog.Logger // nil: the default one
 	onError ExceptionHandler

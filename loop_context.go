@@ -19,7 +19,7 @@ import (
 // context.WithCancel beneath it would start a goroutine.
 type ownContext interface {
 	context.Context
-	// owner gives the task, and the context outside of a scope whose end ends
+	// owner returns the task, and the context outside of a scope whose end ends
 	// its awaits too, or nil.
 	owner() (t *task, level context.Context)
 }
@@ -99,7 +99,7 @@ func (c *taskContext) Done() <-chan struct{}           { return c.own().standard
 func (c *taskContext) Err() error                      { return c.own().standard().Err() }
 func (c *taskContext) String() string                  { return "asyncio: context of " + (*task)(c).name() }
 
-// own gives a base that the task does not share.
+// own returns a base that the task does not share.
 func (c *taskContext) own() *contextBase {
 	b := c.ctx.Load()
 	if b.from != nil {
@@ -112,7 +112,7 @@ func (c *taskContext) own() *contextBase {
 	return c.ctx.Load() // another goroutine was faster
 }
 
-// shared gives the base that a task with the same values may share.
+// shared returns the base that a task with the same values may share.
 func (c *taskContext) shared() *contextBase {
 	b := c.ctx.Load()
 	if b.from != nil {
@@ -134,7 +134,7 @@ type scopeContext struct {
 	contextBase
 }
 
-// owner gives as level the end that the user has put around the scope, if any:
+// owner returns as level the end that the user has put around the scope, if any:
 // a scope adds none, but it does not shut out that of a context that was derived
 // and given to Timeout or Group.
 func (c *scopeContext) owner() (*task, context.Context) {
@@ -158,7 +158,7 @@ type scopeKey struct{}
 
 var _, _ ownContext = (*taskContext)(nil), (*scopeContext)(nil)
 
-// baseOf gives a base with the values of ctx, and no end, for a new task. It
+// baseOf returns a base with the values of ctx, and no end, for a new task. It
 // passes over the contexts of this package, so that a task that starts its
 // successor does not leave an ever longer chain of contexts behind it.
 func baseOf(ctx context.Context) *contextBase {
@@ -215,7 +215,7 @@ func ownerOf(ctx context.Context) (*task, context.Context) {
 	return t, ctx
 }
 
-// loopOf gives the loop that ctx belongs to, for functions that do not wait.
+// loopOf returns the loop that ctx belongs to, for functions that do not wait.
 func loopOf(ctx context.Context) (*Loop, error) {
 	t, _ := ownerOf(ctx)
 	if t == nil {
@@ -227,7 +227,7 @@ func loopOf(ctx context.Context) (*Loop, error) {
 	return t.loop, nil
 }
 
-// enter is the door of every function that waits: it gives the task that runs,
+// enter is the door of every function that waits: it returns the task that runs,
 // and a context whose end must end the wait, or nil.
 //
 // It is an error where the wait could not be: without a loop, on a foreign
@@ -302,7 +302,7 @@ func (l *Loop) enter(ctx context.Context) (*task, context.Context, error) {
 	return t, level, err
 }
 
-// runningTask gives the task that runs and may wait.
+// runningTask returns the task that runs and may wait.
 func (l *Loop) runningTask() (*task, error) {
 	if !coro.OnMarkedGoroutine() {
 		return nil, ErrWrongGoroutine
@@ -325,7 +325,7 @@ func (l *Loop) runningTask() (*task, error) {
 	return t, nil
 }
 
-// RunningLoop gives the loop that ctx belongs to. It may be called in any
+// RunningLoop returns the loop that ctx belongs to. It may be called in any
 // goroutine. Python: get_running_loop.
 func RunningLoop(ctx context.Context) (*Loop, error) {
 	t, _ := ownerOf(ctx)

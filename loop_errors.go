@@ -167,7 +167,7 @@ func (e *GroupError) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the errors.
+// Unwrap returns the errors.
 func (e *GroupError) Unwrap() []error { return e.Errors }
 
 // A PanicError is the error of a task, or of a job in an executor, that
@@ -179,7 +179,7 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("asyncio: panic: %v", e.Value) }
 
-// Unwrap gives the value, where that is an error.
+// Unwrap returns the value, where that is an error.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
@@ -192,3 +192,12 @@ func joinClose(err, closeErr error) error {
 	}
 	return errors.Join(err, closeErr)
 }
+
+// endedError is the error of a function that was cancelled because a context ended.
+type endedError struct {
+	op               string
+	cancelled, cause error
+}
+
+func (e *endedError) Error() string   { return "asyncio: " + e.op + ": " + e.cause.Error() }
+func (e *endedError) Unwrap() []error { return []error{e.cause, e.cancelled} }

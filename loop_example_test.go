@@ -127,7 +127,7 @@ func ExampleTask_Cancel() {
 	// asyncio: cancelled: the shop closes true
 }
 
-// A callback gives a future its result, and the task that awaits it goes on.
+// A callback returns a future its result, and the task that awaits it goes on.
 func ExampleFuture() {
 	run(func(ctx context.Context) error {
 		loop, err := asyncio.RunningLoop(ctx)

@@ -59,9 +59,10 @@ func (l *Loop) DefaultExceptionHandler(c ExceptionContext) {
 	if c.Made != "" {
 		args = append(args, "made", c.Made)
 	}
+	message := "asyncio: " + c.Message
 	var p *PanicError
 	if errors.As(c.Err, &p) {
-		args = append(args, "stack", string(p.Stack))
+		message += "\n" + string(p.Stack) // an attribute would be printed as one long line
 	}
-	l.logger().Error("asyncio: "+c.Message, args...)
+	l.logger().Error(message, args...)
 }

@@ -9,11 +9,11 @@ import (
 // Awaitable is what can be waited for, without its result: a [*Future] or a
 // [*Task] of any type. All methods are for the loop's goroutine. Python: Future.
 type Awaitable interface {
-	// Done says whether it has ended. Python: Future.done.
+	// Done reports whether it has ended. Python: Future.done.
 	Done() bool
-	// Cancelled says whether it ended by a cancellation. Python: Future.cancelled.
+	// Cancelled reports whether it ended by a cancellation. Python: Future.cancelled.
 	Cancelled() bool
-	// Err gives the error it ended with, or nil; [ErrInvalidState] while it
+	// Err returns the error it ended with, or nil; [ErrInvalidState] while it
 	// has not ended. Python: Future.exception.
 	Err() error
 	// Cancel asks it to end, and reports whether it could be asked. Python:
@@ -23,10 +23,10 @@ type Awaitable interface {
 	// Python: cancel(msg).
 	CancelCause(cause error) bool
 	// AddDoneCallback makes the loop call fn once it has ended, never at once.
-	// remove takes that back and says whether it was in time. Python:
+	// remove takes that back and reports whether it was in time. Python:
 	// Future.add_done_callback, remove_done_callback.
 	AddDoneCallback(fn func()) (remove func() bool)
-	// Loop gives its loop. Python: Future.get_loop.
+	// Loop returns its loop. Python: Future.get_loop.
 	Loop() *Loop
 
 	base() *future
@@ -35,10 +35,10 @@ type Awaitable interface {
 // Awaiter is an [Awaitable] with a result of type T. Python: Future.
 type Awaiter[T any] interface {
 	Awaitable
-	// Result gives what it ended with; [ErrInvalidState] while it has not.
+	// Result returns what it ended with; [ErrInvalidState] while it has not.
 	// Python: Future.result.
 	Result() (T, error)
-	// Await suspends the running task until it has ended, and gives the
+	// Await suspends the running task until it has ended, and returns the
 	// result. Cancelling the running task cancels what it awaits. Python: await.
 	Await(ctx context.Context) (T, error)
 }
@@ -107,7 +107,7 @@ func (f *future) add(r runnable) {
 	}
 }
 
-// remove takes r back, and says whether it was there.
+// remove takes r back, and reports whether it was there.
 func (f *future) remove(r runnable) bool {
 	if f.callback == r {
 		f.callback = nil
@@ -125,7 +125,7 @@ func (f *future) remove(r runnable) bool {
 	return true
 }
 
-// callbacks gives those that run when f is done, in their order.
+// callbacks returns those that run when f is done, in their order.
 func (f *future) callbacks(yield func(runnable) bool) {
 	switch c := f.callback.(type) {
 	case nil:
@@ -196,7 +196,7 @@ func (f *future) cancelPlain(cause error) bool {
 	return true
 }
 
-// outcome gives the error of a future that is done, and notes that somebody
+// outcome returns the error of a future that is done, and notes that somebody
 // has seen it.
 func (f *future) outcome() error {
 	f.retrieved = true
@@ -254,20 +254,20 @@ func NewFuture[T any](loop *Loop) *Future[T] {
 	return f
 }
 
-// Done says whether the future has a result, an error or was cancelled.
+// Done reports whether the future has a result, an error or was cancelled.
 // Python: Future.done.
 func (f *Future[T]) Done() bool { return f.future.Done() }
 
-// Cancelled says whether the future was cancelled. Python: Future.cancelled.
+// Cancelled reports whether the future was cancelled. Python: Future.cancelled.
 func (f *Future[T]) Cancelled() bool { return f.future.Cancelled() }
 
-// Result gives the result or the error; [ErrInvalidState] while there is
+// Result returns the result or the error; [ErrInvalidState] while there is
 // neither. Python: Future.result.
 func (f *Future[T]) Result() (T, error) {
 	return f.value, f.future.Err()
 }
 
-// Err gives the error, or nil; [ErrInvalidState] while the future is pending.
+// Err returns the error, or nil; [ErrInvalidState] while the future is pending.
 // Python: Future.exception.
 func (f *Future[T]) Err() error { return f.future.Err() }
 
@@ -319,16 +319,16 @@ func (f *Future[T]) Cancel() bool { return f.future.CancelCause(nil) }
 func (f *Future[T]) CancelCause(cause error) bool { return f.future.CancelCause(cause) }
 
 // AddDoneCallback makes the loop call fn in the turn after the future is done;
-// in the next turn, when it is. remove takes that back and says whether it was
+// in the next turn, when it is. remove takes that back and reports whether it was
 // in time. Python: Future.add_done_callback, remove_done_callback.
 func (f *Future[T]) AddDoneCallback(fn func()) (remove func() bool) {
 	return f.future.AddDoneCallback(fn)
 }
 
-// Loop gives the future's loop. Python: Future.get_loop.
+// Loop returns the future's loop. Python: Future.get_loop.
 func (f *Future[T]) Loop() *Loop { return f.loop }
 
-// Await suspends the running task until the future is done, and gives its
+// Await suspends the running task until the future is done, and returns its
 // result; at once, without a turn of the loop, when it is done. Cancelling the
 // running task cancels the future: where that is not wanted, use [Shield]. The
 // end of a context that was derived from the task's ends the wait and leaves

@@ -564,7 +564,7 @@ func (m *sleepMeter) begin() {
 	m.b.StartTimer()
 }
 
-// allAsleep gives the time until the n others are about to wake.
+// allAsleep returns the time until the n others are about to wake.
 func (m *sleepMeter) allAsleep(n int) time.Duration {
 	m.b.StopTimer()
 	if m.before > 0 {

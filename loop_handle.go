@@ -16,7 +16,7 @@ type Handle struct {
 // loop's goroutine. Python: Handle.cancel.
 func (h *Handle) Cancel() { h.fn = nil }
 
-// Cancelled says whether Cancel was called. Python: Handle.cancelled.
+// Cancelled reports whether Cancel was called. Python: Handle.cancelled.
 func (h *Handle) Cancelled() bool { return h.fn == nil }
 
 func (h *Handle) run() {
@@ -63,7 +63,7 @@ type TimerHandle struct {
 	node heap.Node[runnable]
 }
 
-// When gives the time it is due, on the clock of [Loop.Time]. Python:
+// When returns the time it is due, on the clock of [Loop.Time]. Python:
 // TimerHandle.when.
 func (h *TimerHandle) When() time.Duration { return h.when }
 

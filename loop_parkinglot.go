@@ -46,6 +46,14 @@ func (p *parkingLot) bind(l *Loop) error {
 	return nil
 }
 
+// mustBeHere panics, in debug mode, on a goroutine that must not use what the lot is
+// for. Before a task has waited, nobody knows whose that is.
+func (p *parkingLot) mustBeHere() {
+	if p.loop != nil && p.loop.probe != nil {
+		p.loop.probe.mustBeHere()
+	}
+}
+
 // park suspends t, which must be the running task, until it is woken, or
 // cancelled, or level ends.
 func (p *parkingLot) park(t *task, level context.Context) (woken bool, err error) {
@@ -122,7 +130,7 @@ func (w *waiter) cancelWith(cause error) bool {
 }
 
 // wake wakes the task that has waited the longest and was neither woken nor
-// cancelled yet. It says false when there is none.
+// cancelled yet. It returns false when there is none.
 func (p *parkingLot) wake() bool {
 	for p.next != nil {
 		w := p.next

@@ -1,5 +1,12 @@
 package asyncio
 
+// A runWatcher is told when a loop begins to run and when it has stopped, on the
+// goroutine that runs it.
+type runWatcher interface {
+	begin()
+	end()
+}
+
 // A probe is told what a loop does, where the loop was asked to explain itself:
 // in debug mode, with labels, or for a trace. A loop that was not asked has
 // none, and pays a comparison for that. All methods are for the loop's

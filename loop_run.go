@@ -11,7 +11,7 @@ import (
 // does not run. What is ready stays so for the next run. Python: loop.stop.
 func (l *Loop) Stop() { l.stopping = true }
 
-// RunForever runs the loop on the calling goroutine until [Loop.Stop]. It gives
+// RunForever runs the loop on the calling goroutine until [Loop.Stop]. It returns
 // [ErrLoopClosed], [ErrLoopRunning] inside another loop's run, [ErrDeadlock] on
 // the virtual clock, or the driver's error. Python: loop.run_forever.
 //
@@ -48,6 +48,10 @@ func (l *Loop) arrive() error {
 // forever is RunForever where the loop has arrived.
 func (l *Loop) forever() error {
 	l.running = true
+	if l.onRun != nil {
+		l.onRun.begin()
+		defer l.onRun.end()
+	}
 	l.pace.polled = l.Time()
 	l.pace.yielded = l.pace.polled
 	defer func() {
@@ -116,7 +120,7 @@ func lockedText(h coro.Home) string {
 }
 
 // RunUntilComplete runs the loop until f is done, whose result is then there
-// to be taken. It gives f's error, or what [Loop.RunForever] gives, or
+// to be taken. It returns f's error, or what [Loop.RunForever] returns, or
 // [ErrLoopStopped]. Python: loop.run_until_complete.
 func (l *Loop) RunUntilComplete(f Awaitable) error {
 	if l.closed {

@@ -56,7 +56,7 @@ type sleeper struct {
 	task *task // nil when the sleep is over
 }
 
-// asleep says whether t waits for its sleeper.
+// asleep reports whether t waits for its sleeper.
 func (t *task) asleep() bool { return t.sleeping != nil && t.sleeping.task != nil }
 
 // run is called when the time is up.

@@ -7,7 +7,7 @@ type spares[T any] struct{ kept []*T }
 // maxSpares bounds what is left of a burst.
 const maxSpares = 256
 
-// get gives one, in whatever state it was put back.
+// get returns one, in whatever state it was put back.
 func (s *spares[T]) get() *T {
 	n := len(s.kept)
 	if n == 0 {

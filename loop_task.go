@@ -94,7 +94,7 @@ type taskShell interface {
 func (t *task) shell() taskShell { return t.canceller.(taskShell) }
 func (t *task) half() *task      { return t }
 
-// asTask gives the task whose future f is, or nil.
+// asTask returns the task whose future f is, or nil.
 func (f *future) asTask() *task {
 	if shell, ok := f.canceller.(taskShell); ok {
 		return shell.half()
@@ -106,20 +106,20 @@ func (f *future) asTask() *task {
 // Python: Task.
 type AnyTask interface {
 	Awaitable
-	// Name gives the task's name. Python: Task.get_name.
+	// Name returns the task's name. Python: Task.get_name.
 	Name() string
 	// SetName gives it another. Python: Task.set_name.
 	SetName(name string)
 	// Cancelling counts the calls of Cancel, less those of Uncancel. Python:
 	// Task.cancelling.
 	Cancelling() int
-	// Uncancel takes one call of Cancel back and gives the count that is
+	// Uncancel takes one call of Cancel back and returns the count that is
 	// left. Python: Task.uncancel.
 	Uncancel() int
-	// Context gives the context that the task's function got. Python:
+	// Context returns the context that the task's function got. Python:
 	// Task.get_context.
 	Context() context.Context
-	// Stack gives where the task stands. Python: Task.get_stack.
+	// Stack returns where the task stands. Python: Task.get_stack.
 	Stack() []runtime.Frame
 	// PrintStack writes where the task stands. Python: Task.print_stack.
 	PrintStack(w io.Writer) error
@@ -257,7 +257,7 @@ func (t *task) run() {
 	}
 }
 
-// prepare makes ready all that the task's next step needs, and says whether
+// prepare makes ready all that the task's next step needs, and reports whether
 // there is one: a task that was cancelled before it began ends here.
 func (t *task) prepare() bool {
 	l := t.loop
@@ -310,7 +310,7 @@ func (t *task) resume(outer *task) (ended bool) {
 	return l.coros.Resume(t.co)
 }
 
-// successor gives the coroutine that goes on after one that has stopped: that
+// successor returns the coroutine that goes on after one that has stopped: that
 // of the task whose step is next, or the loop's own, which does all else.
 //
 // It is called deep in the stacks of tasks, so it calls nothing that needs much
@@ -394,7 +394,7 @@ func (t *task) finish() {
 }
 
 // suspend goes back to the loop. Whoever calls it has made sure that the task
-// will be scheduled. It gives what ended the wait.
+// will be scheduled. It returns what ended the wait.
 func (t *task) suspend() (err error) {
 	t.waits++
 	t.loop.coros.Suspend()
@@ -403,7 +403,7 @@ func (t *task) suspend() (err error) {
 }
 
 // wait suspends the task, which must be the running one, until f is done. It
-// gives the error of f, or what came first: a cancellation of the task, or the
+// returns the error of f, or what came first: a cancellation of the task, or the
 // end of level, if that is not nil.
 func (t *task) wait(f *future, level context.Context) error {
 	if f.state != pending {
@@ -466,7 +466,7 @@ func (t *task) interruptWith(err error) bool {
 	return true
 }
 
-// refuse is for awaits in a loop that is closing: it gives the error that they
+// refuse is for awaits in a loop that is closing: it returns the error that they
 // return. A task that does not take a thousand of them for an answer is
 // suspended for good, and unwound by the loop.
 func (t *task) refuse() error {
@@ -494,18 +494,18 @@ func (t *Task[T]) call(ctx context.Context) (err error) {
 	return err
 }
 
-// Done says whether the task has ended. Python: Task.done.
+// Done reports whether the task has ended. Python: Task.done.
 func (t *Task[T]) Done() bool { return t.future.Done() }
 
-// Cancelled says whether the task ended by a cancellation: its function
+// Cancelled reports whether the task ended by a cancellation: its function
 // returned an error that [IsCancelled]. Python: Task.cancelled.
 func (t *Task[T]) Cancelled() bool { return t.future.Cancelled() }
 
-// Result gives what the function returned; [ErrInvalidState] while the task has
+// Result returns what the function returned; [ErrInvalidState] while the task has
 // not ended. Python: Task.result.
 func (t *Task[T]) Result() (T, error) { return t.value, t.future.Err() }
 
-// Err gives the error that the function returned; [ErrInvalidState] while the
+// Err returns the error that the function returned; [ErrInvalidState] while the
 // task has not ended. Python: Task.exception.
 func (t *Task[T]) Err() error { return t.future.Err() }
 
@@ -523,32 +523,32 @@ func (t *Task[T]) CancelCause(cause error) bool { return t.future.CancelCause(ca
 // Task.cancelling.
 func (t *Task[T]) Cancelling() int { return t.cancelling() }
 
-// Uncancel takes one call of Cancel back and gives the count that is left. At
+// Uncancel takes one call of Cancel back and returns the count that is left. At
 // zero a cancellation that was not delivered yet is dropped, and the task's
 // context gets a new Done. Python: Task.uncancel.
 func (t *Task[T]) Uncancel() int { return t.uncancel() }
 
 // AddDoneCallback makes the loop call fn in the turn after the task has ended.
-// remove takes that back and says whether it was in time. Python:
+// remove takes that back and reports whether it was in time. Python:
 // Task.add_done_callback, remove_done_callback.
 func (t *Task[T]) AddDoneCallback(fn func()) (remove func() bool) {
 	return t.future.AddDoneCallback(fn)
 }
 
-// Loop gives the task's loop. Python: Task.get_loop.
+// Loop returns the task's loop. Python: Task.get_loop.
 func (t *Task[T]) Loop() *Loop { return t.loop }
 
-// Name gives the task's name. Python: Task.get_name.
+// Name returns the task's name. Python: Task.get_name.
 func (t *Task[T]) Name() string { return t.name() }
 
 // SetName gives the task another name. Python: Task.set_name.
 func (t *Task[T]) SetName(name string) { t.withRare().name = name }
 
-// Context gives the context that the task's function got. Python:
+// Context returns the context that the task's function got. Python:
 // Task.get_context.
 func (t *Task[T]) Context() context.Context { return (*taskContext)(&t.task) }
 
-// Await suspends the running task until this one has ended, and gives its
+// Await suspends the running task until this one has ended, and returns its
 // result. Cancelling the running task cancels this one; [Shield] prevents
 // that. The end of a context that was derived from the running task's ends the
 // wait only. Python: await.
@@ -560,7 +560,7 @@ func (t *Task[T]) Await(ctx context.Context) (T, error) {
 	return t.value, nil
 }
 
-// CurrentTask gives the task that runs, or nil in a callback or outside of a
+// CurrentTask returns the task that runs, or nil in a callback or outside of a
 // loop. Python: current_task.
 func CurrentTask(ctx context.Context) AnyTask {
 	l, err := loopOf(ctx)
@@ -570,7 +570,7 @@ func CurrentTask(ctx context.Context) AnyTask {
 	return l.CurrentTask()
 }
 
-// AllTasks gives the tasks of ctx's loop that have not ended, in the order in
+// AllTasks returns the tasks of ctx's loop that have not ended, in the order in
 // which they were created. Python: all_tasks.
 func AllTasks(ctx context.Context) []AnyTask {
 	l, err := loopOf(ctx)

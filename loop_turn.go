@@ -28,10 +28,11 @@ const maxTimeUnyielded = time.Millisecond
 
 // A pace is where a loop is in its turns, and when it looks for I/O next.
 type pace struct {
-	batch         int // what is left of the handles of this turn
-	turns         int // turns since the last poll
-	ran           int // handles of these turns
-	turnsUnpolled int // after how many turns to poll again
+	parked        bool // it waits for the driver
+	batch         int  // what is left of the handles of this turn
+	turns         int  // turns since the last poll
+	ran           int  // handles of these turns
+	turnsUnpolled int  // after how many turns to poll again
 	polled        time.Duration
 	yielded       time.Duration // when the loop last parked or let others run
 }
@@ -78,7 +79,9 @@ func (l *Loop) poll() error {
 		} else {
 			parked = true
 			l.counts.parking(l)
+			l.pace.parked = true
 			err = l.clock.Park(until, l.filled)
+			l.pace.parked = false
 		}
 		l.pace.turnsUnpolled = 1
 	case l.pace.turns >= l.pace.turnsUnpolled || l.pace.ran > maxRunUnpolled:

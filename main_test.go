@@ -19,6 +19,7 @@ import (
 // a descriptor behind.
 func TestMain(m *testing.M) {
 	asyncio.WorkerMain()
+	catchIgnored()
 	if program := os.Getenv("ASYNCIO_TEST_PROGRAM"); program != "" {
 		testPrograms[program]()
 		os.Exit(0)

@@ -20,7 +20,7 @@ var ErrNoWorkerMain = workerproc.ErrNoMain
 // [RegisterWorker].
 type WorkerFunc[In, Out any] struct{ name string }
 
-// Name gives the name under which the function was registered.
+// Name returns the name under which the function was registered.
 func (w *WorkerFunc[In, Out]) Name() string { return w.name }
 
 // RegisterWorker names a function that the worker processes of a
@@ -50,4 +50,8 @@ func RegisterWorker[In, Out any](name string, fn func(ctx context.Context, in In
 // uses a [ProcessPoolExecutor]. In a worker process, which is the same program
 // started once more, it runs the registered functions and never returns;
 // elsewhere it does nothing.
+//
+// A worker process is started without arguments, and its functions run before
+// main goes on: flags have their default values there. What a function needs of
+// them goes into its argument, or into the environment by [WithWorkerEnv].
 func WorkerMain() { workerproc.Main() }

@@ -9,7 +9,7 @@ import (
 )
 
 // Run makes a loop, runs main on it as a task, on the calling goroutine, and
-// closes the loop. It gives what main returned. Python: run.
+// closes the loop. It returns what main returned. Python: run.
 //
 // When main has returned, the tasks that are left are cancelled and awaited,
 // then the default executor is shut down. A task that does not end is
@@ -17,7 +17,7 @@ import (
 //
 // When ctx ends, main is cancelled, once, as by [Task.Cancel]; if it returns
 // the cancellation, the error of Run wraps the cause of ctx's end too. Inside a
-// coroutine Run gives [ErrLoopRunning].
+// coroutine Run returns [ErrLoopRunning].
 //
 // In the main goroutine, and when ctx has no end, Run handles interrupts (^C):
 // the first cancels main and makes the error an [*InterruptError], the second
@@ -50,7 +50,7 @@ func NewRunner(opts ...Option) (*Runner, error) {
 	return &Runner{l}, nil
 }
 
-// Loop gives the runner's loop. Python: Runner.get_loop.
+// Loop returns the runner's loop. Python: Runner.get_loop.
 func (r *Runner) Loop() *Loop { return r.loop }
 
 // Run runs main as a task until it has returned. See [Run] for what the end of
@@ -73,6 +73,10 @@ func RunOn[T any](ctx context.Context, r *Runner, main func(context.Context) (T,
 	if err := l.arrive(); err != nil { // before main could be left for the next run
 		return zero, err
 	}
+	if s, ok := l.onRun.(*stallSubject); ok {
+		s.values = ctx
+		defer func() { s.values = context.Background() }()
+	}
 	t := newTask(l, ctx, main, nil)
 	stop := context.AfterFunc(ctx, func() {
 		_, _ = l.CallSoonThreadsafe(func() { t.CancelCause(context.Cause(ctx)) })
@@ -87,16 +91,10 @@ func RunOn[T any](ctx context.Context, r *Runner, main func(context.Context) (T,
 	interrupts.stop()
 	err = interrupts.outcome(err)
 	if t.Cancelled() && ctx.Err() != nil {
-		err = &endedError{cancelled: err, cause: context.Cause(ctx)}
+		err = &endedError{op: "run", cancelled: err, cause: context.Cause(ctx)}
 	}
 	return t.value, err
 }
-
-// endedError is what a main returns that was cancelled because a context ended.
-type endedError struct{ cancelled, cause error }
-
-func (e *endedError) Error() string   { return "asyncio: run: " + e.cause.Error() }
-func (e *endedError) Unwrap() []error { return []error{e.cause, e.cancelled} }
 
 // Close ends the tasks that are left, shuts the default executor down and
 // closes the loop. Python: Runner.close.
@@ -174,6 +172,6 @@ func (l *Loop) reportStuck() {
 		names = append(names, t.name())
 		_ = t.shell().PrintStack(&stacks)
 	}
-	l.logger().Error("asyncio: tasks ignore being cancelled; they are ended now",
-		"count", l.tasks.n, "tasks", strings.Join(names, ", "), "stacks", stacks.String())
+	l.logger().Error("asyncio: tasks ignore being cancelled; they are ended now\n"+stacks.String(),
+		"count", l.tasks.n, "tasks", strings.Join(names, ", "))
 }

@@ -7,7 +7,7 @@ import (
 
 // NewLoop makes a loop, which must be closed. Python: new_event_loop.
 func NewLoop(opts ...Option) (*Loop, error) {
-	c := config{debug: os.Getenv("ASYNCIODEBUG") == "1"}
+	c := config{stallLimit: defaultStallLimit, debug: os.Getenv("ASYNCIODEBUG") == "1"}
 	for _, o := range opts {
 		o.applyLoop(&c)
 	}
@@ -26,6 +26,8 @@ func NewLoop(opts ...Option) (*Loop, error) {
 	}
 	if c.virtual {
 		l.watched = new(watchedWaits)
+	} else if c.stallLimit > 0 {
+		l.onRun = newStallSubject(l, c.stallLimit)
 	}
 	var err error
 	if l.driver, l.clock, err = c.open(l.inbox.outsideAtWork); err != nil {

@@ -26,6 +26,7 @@ type config struct {
 	onError    ExceptionHandler
 	executor   defaultExecutor
 	interrupts interruptMode
+	stallLimit time.Duration
 }
 
 // WithDebug turns the loop's debug mode on or off; without it the environment
@@ -34,11 +35,27 @@ type config struct {
 // In debug mode a callback or a step of a task that holds the loop for more
 // than 100 milliseconds ([Loop.SetSlowCallbackDuration]) is logged: while it
 // does, with its stack, and when it has ended. Calls from wrong goroutines,
-// awaits on the wrong loop among them, are errors or panic. Reports of errors
+// awaits on the wrong loop among them, are errors or panic; those of locks and queues
+// once a task has waited there. Reports of errors
 // that nobody looked at say where the future or task was made; tasks that are
 // pending, or never began, when the loop is closed are logged. Tasks have
 // labels, see [WithTaskLabels]. It costs some microseconds for each task.
 func WithDebug(on bool) Option { return option(func(c *config) { c.debug = on }) }
+
+// WithStallWatch sets how long a loop may stand still before that is reported to
+// its log: two seconds without it, and never for 0. A loop stands still when a task
+// or a callback computes for so long, or is blocked in something that knows nothing
+// of loops: a [sync.Mutex] that a suspended task holds, a channel, a database pool.
+// The report names what that is and where in the program, and a second one says that
+// the loop goes on.
+//
+// The watch looks from outside and costs the loop nothing: one timer for all loops
+// of the process, while one runs. It takes no notice of loops on the virtual clock
+// and in a bubble of testing/synctest. While a loop runs, its goroutine and the
+// tasks' have the label asyncio.loop in profiles.
+func WithStallWatch(limit time.Duration) Option {
+	return option(func(c *config) { c.stallLimit = limit })
+}
 
 // WithTaskLabels gives each task's goroutine the label asyncio.task, with the
 // task's name, for profiles of [runtime/pprof] and dumps of goroutines. The
@@ -66,16 +83,16 @@ func WithExceptionHandler(h ExceptionHandler) Option {
 func WithExecutorWorkers(n int) Option { return option(func(c *config) { c.executor.workers = n }) }
 
 // WithExecutorGrace bounds how long [Run] and [Runner.Close] wait for the jobs
-// of the default executor: five minutes without it, as in Python. Then the
-// contexts of the jobs end, and the error has a [*JobsLeftError].
+// of the default executor: five seconds without it; in Python it is five minutes.
+// Then the contexts of the jobs end, and the error has a [*JobsLeftError].
 func WithExecutorGrace(d time.Duration) Option {
 	return option(func(c *config) { c.executor.grace = d })
 }
 
-// WithInterrupts says whether [Run] handles interrupts ([os.Interrupt], ^C at
+// WithInterrupts reports whether [Run] handles interrupts ([os.Interrupt], ^C at
 // the terminal) or leaves them alone. Python: what Runner does with SIGINT.
 //
-// The first interrupt cancels main, which may clean up; Run gives an
+// The first interrupt cancels main, which may clean up; Run returns an
 // [*InterruptError] then, unless main goes on. The second ends the program at
 // once, with exit status 130; deferred functions do not run. When several loops
 // handle them, each main is cancelled. After main, interrupts do what they did

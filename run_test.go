@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -192,7 +196,7 @@ func TestRunCoroutineThreadsafeBringsTheResult(t *testing.T) {
 				stop()
 				return 0, asyncio.Sleep(ctx, time.Hour)
 			})
-			if !asyncio.IsCancelled(err) {
+			if !errors.Is(err, context.Canceled) || asyncio.IsCancelled(err) {
 				t.Errorf("after its context's end it gave %v", err)
 			}
 			inside, err := asyncio.RunCoroutineThreadsafe(t.Context(), l, func(ctx context.Context) (error, error) {
@@ -293,4 +297,52 @@ func TestPanicInAJobIsItsError(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+func TestMainEndsTheProcessAsItsErrorSays(t *testing.T) {
+	programs := map[string]struct {
+		main func(ctx context.Context) error
+		code int
+		text string
+	}{
+		"nothing":   {func(context.Context) error { return nil }, 0, ""},
+		"an error":  {func(context.Context) error { return errBoom }, 1, ": boom\n"},
+		"interrupt": {func(ctx context.Context) error { return signalSelf(ctx, os.Interrupt) }, 130, ""},
+		"term":      {func(ctx context.Context) error { return signalSelf(ctx, syscall.SIGTERM) }, 143, ""},
+		"coded":     {func(context.Context) error { return fmt.Errorf("run: %w", codedError(7)) }, 7, ": run: coded\n"},
+	}
+	if p, ok := programs[os.Getenv("ASYNCIO_TEST_MAIN")]; ok {
+		asyncio.Main(p.main)
+	}
+	for name, p := range programs {
+		t.Run(name, func(t *testing.T) {
+			if runtime.GOOS == "windows" && (p.code == 130 || p.code == 143) {
+				t.Skip("a process cannot send itself these signals on Windows")
+			}
+			cmd := exec.Command(os.Args[0], "-test.run=^TestMainEndsTheProcessAsItsErrorSays$")
+			cmd.Env = append(os.Environ(), "ASYNCIO_TEST_MAIN="+name)
+			var text bytes.Buffer
+			cmd.Stderr = &text
+			_ = cmd.Run()
+			if code := cmd.ProcessState.ExitCode(); code != p.code || !strings.HasSuffix(text.String(), p.text) || p.text == "" && text.Len() > 0 {
+				t.Errorf("it has ended with %d and written %q", code, &text)
+			}
+		})
+	}
+}
+
+type codedError int
+
+func (codedError) Error() string   { return "coded" }
+func (e codedError) ExitCode() int { return int(e) }
+
+func signalSelf(ctx context.Context, sig os.Signal) error {
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		return err
+	}
+	if err := self.Signal(sig); err != nil {
+		return err
+	}
+	return asyncio.Sleep(ctx, time.Minute)
 }

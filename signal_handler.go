@@ -41,7 +41,7 @@ const signalsAtOnce = 64
 // for each signal, as far as the system has not merged them. The virtual clock
 // does not wait for signals: that one may come does not keep it from a deadlock.
 //
-// It gives [ErrNotCatchable] for SIGKILL and SIGSTOP, and an error that is
+// It returns [ErrNotCatchable] for SIGKILL and SIGSTOP, and an error that is
 // [errors.ErrUnsupported] for what this system does not know.
 func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 	if l.closed || l.closing {
@@ -65,13 +65,11 @@ func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 	s.watches[sig] = w
 	signal.Notify(w.signals, sig)
 	go w.forward()
-	if sig == os.Interrupt {
-		s.interrupts.pause() // after Notify: at no time does nobody handle it
-	}
+	s.interrupts.pause(sig) // after Notify: at no time does nobody handle it
 	return nil
 }
 
-// RemoveSignalHandler ends the loop's handling of the signal, and says whether
+// RemoveSignalHandler ends the loop's handling of the signal, and reports whether
 // there was a handler. For the loop's goroutine. Python:
 // loop.remove_signal_handler.
 func (l *Loop) RemoveSignalHandler(sig os.Signal) bool {
@@ -80,8 +78,8 @@ func (l *Loop) RemoveSignalHandler(sig os.Signal) bool {
 	if w == nil {
 		return false
 	}
-	if sig == os.Interrupt {
-		s.interrupts.resume()
+	if s.interrupts.handles(sig) {
+		s.interrupts.resume(sig)
 	}
 	delete(s.watches, sig)
 	w.stop()

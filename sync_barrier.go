@@ -40,10 +40,10 @@ func NewBarrier(parties int) *Barrier {
 
 var errNoParties = errors.New("asyncio: a barrier needs at least one party")
 
-// Parties gives how many tasks the barrier waits for. Python: Barrier.parties.
+// Parties returns how many tasks the barrier waits for. Python: Barrier.parties.
 func (b *Barrier) Parties() int { return b.parties }
 
-// Waiting gives how many tasks have come and wait for the others. Python:
+// Waiting returns how many tasks have come and wait for the others. Python:
 // Barrier.n_waiting.
 func (b *Barrier) Waiting() int {
 	if b.state != filling {
@@ -52,12 +52,12 @@ func (b *Barrier) Waiting() int {
 	return b.count
 }
 
-// Broken says whether the barrier was aborted. Python: Barrier.broken.
+// Broken reports whether the barrier was aborted. Python: Barrier.broken.
 func (b *Barrier) Broken() bool { return b.state == broken }
 
-// Wait suspends the running task until all parties have called it, and gives
+// Wait suspends the running task until all parties have called it, and returns
 // the task's place among them, from 0. While tasks leave from the last time, it
-// waits for them first. It gives [ErrBrokenBarrier] when the barrier is, or
+// waits for them first. It returns [ErrBrokenBarrier] when the barrier is, or
 // while it waits gets, broken or reset. Python: Barrier.wait.
 func (b *Barrier) Wait(ctx context.Context) (index int, err error) {
 	t, level, err := enter(ctx)

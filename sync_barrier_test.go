@@ -10,7 +10,7 @@ import (
 	"github.com/asyncio-go/asyncio"
 )
 
-// arrive starts n tasks that come to b, and gives the places they got and the
+// arrive starts n tasks that come to b, and returns the places they got and the
 // errors.
 func arrive(ctx context.Context, b *asyncio.Barrier, n int) (places []int, errs []error) {
 	var all []asyncio.Awaiter[int]

@@ -23,7 +23,7 @@ func NewCondition() *Condition { return new(Condition) }
 // Condition(lock).
 func NewConditionOf(lock *Lock) *Condition { return &Condition{shared: lock} }
 
-// Lock gives the condition's lock.
+// Lock returns the condition's lock.
 func (c *Condition) Lock() *Lock {
 	if c.shared != nil {
 		return c.shared
@@ -31,7 +31,7 @@ func (c *Condition) Lock() *Lock {
 	return &c.own
 }
 
-// Locked says whether somebody holds the lock. Python: Condition.locked.
+// Locked reports whether somebody holds the lock. Python: Condition.locked.
 func (c *Condition) Locked() bool { return c.Lock().locked }
 
 // Acquire takes the lock; see [Lock.Acquire]. Python: Condition.acquire.
@@ -51,7 +51,7 @@ func (c *Condition) With(ctx context.Context, body func(context.Context) error) 
 // but for that of a loop that closes. It may return though nobody meant this
 // task, so look at what is waited for and wait again, or use [Condition.WaitFor].
 //
-// When nobody holds the lock it gives a [*MisuseError] of [ErrNotAcquired].
+// When nobody holds the lock it returns a [*MisuseError] of [ErrNotAcquired].
 // Python: Condition.wait.
 func (c *Condition) Wait(ctx context.Context) error {
 	t, level, err := enter(ctx)
@@ -99,7 +99,7 @@ func (c *Condition) wait(t *task, level context.Context) error {
 	return err
 }
 
-// WaitFor waits until predicate, which is called while the lock is held, gives
+// WaitFor waits until predicate, which is called while the lock is held, returns
 // true. Python: Condition.wait_for.
 func (c *Condition) WaitFor(ctx context.Context, predicate func() bool) error {
 	t, level, err := enter(ctx)
@@ -135,6 +135,7 @@ func (c *Condition) NotifyAll() {
 }
 
 func (c *Condition) mustBeLocked(op string) {
+	c.lot.mustBeHere()
 	if lock := c.Lock(); !lock.locked {
 		if err := misuse(&lock.lot, op, ErrNotAcquired); err != nil {
 			panic(err)

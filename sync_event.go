@@ -14,11 +14,12 @@ type Event struct {
 // NewEvent makes an event, which is not set. Python: Event().
 func NewEvent() *Event { return new(Event) }
 
-// IsSet says whether the event is set. Python: Event.is_set.
+// IsSet reports whether the event is set. Python: Event.is_set.
 func (e *Event) IsSet() bool { return e.set }
 
 // Set sets the event and wakes all that wait for it. Python: Event.set.
 func (e *Event) Set() {
+	e.lot.mustBeHere()
 	if !e.set {
 		e.set = true
 		e.lot.wakeAll()
@@ -26,7 +27,10 @@ func (e *Event) Set() {
 }
 
 // Clear unsets the event. Tasks that were woken stay so. Python: Event.clear.
-func (e *Event) Clear() { e.set = false }
+func (e *Event) Clear() {
+	e.lot.mustBeHere()
+	e.set = false
+}
 
 // Wait suspends the running task until the event is set; it returns at once,
 // without a turn of the loop, when it is. Python: Event.wait.

@@ -19,7 +19,7 @@ type Lock struct {
 // NewLock makes a lock, which is open. Python: Lock().
 func NewLock() *Lock { return new(Lock) }
 
-// Locked says whether somebody holds the lock. Python: Lock.locked.
+// Locked reports whether somebody holds the lock. Python: Lock.locked.
 func (l *Lock) Locked() bool { return l.locked }
 
 // Acquire takes the lock, and suspends the running task until it can. When it
@@ -60,6 +60,7 @@ func (l *Lock) Release() {
 }
 
 func (l *Lock) release() error {
+	l.lot.mustBeHere()
 	if !l.locked {
 		return misuse(&l.lot, "Lock.Release", ErrNotAcquired)
 	}
@@ -76,7 +77,7 @@ func (l *Lock) wakeFirst() {
 	}
 }
 
-// With runs body while the running task holds the lock, and gives what body
+// With runs body while the running task holds the lock, and returns what body
 // returns. If body has released the lock and not taken it again, that is a
 // [*MisuseError]. Python: async with lock.
 func (l *Lock) With(ctx context.Context, body func(context.Context) error) error {
@@ -95,7 +96,7 @@ func during(body, release func() error) (err error) {
 			return
 		}
 		if err != nil {
-			e = fmt.Errorf("%w (after %v)", e, err)
+			e = fmt.Errorf("%w (after %w)", e, err)
 		}
 		err = e
 	}()

@@ -17,7 +17,7 @@ type MisuseError struct {
 
 func (e *MisuseError) Error() string { return e.Op + ": " + e.Err.Error() }
 
-// Unwrap gives Err.
+// Unwrap returns Err.
 func (e *MisuseError) Unwrap() error { return e.Err }
 
 // misuse makes a MisuseError, but none while a loop closes: then every wait

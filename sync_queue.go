@@ -58,19 +58,19 @@ func NewQueue[T any](max int) *Queue[T] {
 	return &Queue[T]{max: max, items: new(ring.Queue[T])}
 }
 
-// NewLIFOQueue makes a queue that gives the item put last first. Python:
+// NewLIFOQueue makes a queue that returns the item put last first. Python:
 // LifoQueue(maxsize).
 func NewLIFOQueue[T any](max int) *Queue[T] {
 	return &Queue[T]{max: max, items: new(stack[T])}
 }
 
-// NewPriorityQueue makes a queue that gives the least item first, and of equal
+// NewPriorityQueue makes a queue that returns the least item first, and of equal
 // ones the one put first. Python: PriorityQueue(maxsize).
 func NewPriorityQueue[T any](max int, less func(a, b T) bool) *Queue[T] {
 	return &Queue[T]{max: max, items: &priorities[T]{less: less}}
 }
 
-// Len gives the number of items in the queue. Python: Queue.qsize.
+// Len returns the number of items in the queue. Python: Queue.qsize.
 func (q *Queue[T]) Len() int {
 	if q.items == nil {
 		return 0
@@ -78,18 +78,18 @@ func (q *Queue[T]) Len() int {
 	return q.items.Len()
 }
 
-// Max gives the most items that the queue holds; not positive, when it has no
+// Max returns the most items that the queue holds; not positive, when it has no
 // limit. Python: Queue.maxsize.
 func (q *Queue[T]) Max() int { return q.max }
 
-// Empty says whether there are no items. Python: Queue.empty.
+// Empty reports whether there are no items. Python: Queue.empty.
 func (q *Queue[T]) Empty() bool { return q.Len() == 0 }
 
-// Full says whether there is no room. Python: Queue.full.
+// Full reports whether there is no room. Python: Queue.full.
 func (q *Queue[T]) Full() bool { return q.max > 0 && q.Len() >= q.max }
 
 // Put puts v into the queue, and suspends the running task until there is room.
-// It gives [ErrQueueShutdown] when the queue is, or while it waits gets, shut
+// It returns [ErrQueueShutdown] when the queue is, or while it waits gets, shut
 // down. When it returns an error v is not in the queue. Python: Queue.put.
 func (q *Queue[T]) Put(ctx context.Context, v T) error {
 	t, level, err := enter(ctx)
@@ -110,9 +110,10 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 	return q.PutNowait(v)
 }
 
-// PutNowait puts v into the queue, or gives [ErrQueueFull] or
+// PutNowait puts v into the queue, or returns [ErrQueueFull] or
 // [ErrQueueShutdown]. Python: Queue.put_nowait.
 func (q *Queue[T]) PutNowait(v T) error {
+	q.getters.mustBeHere()
 	switch {
 	case q.shut:
 		return ErrQueueShutdown
@@ -129,7 +130,7 @@ func (q *Queue[T]) PutNowait(v T) error {
 }
 
 // Get takes an item out of the queue, and suspends the running task until there
-// is one. It gives [ErrQueueShutdown] when the queue is shut down and has no
+// is one. It returns [ErrQueueShutdown] when the queue is shut down and has no
 // more. When it returns an error nothing was taken. Python: Queue.get.
 func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 	var zero T
@@ -151,9 +152,10 @@ func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 	return q.GetNowait()
 }
 
-// GetNowait takes an item out of the queue, or gives [ErrQueueEmpty] or
+// GetNowait takes an item out of the queue, or returns [ErrQueueEmpty] or
 // [ErrQueueShutdown]. Python: Queue.get_nowait.
 func (q *Queue[T]) GetNowait() (T, error) {
+	q.putters.mustBeHere()
 	if q.Empty() {
 		var zero T
 		if q.shut {
@@ -166,7 +168,7 @@ func (q *Queue[T]) GetNowait() (T, error) {
 	return v, nil
 }
 
-// All gives the items as they come, until the queue is shut down and empty.
+// All returns the items as they come, until the queue is shut down and empty.
 // Any other error is given, and ends it. Python: a loop around Queue.get.
 func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
@@ -183,9 +185,10 @@ func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 }
 
 // TaskDone says that an item which was taken out has been worked on. It panics
-// with a [*MisuseError] of [ErrTaskDoneTooOften] when that was said of all
-// already. Python: Queue.task_done.
+// with a [*MisuseError] of [ErrTaskDoneTooOften] when it was called for each item
+// before. Python: Queue.task_done.
 func (q *Queue[T]) TaskDone() {
+	q.finished.mustBeHere()
 	if q.unfinished <= 0 {
 		panic(&MisuseError{Op: "Queue.TaskDone", Err: ErrTaskDoneTooOften})
 	}
@@ -195,7 +198,7 @@ func (q *Queue[T]) TaskDone() {
 	}
 }
 
-// Unfinished gives how many items were put in of which [Queue.TaskDone] was not
+// Unfinished returns how many items were put in of which [Queue.TaskDone] was not
 // said yet.
 func (q *Queue[T]) Unfinished() int { return q.unfinished }
 
@@ -214,6 +217,7 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 // queue is empty. If immediate, what is in the queue is dropped and counts as
 // done. All that wait are woken. Python: Queue.shutdown.
 func (q *Queue[T]) Shutdown(immediate bool) {
+	q.getters.mustBeHere()
 	q.shut = true
 	if immediate {
 		for !q.Empty() {

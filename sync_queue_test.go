@@ -244,7 +244,7 @@ func TestQueueLosesNoItemUnderRandomCancels(t *testing.T) {
 			q := asyncio.NewQueue[int](r.upTo(2))
 			var put, got []int
 			next, getting, putting := 0, 0, 0
-			// So that all end: makes room for those who wait to put, and gives
+			// So that all end: makes room for those who wait to put, and returns
 			// something to those who wait to get, but only where they must wait.
 			helper := asyncio.Go(ctx, func(ctx context.Context) error {
 				for {

@@ -38,14 +38,14 @@ func (s *Semaphore) init(op string, n int) {
 
 var errNegative = errors.New("asyncio: a semaphore's value cannot be negative")
 
-// Locked says whether Acquire would have to wait. Python: Semaphore.locked.
+// Locked reports whether Acquire would have to wait. Python: Semaphore.locked.
 func (s *Semaphore) Locked() bool {
 	// With tasks in the lot a new one has to go behind them, even when the
 	// value would let it in.
 	return s.value == 0 || s.lot.live > 0
 }
 
-// Value gives how many tasks would be let in now, were nobody waiting.
+// Value returns how many tasks would be let in now, were nobody waiting.
 func (s *Semaphore) Value() int { return s.value }
 
 // Acquire takes one from the value, and suspends the running task until it can.
@@ -78,6 +78,7 @@ func (s *Semaphore) Release() {
 }
 
 func (s *Semaphore) release() error {
+	s.lot.mustBeHere()
 	if s.bounded && s.value >= s.bound {
 		return misuse(&s.lot, "BoundedSemaphore.Release", ErrReleasedTooOften)
 	}
@@ -96,7 +97,7 @@ func (s *Semaphore) wakeNext() bool {
 	return true
 }
 
-// With runs body between an Acquire and a Release, and gives what body returns.
+// With runs body between an Acquire and a Release, and returns what body returns.
 // Python: async with semaphore.
 func (s *Semaphore) With(ctx context.Context, body func(context.Context) error) error {
 	if err := s.Acquire(ctx); err != nil {

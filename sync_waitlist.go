@@ -9,7 +9,7 @@ import (
 // its own, so that one that is cancelled takes nobody along.
 type waitList struct{ waiters []*future }
 
-// wait suspends t until the next fire, whose error it gives.
+// wait suspends t until the next fire, whose error it returns.
 func (w *waitList) wait(t *task, level context.Context) error {
 	f := &future{loop: t.loop}
 	w.waiters = append(w.waiters, f)

@@ -8,8 +8,9 @@ import (
 )
 
 // executorGrace is how long a runner waits for the default executor's jobs when
-// nothing else was said.
-const executorGrace = 5 * time.Minute
+// nothing else was said. In Python it is five minutes; a Go program ends when main
+// does.
+const executorGrace = 5 * time.Second
 
 // defaultExecutor is a loop's default executor: one that was given to it, or one
 // that is made when it is first needed.
@@ -22,7 +23,7 @@ type defaultExecutor struct {
 func (l *Loop) executorPart() *defaultExecutor { return partOf[defaultExecutor](l, executorPart) }
 
 // SetDefaultExecutor makes e what [ToThread] and [RunInExecutor] use when they
-// are given none, and gives the one there was, or nil, which is the caller's to
+// are given none, and returns the one there was, or nil, which is the caller's to
 // shut down. From now on e is the loop's: [Run] and [Runner.Close] wait for its
 // jobs and shut it down, [Loop.Close] does without waiting. Python:
 // loop.set_default_executor.
@@ -58,6 +59,10 @@ func (l *Loop) ShutdownDefaultExecutor(ctx context.Context) error {
 	f := WrapFuture(l, func(ctx context.Context) (struct{}, error) { return struct{}{}, e.Shutdown(ctx) })
 	if err := t.wait(&f.future, level); err != nil {
 		f.Cancel()
+		// Where its goroutine had not begun yet, nobody has told the jobs.
+		ended, end := context.WithCancel(context.Background())
+		end()
+		go func() { _ = e.Shutdown(ended) }()
 		return err
 	}
 	return nil

@@ -23,12 +23,12 @@ type Executor interface {
 	Submit(ctx context.Context, fn func(ctx context.Context)) error
 	// Shutdown takes no more functions, and waits until those that it has
 	// have returned. When ctx ends first it drops those that have not begun,
-	// and gives an error.
+	// and returns an error.
 	Shutdown(ctx context.Context) error
 }
 
 // RunInExecutor runs fn on a goroutine of the executor, or of the loop's
-// default one when e is nil, and gives a future for its result. The context
+// default one when e is nil, and returns a future for its result. The context
 // that fn gets ends when the future is cancelled; a function that does not heed
 // it runs on, and its result is dropped. One that has not begun is not called
 // then. A panic becomes a [*PanicError].

@@ -72,7 +72,7 @@ func TestGoexitInAJobIsItsError(t *testing.T) {
 	})
 }
 
-// blocked gives an executor whose only goroutine is held until release.
+// blocked returns an executor whose only goroutine is held until release.
 func blocked(l *asyncio.Loop, opts ...asyncio.ThreadPoolOption) (e *asyncio.ThreadPoolExecutor, job *asyncio.Future[int], release func()) {
 	e = asyncio.NewThreadPoolExecutor(1, opts...)
 	gate, running := make(chan struct{}), make(chan struct{})
@@ -243,7 +243,7 @@ func TestShutdownDefaultExecutorEndsWithATimeout(t *testing.T) {
 			return 0, ctx.Err()
 		})
 		<-began // one that has not begun would never be called
-		err := asyncio.Timeout(ctx, time.Millisecond, func(ctx context.Context) error {
+		err := asyncio.Timeout(ctx, 0, func(ctx context.Context) error {
 			return l.ShutdownDefaultExecutor(ctx)
 		})
 		var timeout *asyncio.TimeoutError

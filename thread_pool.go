@@ -159,7 +159,7 @@ func (e *ThreadPoolExecutor) work() {
 	}
 }
 
-// take notes that done has ended, if it is not nil, and gives the next job, or
+// take notes that done has ended, if it is not nil, and returns the next job, or
 // nil when there is none: the worker ends then, and is not counted any more.
 func (e *ThreadPoolExecutor) take(done *poolJob) *poolJob {
 	e.mu.Lock()
@@ -218,7 +218,7 @@ func (e *ThreadPoolExecutor) unlink(j *poolJob) {
 // Shutdown implements [Executor]: it takes no more jobs and waits until those
 // it has are done. When ctx ends first, it drops the jobs that have not begun,
 // which fail with [ErrExecutorShutdown], ends the contexts of those that run,
-// and gives a [*JobsLeftError] if there are any. It blocks the goroutine: inside
+// and returns a [*JobsLeftError] if there are any. It blocks the goroutine: inside
 // a coroutine, use it with [WrapFuture]. Python: Executor.shutdown.
 func (e *ThreadPoolExecutor) Shutdown(ctx context.Context) error {
 	e.close()
@@ -338,5 +338,5 @@ func (e *JobsLeftError) Error() string {
 	return b.String()
 }
 
-// Unwrap gives why it did not wait any longer.
+// Unwrap returns why it did not wait any longer.
 func (e *JobsLeftError) Unwrap() error { return e.Err }

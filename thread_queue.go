@@ -41,17 +41,17 @@ func NewThreadQueue[T any](l *Loop, max int) *ThreadQueue[T] {
 	return &ThreadQueue[T]{loop: l, max: max}
 }
 
-// Len gives the number of items. Python: qsize.
+// Len returns the number of items. Python: qsize.
 func (q *ThreadQueue[T]) Len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.items.Len()
 }
 
-// Max gives the most items that there is room for; 0: no bound. Python: maxsize.
+// Max returns the most items that there is room for; 0: no bound. Python: maxsize.
 func (q *ThreadQueue[T]) Max() int { return q.max }
 
-// PutNowait puts v, or gives [ErrQueueFull], or [ErrQueueShutdown].
+// PutNowait puts v, or returns [ErrQueueFull], or [ErrQueueShutdown].
 func (q *ThreadQueue[T]) PutNowait(v T) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -73,7 +73,7 @@ func (q *ThreadQueue[T]) put(v T) error {
 
 func (q *ThreadQueue[T]) full() bool { return q.max > 0 && q.items.Len() >= q.max }
 
-// GetNowait takes an item, or gives [ErrQueueEmpty], or [ErrQueueShutdown].
+// GetNowait takes an item, or returns [ErrQueueEmpty], or [ErrQueueShutdown].
 func (q *ThreadQueue[T]) GetNowait() (T, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -128,10 +128,10 @@ func (q *ThreadQueue[T]) Shutdown(immediate bool) {
 	q.putters.wakeAll()
 }
 
-// Async gives the side for tasks.
+// Async returns the side for tasks.
 func (q *ThreadQueue[T]) Async() AsyncSide[T] { return AsyncSide[T]{q} }
 
-// Sync gives the side for other goroutines.
+// Sync returns the side for other goroutines.
 func (q *ThreadQueue[T]) Sync() SyncSide[T] { return SyncSide[T]{q} }
 
 // An AsyncSide is a [ThreadQueue] for tasks of its loop, which its methods
@@ -308,7 +308,7 @@ func (s *threadWaiters) add(l *Loop) *threadWaiter {
 	return w
 }
 
-// leave takes w out, and says whether it was woken before.
+// leave takes w out, and reports whether it was woken before.
 func (s *threadWaiters) leave(w *threadWaiter) (woken bool) {
 	if w.place == nil {
 		return true

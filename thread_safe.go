@@ -10,7 +10,7 @@ import (
 // RunCoroutineThreadsafe runs fn as a task of the loop, from any goroutine but
 // the loop's own, and waits for its result. When ctx ends, the task is
 // cancelled, and awaited all the same: it may have something to clean up. It
-// gives [ErrLoopClosed] when the loop is closed before the task has ended, and
+// returns [ErrLoopClosed] when the loop is closed before the task has ended, and
 // [ErrLoopRunning] on a loop's goroutine, which would wait for itself. Python:
 // run_coroutine_threadsafe(...).result().
 func RunCoroutineThreadsafe[T any](ctx context.Context, l *Loop, fn func(context.Context) (T, error)) (T, error) {
@@ -18,11 +18,11 @@ func RunCoroutineThreadsafe[T any](ctx context.Context, l *Loop, fn func(context
 	if coro.OnMarkedGoroutine() {
 		return zero, fmt.Errorf("run coroutine threadsafe: %w", ErrLoopRunning)
 	}
-	var t *Task[T] // of the loop's goroutine, until done is closed
-	done := make(chan struct{})
+	var t *Task[T] // of the loop's goroutine
+	done := make(chan Outcome[T], 1)
 	_, err := l.CallSoonThreadsafe(func() {
 		t = newTask(l, ctx, fn, nil)
-		t.AddDoneCallback(func() { close(done) })
+		t.AddDoneCallback(func() { done <- outcomeOf(t.Result()) })
 	})
 	if err != nil {
 		return zero, err
@@ -32,8 +32,11 @@ func RunCoroutineThreadsafe[T any](ctx context.Context, l *Loop, fn func(context
 	})
 	defer stop()
 	select {
-	case <-done:
-		return t.Result()
+	case o := <-done:
+		if IsCancelled(o.Err) && ctx.Err() != nil {
+			o.Err = &endedError{op: "run coroutine threadsafe", cancelled: o.Err, cause: context.Cause(ctx)}
+		}
+		return o.Value, o.Err
 	case <-l.gone:
 		return zero, ErrLoopClosed
 	}

@@ -9,7 +9,7 @@ import (
 // closed.
 var ErrChannelClosed = errors.New("asyncio: the channel was closed")
 
-// WrapFuture calls wait on a goroutine of its own and gives a future for what
+// WrapFuture calls wait on a goroutine of its own and returns a future for what
 // it returns: the door by which results of other goroutines come into the loop.
 // Its context ends when the future is cancelled or the loop is closed; wait
 // should return then. Unlike jobs of an executor such goroutines are not
@@ -34,7 +34,7 @@ func WrapFuture[T any](l *Loop, wait func(ctx context.Context) (T, error)) *Futu
 	return f
 }
 
-// WrapChan gives a future for the next value that comes from c, and takes none
+// WrapChan returns a future for the next value that comes from c, and takes none
 // once the future is cancelled. When c is closed, it fails with
 // [ErrChannelClosed]. It costs a goroutine while it waits. A virtual clock
 // stands still meanwhile: what comes from c must not hang on its timers. For

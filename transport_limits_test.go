@@ -21,7 +21,7 @@ import (
 )
 
 // again runs this test once more in a process of its own, which sees role in
-// the environment, and gives its ends.
+// the environment, and returns its ends.
 func again(t *testing.T, role string) (in io.WriteCloser, out *bufio.Reader, wait func()) {
 	t.Helper()
 	name, _, _ := strings.Cut(t.Name(), "/")

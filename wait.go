@@ -26,7 +26,7 @@ const (
 )
 
 // Wait suspends the running task until the awaitables have ended, as when says,
-// or timeout is over, and gives those that have ended and those that have not,
+// or timeout is over, and returns those that have ended and those that have not,
 // each once and in the order given. That they failed, or that the time is over,
 // is no error of Wait's, and nothing is cancelled, not even when the running
 // task is. It costs two turns of the loop at least. Where not all have the same
@@ -59,7 +59,7 @@ func Wait[A Awaitable](ctx context.Context, when ReturnWhen, timeout time.Durati
 	return done, pending, nil
 }
 
-// distinct gives the awaitables without those that are there twice. They must
+// distinct returns the awaitables without those that are there twice. They must
 // belong to the loop.
 func distinct[A Awaitable](l *Loop, aws []A) ([]A, error) {
 	out := make([]A, 0, len(aws))

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// AsCompleted gives the awaitables as they end, each once. Those that end in
+// AsCompleted returns the awaitables as they end, each once. Those that end in
 // the same turn come in that order in which they ended. When timeout is over
-// before all have ended, it gives no awaitable and a [*TimeoutError]; when the
+// before all have ended, it returns no awaitable and a [*TimeoutError]; when the
 // running task is cancelled, none and that error; and ends. Nothing is cancelled by
 // that. It begins when it is ranged over, and the loop may leave it at any
 // time. Python: async for over as_completed.

@@ -6,11 +6,11 @@ import (
 )
 
 // WaitFor awaits aw, and cancels it when it has not ended after timeout. Then
-// it gives a [*TimeoutError]; but if aw ends in another way all the same, the
+// it returns a [*TimeoutError]; but if aw ends in another way all the same, the
 // result of that. Cancelling the running task cancels aw. Use [Shield] where
 // that is not wanted.
 //
-// With [NoTimeout] it is Await. With a timeout that is not positive it gives
+// With [NoTimeout] it is Await. With a timeout that is not positive it returns
 // the result of aw if that has ended, and else cancels it at once and waits
 // until it has ended.
 //

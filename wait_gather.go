@@ -11,7 +11,16 @@ type Outcome[T any] struct {
 	Err   error // nil when it did not
 }
 
-// Gather awaits all and gives their results in the order given. It returns as
+// outcomeOf returns what Result has returned; a task may have both, a value and an
+// error.
+func outcomeOf[T any](v T, err error) Outcome[T] {
+	if err != nil {
+		return Outcome[T]{Err: err}
+	}
+	return Outcome[T]{Value: v}
+}
+
+// Gather awaits all and returns their results in the order given. It returns as
 // soon as one fails or is cancelled, with that error; the others go on. If the
 // running task is cancelled, so are all that have not ended, and Gather returns
 // when they have. One that is given twice is awaited once. Python: await
@@ -30,7 +39,7 @@ func Gather[T any, A Awaiter[T]](ctx context.Context, aws ...A) ([]T, error) {
 	return out, nil
 }
 
-// GatherSettled is [Gather], but waits until all have ended, and gives what
+// GatherSettled is [Gather], but waits until all have ended, and returns what
 // became of each. Its own error is that of the wait. Python: await gather with
 // return_exceptions.
 func GatherSettled[T any, A Awaiter[T]](ctx context.Context, aws ...A) ([]Outcome[T], error) {
@@ -39,7 +48,7 @@ func GatherSettled[T any, A Awaiter[T]](ctx context.Context, aws ...A) ([]Outcom
 	}
 	out := make([]Outcome[T], len(aws))
 	for i, aw := range aws {
-		out[i].Value, out[i].Err = aw.Result()
+		out[i] = outcomeOf(aw.Result())
 	}
 	return out, nil
 }
@@ -64,7 +73,7 @@ func gather[A Awaitable](ctx context.Context, aws []A, settled bool) error {
 	return err
 }
 
-// GatherFuture gives a future for the results of all, of any types, without
+// GatherFuture returns a future for the results of all, of any types, without
 // waiting for them. It fails as soon as one fails or is cancelled. Cancelling
 // it cancels all that have not ended, and it ends when they have. Python:
 // gather.
@@ -79,12 +88,12 @@ func GatherFuture(loop *Loop, aws ...Awaitable) *Future[[]any] {
 }
 
 // GatherSettledFuture is [GatherFuture], but waits until all have ended, and
-// gives what became of each. Python: gather with return_exceptions.
+// returns what became of each. Python: gather with return_exceptions.
 func GatherSettledFuture(loop *Loop, aws ...Awaitable) *Future[[]Outcome[any]] {
 	return gatherFuture(loop, aws, true, func() []Outcome[any] {
 		out := make([]Outcome[any], len(aws))
 		for i, aw := range aws {
-			out[i].Value, out[i].Err = resultOf(aw)
+			out[i] = outcomeOf(resultOf(aw))
 		}
 		return out
 	})
@@ -110,7 +119,7 @@ type anyResult interface{ anyResult() (any, error) }
 func (f *Future[T]) anyResult() (any, error) { return f.Result() }
 func (t *Task[T]) anyResult() (any, error)   { return t.Result() }
 
-// resultOf gives the result of any awaitable; nil where there is none.
+// resultOf returns the result of any awaitable; nil where there is none.
 func resultOf(aw Awaitable) (any, error) {
 	v, err := aw.(anyResult).anyResult()
 	if err != nil {
@@ -173,7 +182,7 @@ func (g *gathering) begin() error {
 	return nil
 }
 
-// calls says whether one of the callbacks is of g.
+// calls reports whether one of the callbacks is of g.
 func (f *future) calls(g *gathering) bool {
 	for r := range f.callbacks {
 		if m, ok := r.(*gatherMember); ok && m.g == g {

@@ -37,9 +37,9 @@ type groupMember struct {
 // started in the group. Whatever happens, none is left when it returns.
 //
 // When body or a task fails, all others are cancelled, and body's context ends;
-// then Group gives a [*GroupError] with all errors. A task that ends by a
+// then Group returns a [*GroupError] with all errors. A task that ends by a
 // cancellation is no failure. When the running task is cancelled, all tasks
-// are, and Group gives the cancellation, if nothing failed. A panic of body
+// are, and Group returns the cancellation, if nothing failed. A panic of body
 // goes on when the tasks have ended. Python: async with TaskGroup().
 func Group(ctx context.Context, body func(ctx context.Context, g *TaskGroup) error) (err error) {
 	t, level, err := enter(ctx)
@@ -141,7 +141,7 @@ func (m *groupMember) run() {
 
 // Cancel ends the group: the tasks that have not ended and body are cancelled,
 // and no more are taken. Those are no errors: if nothing else fails, [Group]
-// gives nil. It may be called in body or in any task of the group, more than
+// returns nil. It may be called in body or in any task of the group, more than
 // once, and does nothing when the group has ended or fails already. Python:
 // TaskGroup.cancel.
 func (g *TaskGroup) Cancel() {
@@ -252,7 +252,7 @@ func (g *TaskGroup) exit(err error, level context.Context) error {
 	return &GroupError{Message: "unhandled errors in a TaskGroup", Errors: g.errs}
 }
 
-// isCancellation says whether the body's error only passes on that it was to
+// isCancellation reports whether the body's error only passes on that it was to
 // end: a cancellation, the error of the body's context after the group has
 // ended that, or the error of a context outside that has ended.
 func (g *TaskGroup) isCancellation(err error, level context.Context) bool {
@@ -272,7 +272,7 @@ func (g *TaskGroup) isCancellation(err error, level context.Context) bool {
 func (g *TaskGroup) abandon() {
 	g.exiting = true
 	g.abort()
-	_ = g.join(nil)
+	_ = g.join(context.Background())
 	if g.cancelled {
 		g.ctx.task.uncancel()
 	}

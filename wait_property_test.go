@@ -67,10 +67,10 @@ func loopOf(ctx context.Context) *asyncio.Loop {
 	return l
 }
 
-// now gives the time since the virtual clock's start.
+// now returns the time since the virtual clock's start.
 func now(ctx context.Context) time.Duration { return loopOf(ctx).Time() }
 
-// after starts a task that gives v after d.
+// after starts a task that returns v after d.
 func after[T any](ctx context.Context, d time.Duration, v T) *asyncio.Task[T] {
 	return asyncio.CreateTask(ctx, func(ctx context.Context) (T, error) {
 		return v, asyncio.Sleep(ctx, d)
@@ -133,7 +133,7 @@ func wantMisuse(t testing.TB, want error, fn func()) {
 // random draws from rapid, so that a failure shrinks.
 type random struct{ rt *rapid.T }
 
-// upTo gives a number from 0 to n.
+// upTo returns a number from 0 to n.
 func (r random) upTo(n int) int { return rapid.IntRange(0, n).Draw(r.rt, "number") }
 
 // delay is often none, so that much happens in the same turn.

@@ -39,7 +39,7 @@ func (t *task) shielded(inner *future, level context.Context) error {
 	return err
 }
 
-// ShieldFuture gives a future that ends as aw does, but cancelling it does not
+// ShieldFuture returns a future that ends as aw does, but cancelling it does not
 // cancel aw. If aw has ended, it is aw itself. Python: shield.
 func ShieldFuture[T any](aw Awaiter[T]) Awaiter[T] {
 	inner := aw.base()

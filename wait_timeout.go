@@ -33,16 +33,16 @@ type TimeoutScope struct {
 	alarm   interface{ Cancel() } // the timer, or one made by Reschedule
 }
 
-// When gives the time at which the limit runs out, on the clock of
+// When returns the time at which the limit runs out, on the clock of
 // [Loop.Time]; [NoTimeout] when there is none. Python: Timeout.when.
 func (s *TimeoutScope) When() time.Duration { return s.when }
 
-// Expired says whether the limit has run out. Python: Timeout.expired.
+// Expired reports whether the limit has run out. Python: Timeout.expired.
 func (s *TimeoutScope) Expired() bool { return s.state == scopeExpiring || s.state == scopeExpired }
 
 // Reschedule moves the limit to when, on the clock of [Loop.Time]; NoTimeout
 // takes it away. A time that is past lets it run out in the next turn of the
-// loop. It gives [ErrScopeEnded] when it has run out, or the body has returned.
+// loop. It returns [ErrScopeEnded] when it has run out, or the body has returned.
 // Python: Timeout.reschedule.
 func (s *TimeoutScope) Reschedule(when time.Duration) error {
 	if s.state != scopeActive || s.ctx.task == nil {
@@ -102,7 +102,7 @@ func (s *TimeoutScope) expire() {
 	s.ctx.task.requestCancel(nil)
 }
 
-// end takes back what expire has done, and gives the error of the whole for
+// end takes back what expire has done, and returns the error of the whole for
 // that of the body: a timeout, if the body was cancelled, and by nobody else.
 func (s *TimeoutScope) end(err error) error {
 	s.disarm()
@@ -118,7 +118,7 @@ func (s *TimeoutScope) end(err error) error {
 	return err
 }
 
-// isCancellation says whether the body's error is what expire has caused. Code
+// isCancellation reports whether the body's error is what expire has caused. Code
 // that heeds the context's Done, as that of other packages does, ends with the
 // context's error.
 func (s *TimeoutScope) isCancellation(err error) bool {

@@ -74,10 +74,10 @@ type Worker struct {
 	ports        *sharedport.Member
 }
 
-// Index gives the worker's number, from zero.
+// Index returns the worker's number, from zero.
 func (w *Worker) Index() int { return w.index }
 
-// Count gives the number of workers.
+// Count returns the number of workers.
 func (w *Worker) Count() int { return w.count }
 
 // StartServer is the package's [StartServer] on an address that all workers

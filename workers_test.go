@@ -12,7 +12,7 @@ import (
 	"github.com/asyncio-go/asyncio"
 )
 
-// ask connects, and gives the line that it is sent.
+// ask connects, and returns the line that it is sent.
 func ask(ctx context.Context, addr net.Addr) (string, error) {
 	s, err := asyncio.OpenConnection(ctx, addr.Network(), addr.String())
 	if err != nil {
@@ -24,7 +24,7 @@ func ask(ctx context.Context, addr net.Addr) (string, error) {
 }
 
 // startWorkers runs n workers, each of which tells its number to whoever
-// connects, and gives their addresses once all listen.
+// connects, and returns their addresses once all listen.
 func startWorkers(t *testing.T, ctx context.Context, n int, network, address string, opts ...asyncio.Option) (addrs []net.Addr, done chan error) {
 	t.Helper()
 	var listening sync.WaitGroup

@@ -23,7 +23,7 @@ type bodyState struct {
 	length  int64 // announced, or -1
 	got     int64
 	reading bool
-	err     error // what every further Read gives
+	err     error // what every further Read returns
 }
 
 // wrap makes the exchange the body of resp.
@@ -73,9 +73,6 @@ func (x *exchange) Read(p []byte) (int, error) {
 	return n, x.err
 }
 
-// copyBuffer is how much WriteTo reads at a time.
-const copyBuffer = 32 << 10
-
 // WriteTo implements [io.WriterTo], for [io.Copy]. The end of a body that has
 // come with its header is written from where it lies; else the buffer is one
 // that bodies of the Transport share.
@@ -83,15 +80,9 @@ func (x *exchange) WriteTo(w io.Writer) (int64, error) {
 	if n, done, err := x.writeRest(w); done {
 		return n, err
 	}
-	t := x.c.t
-	var buf []byte
-	if n := len(t.copyBuffers); n > 0 {
-		buf = t.copyBuffers[n-1]
-		t.copyBuffers[n-1] = nil
-		t.copyBuffers = t.copyBuffers[:n-1]
-	} else {
-		buf = make([]byte, copyBuffer)
-	}
+	copies := &x.c.t.copies
+	buf := copies.get()
+	defer copies.put(buf)
 	total := int64(0)
 	for {
 		n, err := x.Read(buf)
@@ -106,9 +97,6 @@ func (x *exchange) WriteTo(w io.Writer) (int64, error) {
 			}
 		}
 		if err != nil {
-			if len(t.copyBuffers) < 16 {
-				t.copyBuffers = append(t.copyBuffers, buf)
-			}
 			if err == io.EOF {
 				err = nil
 			}
@@ -153,7 +141,7 @@ func (x *exchange) writeRest(w io.Writer) (n int64, done bool, err error) {
 	return rest, true, nil
 }
 
-// bodyError says what an error in reading the body means.
+// bodyError returns what an error in reading the body means to the user.
 func (x *exchange) bodyError(err error) error {
 	c := x.c
 	switch {

@@ -9,6 +9,8 @@ import (
 	"net"
 	"syscall"
 	"time"
+
+	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
 )
 
 // stream is what a connection needs of an [asyncio.Stream].
@@ -37,6 +39,7 @@ type conn struct {
 	br   *bufio.Reader // nil while it lies idle
 	tls  *tls.ConnectionState
 
+	multi  *multiplexed // it carries many requests at once; nil: one
 	meter  headerMeter
 	fresh  bool  // nothing of the response to this request has come
 	cause  error // why it was ended by somebody else
@@ -108,6 +111,10 @@ func (c *conn) fail(cause error) {
 		return
 	}
 	c.cause = cause
+	if c.multi != nil {
+		c.multi.h2.Close(cause)
+		return
+	}
 	c.s.Abort()
 }
 
@@ -136,23 +143,26 @@ func (c *conn) close() {
 	}
 	c.closed = true
 	c.t.pool.all.Remove(c.member)
-	if c.cause != nil || c.ioErr != nil {
+	switch {
+	case c.multi != nil:
+		c.multi.h2.Close(h2.ErrClosed)
+	case c.cause != nil || c.ioErr != nil:
 		c.s.Abort()
-	} else {
+	default:
 		c.s.Close()
 	}
 	c.unbuffer()
 	c.t.release(c.host)
 }
 
-// gone says whether the connection cannot carry another request.
+// gone reports whether the connection cannot carry another request.
 func (c *conn) gone() bool { return c.closed || c.cause != nil || c.ioErr != nil }
 
 // shortIdle is how long a connection may lie idle and be taken without a look.
 // Looking costs a system call, and a request that is lost is sent again.
 const shortIdle = 100 * time.Millisecond
 
-// stale says whether an idle connection was closed by the server meanwhile, or
+// stale reports whether an idle connection was closed by the server meanwhile, or
 // has got data that nobody asked for. A server may close it in this moment.
 // careful is for requests that cannot be sent again.
 func (c *conn) stale(careful bool) bool {

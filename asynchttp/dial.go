@@ -15,7 +15,7 @@ import (
 )
 
 // connect makes a connection to a host, over its proxy when it has one. It
-// does not give the host's place in the pool back when it fails.
+// leaves the host's place in the pool to the caller when it fails.
 func (t *Transport) connect(ctx, end context.Context, h *host, proxy *url.URL, trace *httptrace.ClientTrace) (*conn, error) {
 	addr := h.key.addr
 	if proxy != nil {
@@ -59,24 +59,17 @@ func (c *conn) handshakes(ctx context.Context, proxy *url.URL, trace *httptrace.
 	if c.host.key.scheme != "https" {
 		return nil
 	}
-	return c.startTLS(ctx, c.host.key.addr, trace)
+	return c.startTLS(ctx, c.host.key.addr, c.t.offers(c.host.key), trace)
 }
 
-// startTLS does the handshake with the host of an address.
-func (c *conn) startTLS(ctx context.Context, addr string, trace *httptrace.ClientTrace) error {
+// startTLS does the handshake with the host of an address, and offers it these
+// protocols.
+func (c *conn) startTLS(ctx context.Context, addr string, protos []string, trace *httptrace.ClientTrace) error {
 	t := c.t
-	name, _, err := net.SplitHostPort(addr)
+	cfg, err := t.clientTLS(addr, protos)
 	if err != nil {
 		return err
 	}
-	cfg := &tls.Config{}
-	if t.TLSClientConfig != nil {
-		cfg = t.TLSClientConfig.Clone()
-	}
-	if cfg.ServerName == "" {
-		cfg.ServerName = name
-	}
-	cfg.NextProtos = []string{"http/1.1"}
 	if d := orDefault(t.TLSHandshakeTimeout, DefaultTLSHandshakeTimeout); d > 0 {
 		timer := t.loop.CallLater(d, func() { c.fail(&TimeoutError{"TLS handshake"}) })
 		defer timer.Cancel()
@@ -84,15 +77,7 @@ func (c *conn) startTLS(ctx context.Context, addr string, trace *httptrace.Clien
 	if trace != nil && trace.TLSHandshakeStart != nil {
 		trace.TLSHandshakeStart()
 	}
-	if outer, ok := c.s.(*asyncio.Stream); ok && outer.ConnectionState() != nil {
-		var inner *nestedTLS
-		if inner, err = startNestedTLS(ctx, outer, cfg); err == nil {
-			c.s = inner
-		}
-	} else {
-		err = c.s.StartTLS(ctx, cfg)
-	}
-	if err == nil {
+	if err = c.handshake(ctx, cfg); err == nil {
 		c.tls = c.s.ConnectionState()
 	}
 	if trace != nil && trace.TLSHandshakeDone != nil {
@@ -104,6 +89,37 @@ func (c *conn) startTLS(ctx context.Context, addr string, trace *httptrace.Clien
 	}
 	if err != nil && c.cause == nil && !asyncio.IsCancelled(err) && ctx.Err() == nil {
 		err = &TLSError{Host: addr, Err: err}
+	}
+	return err
+}
+
+// clientTLS returns the configuration for a handshake with the host of an
+// address, which is offered these protocols.
+func (t *Transport) clientTLS(addr string, protos []string) (*tls.Config, error) {
+	name, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	cfg := &tls.Config{}
+	if t.TLSClientConfig != nil {
+		cfg = t.TLSClientConfig.Clone()
+	}
+	if cfg.ServerName == "" {
+		cfg.ServerName = name
+	}
+	cfg.NextProtos = protos
+	return cfg, nil
+}
+
+// handshake puts TLS over the connection, or over the TLS that it has already.
+func (c *conn) handshake(ctx context.Context, cfg *tls.Config) error {
+	outer, ok := c.s.(*asyncio.Stream)
+	if !ok || outer.ConnectionState() == nil {
+		return c.s.StartTLS(ctx, cfg)
+	}
+	inner, err := startNestedTLS(ctx, outer, cfg)
+	if err == nil {
+		c.s = inner
 	}
 	return err
 }
@@ -179,7 +195,7 @@ func lookup(ctx context.Context, host string, trace *httptrace.ClientTrace) ([]n
 	return ips, err
 }
 
-// address gives the host and port of a URL, with the scheme's port where it
+// address returns the host and port of a URL, with the scheme's port where it
 // names none.
 func address(u *url.URL) string {
 	host, port := u.Hostname(), u.Port()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
 )
 
 var (
@@ -13,11 +15,11 @@ var (
 
 	// ErrHeaderTooLarge is returned for a response whose header, or trailer,
 	// has more bytes or more lines than the [Transport] allows.
-	ErrHeaderTooLarge = errors.New("asynchttp: response header too large")
+	ErrHeaderTooLarge = h2.ErrHeaderTooLarge
 
 	// ErrTooManyInformational is returned for a response that comes after more
 	// than ten responses of 1xx.
-	ErrTooManyInformational = errors.New("asynchttp: too many 1xx responses")
+	ErrTooManyInformational = h2.ErrTooManyInformational
 
 	// ErrEmptyReply is returned when the server closed the connection without
 	// a byte of a response.
@@ -25,14 +27,14 @@ var (
 
 	// ErrBodyClosed is returned by a Read of a response's body that was
 	// closed, also when it was closed during the Read.
-	ErrBodyClosed = errors.New("asynchttp: read on a closed response body")
+	ErrBodyClosed = h2.ErrBodyClosed
 
 	// ErrConcurrentRead is returned when two tasks read a body at the same
 	// time.
-	ErrConcurrentRead = errors.New("asynchttp: two tasks read the same body")
+	ErrConcurrentRead = h2.ErrConcurrentRead
 )
 
-// A ProxyError says that a proxy could not be reached, or did not give a
+// A ProxyError is returned when a proxy could not be reached, or did not make a
 // connection to the host.
 type ProxyError struct {
 	Proxy      string // its URL, without a password
@@ -48,14 +50,15 @@ func (e *ProxyError) Error() string {
 	return fmt.Sprintf("asynchttp: proxy %s: connect to %s: %v", e.Proxy, e.Target, e.Err)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *ProxyError) Unwrap() error { return e.Err }
 
-// A TimeoutError says which time limit of a [Transport] ran out. It is a
+// A TimeoutError is returned when a time limit of a [Transport] or a [Server] ran
+// out. It is a
 // net.Error whose Timeout is true, and errors.Is(err,
 // context.DeadlineExceeded) holds for it.
 type TimeoutError struct {
-	Op string // "TLS handshake", "response header"
+	Op string // "TLS handshake", "response header", "proxy"; of a server "request", "TLS handshake"
 }
 
 func (e *TimeoutError) Error() string { return "asynchttp: timed out waiting for the " + e.Op }
@@ -69,7 +72,7 @@ func (e *TimeoutError) Temporary() bool { return true }
 // Is makes it a [context.DeadlineExceeded].
 func (e *TimeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
 
-// A MalformedResponseError says that what the server sent is not HTTP: a bad
+// A MalformedResponseError is returned when what the server sent is not HTTP: a bad
 // status line, a header that contradicts itself, a bad chunk.
 type MalformedResponseError struct{ Err error }
 
@@ -77,16 +80,16 @@ func (e *MalformedResponseError) Error() string {
 	return "asynchttp: malformed response: " + e.Err.Error()
 }
 
-// Unwrap gives what is wrong with it.
+// Unwrap returns what is wrong with it.
 func (e *MalformedResponseError) Unwrap() error { return e.Err }
 
-// A RequestBodyError says that the body of a request could not be read, or is
+// A RequestBodyError is returned when the body of a request could not be read, or is
 // not as long as its ContentLength.
 type RequestBodyError struct{ Err error }
 
 func (e *RequestBodyError) Error() string { return "asynchttp: request body: " + e.Err.Error() }
 
-// Unwrap gives the body's error.
+// Unwrap returns the body's error.
 func (e *RequestBodyError) Unwrap() error { return e.Err }
 
 // An UnsupportedSchemeError is returned for a URL whose Scheme is neither
@@ -97,8 +100,8 @@ func (e *UnsupportedSchemeError) Error() string {
 	return fmt.Sprintf("asynchttp: unsupported protocol scheme %q", e.Scheme)
 }
 
-// A TLSError says that a TLS handshake failed, and for whom it was. What
-// crypto/tls and crypto/x509 said is inside.
+// A TLSError is returned when a TLS handshake failed. The error of crypto/tls or
+// crypto/x509 is inside.
 type TLSError struct {
 	Host string // whose certificate was asked for
 	Err  error
@@ -108,5 +111,5 @@ func (e *TLSError) Error() string {
 	return "asynchttp: TLS handshake with " + e.Host + ": " + e.Err.Error()
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *TLSError) Unwrap() error { return e.Err }

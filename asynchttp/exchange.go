@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"strings"
 	"time"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/internal/coro"
 )
 
 // maxInformational is how many 1xx responses may come before the response.
@@ -36,6 +38,8 @@ type exchange struct {
 	stop  func()                  // ends the watch on the request's context
 	timer *asyncio.TimerHandle    // of the response's header, or of 100-continue
 	send  *asyncio.Task[struct{}] // writes the body, when it has a task of its own
+
+	unprocessed bool // the server has certainly done nothing with the request
 
 	lost   bool // the connection was lost before anything came, and may have been stale
 	sent   bool // the request is written
@@ -86,7 +90,7 @@ func (x *exchange) exchangeHeaders(ctx context.Context) (*http.Response, error) 
 // writeRequest writes the header, and the body when it is small and at hand;
 // else it starts a task for that.
 func (x *exchange) writeRequest(ctx context.Context) error {
-	t, r, trace := x.c.t, x.out.req, x.out.trace
+	t, r := x.c.t, x.out.req
 	w := t.wires.get()
 	defer t.wires.put(w)
 	if err := x.out.appendHeader(w); err != nil {
@@ -103,27 +107,33 @@ func (x *exchange) writeRequest(ctx context.Context) error {
 		}
 	}
 	_, err := x.c.Write(*w)
-	if trace != nil && trace.WroteHeaders != nil && err == nil {
+	if trace := x.out.trace; trace != nil && trace.WroteHeaders != nil && err == nil {
 		trace.WroteHeaders()
 	}
-	switch wait := orDefault(t.ExpectContinueTimeout, DefaultExpectContinueTimeout); {
+	switch {
 	case atHand:
 		if n == 0 {
 			err = errors.Join(err, closeBody(r))
 		}
 		x.wrote(err)
-		return err
-	case err != nil:
-		return err
-	case expect && wait > 0:
-		if trace != nil && trace.Wait100Continue != nil {
-			trace.Wait100Continue()
-		}
-		x.timer = t.loop.CallLater(wait, func() { x.sendBody(ctx) })
-	default:
-		x.sendBody(ctx)
+	case err == nil:
+		x.sendBodyWhenWanted(ctx, expect)
 	}
-	return nil
+	return err
+}
+
+// sendBodyWhenWanted sends the body, or waits for a while whether the server
+// says that it wants it.
+func (x *exchange) sendBodyWhenWanted(ctx context.Context, expect bool) {
+	wait := orDefault(x.c.t.ExpectContinueTimeout, DefaultExpectContinueTimeout)
+	if !expect || wait <= 0 {
+		x.sendBody(ctx)
+		return
+	}
+	if trace := x.out.trace; trace != nil && trace.Wait100Continue != nil {
+		trace.Wait100Continue()
+	}
+	x.timer = x.c.t.loop.CallLater(wait, func() { x.sendBody(ctx) })
 }
 
 // sendBody starts the task that writes the body.
@@ -173,14 +183,15 @@ func (x *exchange) wrote(err error) {
 
 // readResponse reads headers until that of the response has come.
 func (x *exchange) readResponse(ctx context.Context) (*http.Response, error) {
-	trace := x.out.trace
 	for informational := 0; ; informational++ {
+		if err := x.notHTTP(); err != nil {
+			return nil, err
+		}
 		resp, err := http.ReadResponse(x.c.br, x.out.req)
 		if err != nil {
 			return nil, x.responseError(err)
 		}
-		code := resp.StatusCode
-		if code < 100 || code > 199 || code == http.StatusSwitchingProtocols {
+		if code := resp.StatusCode; code < 100 || code > 199 || code == http.StatusSwitchingProtocols {
 			if x.send == nil && !x.sent {
 				// The server did not say that it wants the body.
 				x.unsent = true
@@ -191,18 +202,8 @@ func (x *exchange) readResponse(ctx context.Context) (*http.Response, error) {
 		if informational == maxInformational {
 			return nil, ErrTooManyInformational
 		}
-		if code == http.StatusContinue {
-			if trace != nil && trace.Got100Continue != nil {
-				trace.Got100Continue()
-			}
-			if !x.sent {
-				x.sendBody(ctx)
-			}
-		}
-		if trace != nil && trace.Got1xxResponse != nil {
-			if err := trace.Got1xxResponse(code, textproto.MIMEHeader(resp.Header)); err != nil {
-				return nil, err
-			}
+		if err := x.heed(ctx, resp); err != nil {
+			return nil, err
 		}
 		ahead, _ := x.c.br.Peek(x.c.br.Buffered())
 		if err := x.c.meter.again(orDefault(x.c.t.MaxResponseFields, DefaultMaxResponseFields), ahead); err != nil {
@@ -211,7 +212,35 @@ func (x *exchange) readResponse(ctx context.Context) (*http.Response, error) {
 	}
 }
 
-// responseError says what an error in reading a header means.
+// heed does what a response of 1xx asks for.
+func (x *exchange) heed(ctx context.Context, resp *http.Response) error {
+	trace := x.out.trace
+	if resp.StatusCode == http.StatusContinue {
+		if trace != nil && trace.Got100Continue != nil {
+			trace.Got100Continue()
+		}
+		if !x.sent {
+			x.sendBody(ctx)
+		}
+	}
+	if trace == nil || trace.Got1xxResponse == nil {
+		return nil
+	}
+	return trace.Got1xxResponse(resp.StatusCode, textproto.MIMEHeader(resp.Header))
+}
+
+// notHTTP returns an error for a response that begins as no HTTP/1 response
+// does, such as one of HTTP/0.9. It need not have a line, and may never end one.
+func (x *exchange) notHTTP() error {
+	const begin = "HTTP/"
+	head, _ := x.c.br.Peek(len(begin)) // the error comes again
+	if len(head) == 0 || strings.HasPrefix(begin, string(head)) {
+		return nil
+	}
+	return &MalformedResponseError{fmt.Errorf("malformed HTTP response %q ...", head)}
+}
+
+// responseError returns what an error in reading a header means to the user.
 func (x *exchange) responseError(err error) error {
 	c := x.c
 	switch {
@@ -313,7 +342,14 @@ type upgraded struct {
 func (u *upgraded) Read(p []byte) (int, error)  { return u.br.Read(p) }
 func (u *upgraded) Write(p []byte) (int, error) { return u.c.Write(p) }
 
+// Close closes the connection. On a goroutine that is not the loop's it asks
+// the loop to do it.
 func (u *upgraded) Close() error {
+	if !coro.OnMarkedGoroutine() {
+		// A loop that is closed has ended the stream already.
+		_, _ = u.c.t.loop.CallSoonThreadsafe(u.c.close)
+		return nil
+	}
 	u.c.close()
 	return nil
 }

@@ -15,11 +15,19 @@ type headerMeter struct {
 	length int   // of the line that has begun
 	last   byte  // the last byte of it
 	ended  bool  // the blank line was there
+
+	// seen gets each line of the header, without its end. A line is cut off
+	// after maxSeen bytes.
+	seen func(line []byte)
+	part []byte // of the line that has begun, for seen
 }
+
+// maxSeen is how much of a line a headerMeter shows.
+const maxSeen = 1 << 10
 
 // start begins to measure a header of so many bytes and lines.
 func (m *headerMeter) start(bytes int64, lines int) {
-	*m = headerMeter{on: true, bytes: bytes, lines: lines}
+	*m = headerMeter{on: true, bytes: bytes, lines: lines, part: m.part[:0]}
 }
 
 // again begins with another header on the same allowance of bytes. ahead is
@@ -29,9 +37,9 @@ func (m *headerMeter) again(lines int, ahead []byte) error {
 	return m.scan(ahead)
 }
 
-func (m *headerMeter) stop() { m.on = false }
+func (m *headerMeter) stop() { m.on, m.seen = false, nil }
 
-// allow gives how many of n bytes may be read now; 0 means that the header is
+// allow returns how many of n bytes may be read now; 0 means that the header is
 // too large.
 func (m *headerMeter) allow(n int) int {
 	if !m.on || m.ended {
@@ -55,6 +63,7 @@ func (m *headerMeter) scan(p []byte) error {
 		if i < 0 {
 			m.length += len(p)
 			m.last = p[len(p)-1]
+			m.keep(p)
 			return nil
 		}
 		if i > 0 {
@@ -68,8 +77,29 @@ func (m *headerMeter) scan(p []byte) error {
 		if m.lines--; m.lines < 0 {
 			return ErrHeaderTooLarge
 		}
+		m.show(p[:i])
 		m.length = 0
 		p = p[i+1:]
 	}
 	return nil
+}
+
+// keep keeps the beginning of a line until the rest of it has come.
+func (m *headerMeter) keep(p []byte) {
+	if m.seen != nil {
+		m.part = append(m.part, p[:min(len(p), maxSeen-len(m.part))]...)
+	}
+}
+
+// show gives a line that has come whole to seen.
+func (m *headerMeter) show(end []byte) {
+	if m.seen == nil {
+		return
+	}
+	if len(m.part) > 0 {
+		m.keep(end)
+		end = m.part
+		m.part = m.part[:0]
+	}
+	m.seen(bytes.TrimSuffix(end, crlf[:1]))
 }

@@ -20,6 +20,13 @@ import (
 // TestMain checks, when all tests are done, that none has left a goroutine or
 // a descriptor behind.
 func TestMain(m *testing.M) {
+	if what := os.Getenv(serveFilesOf); what != "" {
+		if err := serveFiles(what); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	before := descriptors()
 	code := m.Run()
 	if code == 0 {

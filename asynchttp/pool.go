@@ -8,9 +8,12 @@ import (
 	"github.com/asyncio-go/asyncio"
 )
 
-// key says which connections can carry a request: those to the same host over
+// A key is equal for connections that can carry the same request: those to the same host over
 // the same proxy. Requests for http hosts over an http proxy share theirs.
-type key struct{ proxy, scheme, addr string }
+type key struct {
+	proxy, scheme, addr string
+	http1               bool // nothing but HTTP/1 will do
+}
 
 // pool keeps the connections of a Transport. A connection is dialled by the
 // request that needs it, and closed where nobody wants it any more; the pool
@@ -28,12 +31,13 @@ type host struct {
 	conns   int       // all of them, and those being dialled
 	idle    []*conn   // the one used last at the end
 	waiters list.List // of *waiter, above the limit of connections
+	sharing sharing
 }
 
 // A waiter waits for a connection, or for leave to dial one (nil).
 type waiter struct{ got *asyncio.Future[*conn] }
 
-// get gives an idle connection to a host, or nil: then the caller has leave to
+// get returns an idle connection to a host, or nil: then the caller has leave to
 // dial, and must call [pool.add] or [pool.release]. When fresh is set, it gets
 // no connection that lay idle; when careful is set, none that is closed.
 func (t *Transport) get(ctx context.Context, k key, fresh, careful bool) (*conn, *host, error) {
@@ -93,12 +97,13 @@ func (p *pool) host(k key) *host {
 
 // forget drops a host about which there is nothing to know.
 func (p *pool) forget(h *host) {
-	if h.conns == 0 && h.waiters.Len() == 0 {
+	if h.conns == 0 && h.waiters.Len() == 0 && !h.sharing.leading && p.hosts[h.key] == h {
 		delete(p.hosts, h.key)
 	}
 }
 
-// next gives the first waiter something.
+// next hands a connection, or leave to dial one (nil), to the first waiter, and
+// reports whether there was one.
 func (h *host) next(c *conn) bool {
 	for e := h.waiters.Front(); e != nil; e = h.waiters.Front() {
 		w := h.waiters.Remove(e).(*waiter)
@@ -136,6 +141,12 @@ func (t *Transport) put(c *conn) {
 	}
 	c.unbuffer()
 	h.idle = append(h.idle, c)
+	t.lieIdle(c)
+}
+
+// lieIdle puts a connection among those that lie idle, and closes the one that
+// does so for longest when there are too many.
+func (t *Transport) lieIdle(c *conn) {
 	c.place = t.pool.idle.PushBack(c)
 	if n := orDefault(t.MaxIdleConns, DefaultMaxIdleConns); n >= 0 && t.pool.idle.Len() > n {
 		old := t.pool.idle.Front().Value.(*conn)

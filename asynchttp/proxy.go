@@ -4,14 +4,9 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/netip"
 	"net/url"
-	"strconv"
 	"time"
 )
 
@@ -27,7 +22,7 @@ func (c *conn) throughProxy(ctx context.Context, proxy *url.URL, trace *httptrac
 	var err error
 	switch proxy.Scheme {
 	case "https":
-		err = c.startTLS(ctx, address(proxy), trace)
+		err = c.startTLS(ctx, address(proxy), []string{protoHTTP1}, trace)
 		if err == nil && target != "" {
 			err = c.connectHTTP(ctx, proxy, target)
 		}
@@ -45,7 +40,8 @@ func (c *conn) throughProxy(ctx context.Context, proxy *url.URL, trace *httptrac
 	return &ProxyError{Proxy: proxy.Redacted(), Target: target, Err: err}
 }
 
-// proxyAuth gives the value of Proxy-Authorization, or nothing.
+// proxyAuth returns the value of Proxy-Authorization; empty where the proxy's URL
+// has no user.
 func proxyAuth(proxy *url.URL) string {
 	if proxy.User == nil {
 		return ""
@@ -100,120 +96,4 @@ func (c *conn) connectHTTP(ctx context.Context, proxy *url.URL, target string) e
 		return &MalformedResponseError{errors.New("data after the answer to CONNECT")}
 	}
 	return nil
-}
-
-// The bytes of SOCKS 5 (RFC 1928, RFC 1929).
-const (
-	socksVersion     = 5
-	socksConnect     = 1
-	socksNoAuth      = 0
-	socksPassword    = 2
-	socksAuthVersion = 1
-	socksIPv4        = 1
-	socksName        = 3
-	socksIPv6        = 4
-)
-
-var socksReplies = []string{
-	"succeeded", "general failure", "connection not allowed", "network unreachable", "host unreachable",
-	"connection refused", "TTL expired", "command not supported", "address type not supported",
-}
-
-// connectSOCKS asks a SOCKS 5 proxy for a connection to target. The proxy
-// resolves names.
-func (c *conn) connectSOCKS(proxy *url.URL, target string) error {
-	method := byte(socksNoAuth)
-	if proxy.User != nil {
-		method = socksPassword
-	}
-	answer, err := c.ask([]byte{socksVersion, 1, method}, 2)
-	if err != nil {
-		return err
-	}
-	if answer[0] != socksVersion || answer[1] != method {
-		return fmt.Errorf("socks: the proxy does not take our way to log in: % x", answer)
-	}
-	if method == socksPassword {
-		user := proxy.User.Username()
-		password, _ := proxy.User.Password()
-		if len(user) == 0 || len(user) > 255 || len(password) > 255 {
-			return errors.New("socks: user or password too long, or no user")
-		}
-		p := append([]byte{socksAuthVersion, byte(len(user))}, user...)
-		p = append(append(p, byte(len(password))), password...)
-		if answer, err = c.ask(p, 2); err != nil {
-			return err
-		}
-		if answer[1] != 0 {
-			return errors.New("socks: user or password refused")
-		}
-	}
-	p, err := socksRequest(target)
-	if err != nil {
-		return err
-	}
-	if answer, err = c.ask(p, 5); err != nil {
-		return err
-	}
-	if answer[0] != socksVersion || answer[2] != 0 {
-		return fmt.Errorf("socks: malformed answer: % x", answer)
-	}
-	if code := int(answer[1]); code != 0 {
-		text := "code " + strconv.Itoa(code)
-		if code < len(socksReplies) {
-			text = socksReplies[code]
-		}
-		return errors.New("socks: " + text)
-	}
-	rest := 0 // of the address, which nobody wants, and its port
-	switch answer[3] {
-	case socksIPv4:
-		rest = 4 - 1 + 2
-	case socksIPv6:
-		rest = 16 - 1 + 2
-	case socksName:
-		rest = int(answer[4]) + 2
-	default:
-		return fmt.Errorf("socks: malformed answer: % x", answer)
-	}
-	_, err = c.ask(nil, rest)
-	return err
-}
-
-// ask writes p and reads n bytes, not one more: what follows is not for us.
-func (c *conn) ask(p []byte, n int) ([]byte, error) {
-	if len(p) > 0 {
-		if _, err := c.Write(p); err != nil {
-			return nil, err
-		}
-	}
-	answer := make([]byte, n)
-	_, err := io.ReadFull(c, answer)
-	return answer, err
-}
-
-func socksRequest(target string) ([]byte, error) {
-	name, portText, err := net.SplitHostPort(target)
-	if err != nil {
-		return nil, err
-	}
-	port, err := strconv.ParseUint(portText, 10, 16)
-	if err != nil {
-		return nil, fmt.Errorf("socks: port: %w", err)
-	}
-	p := []byte{socksVersion, socksConnect, 0}
-	if ip, err := netip.ParseAddr(name); err == nil {
-		ip = ip.Unmap()
-		kind := byte(socksIPv6)
-		if ip.Is4() {
-			kind = socksIPv4
-		}
-		p = append(append(p, kind), ip.AsSlice()...)
-	} else {
-		if len(name) > 255 {
-			return nil, errors.New("socks: host name too long")
-		}
-		p = append(append(p, socksName, byte(len(name))), name...)
-	}
-	return append(p, byte(port>>8), byte(port)), nil
 }

@@ -48,7 +48,8 @@ func (o *outgoing) length() int64 {
 	}
 }
 
-// checkRequest says what is wrong with a request before it costs a connection.
+// checkRequest returns what is wrong with a request, before it costs a
+// connection.
 func checkRequest(r *http.Request) error {
 	switch {
 	case r.URL == nil:
@@ -87,22 +88,7 @@ func hasControl(s string) bool {
 	return false
 }
 
-func checkHeader(what string, h http.Header) error {
-	for k, vs := range h {
-		if !httpguts.ValidHeaderFieldName(k) {
-			return fmt.Errorf("asynchttp: invalid %s field name %q", what, k)
-		}
-		for _, v := range vs {
-			if !httpguts.ValidHeaderFieldValue(v) {
-				// The value may be a secret.
-				return fmt.Errorf("asynchttp: invalid value of %s field %q", what, k)
-			}
-		}
-	}
-	return nil
-}
-
-// validToken says whether s is a token of RFC 9110, as methods are.
+// validToken reports whether s is a token of RFC 9110, as methods are.
 func validToken(s string) bool {
 	for i := range len(s) {
 		if !httpguts.IsTokenRune(rune(s[i])) {
@@ -119,52 +105,24 @@ func (o *outgoing) appendHeader(w *wire) error {
 	if err != nil {
 		return err
 	}
-	uri := r.URL.RequestURI()
 	method := cmp.Or(r.Method, http.MethodGet)
-	switch {
-	case o.absolute && r.URL.Opaque == "":
-		uri = r.URL.Scheme + "://" + host + uri
-	case method == http.MethodConnect && r.URL.Path == "":
-		if uri = host; r.URL.Opaque != "" {
-			uri = r.URL.Opaque
-		}
+	target, err := o.target(method, host)
+	if err != nil {
+		return err
 	}
-	if hasControl(uri) {
-		return errControl
-	}
-	w.add(method, " ", uri, " HTTP/1.1\r\n")
+	w.add(method, " ", target, " HTTP/1.1\r\n")
 	o.field(w, "Host", host)
-	agent := defaultUserAgent
-	if v, ok := r.Header["User-Agent"]; ok {
-		if agent = ""; len(v) > 0 {
-			agent = v[0]
-		}
-	}
-	if agent != "" {
+	if agent := o.userAgent(); agent != "" {
 		o.field(w, "User-Agent", agent)
 	}
 	if o.close && !hasToken(r.Header["Connection"], "close") {
 		o.field(w, "Connection", "close")
 	}
-	switch n := o.length(); {
-	case n > 0 || n == 0 && (method == "POST" || method == "PUT" || method == "PATCH"):
-		o.field(w, "Content-Length", strconv.FormatInt(n, 10))
-	case n < 0:
-		o.field(w, "Transfer-Encoding", "chunked")
-		if err := o.appendTrailerNames(w); err != nil {
-			return err
-		}
-	}
-	if err := r.Header.WriteSubset(w, unsentHeaders); err != nil {
+	if err := o.appendFraming(w, method); err != nil {
 		return err
 	}
-	if o.trace != nil && o.trace.WroteHeaderField != nil {
-		for k, vs := range r.Header {
-			if !unsentHeaders[k] {
-				o.trace.WroteHeaderField(k, vs)
-			}
-		}
-	}
+	w.fields(r.Header, unsentHeaders)
+	o.traceFields()
 	if o.gzip {
 		o.field(w, "Accept-Encoding", "gzip")
 	}
@@ -175,8 +133,61 @@ func (o *outgoing) appendHeader(w *wire) error {
 	return nil
 }
 
+// target returns what stands in the request's line between method and version.
+func (o *outgoing) target(method, host string) (string, error) {
+	u := o.req.URL
+	target := u.RequestURI()
+	switch {
+	case o.absolute && u.Opaque == "":
+		target = u.Scheme + "://" + host + target
+	case method == http.MethodConnect && u.Path == "":
+		target = cmp.Or(u.Opaque, host)
+	}
+	if hasControl(target) {
+		return "", errControl
+	}
+	return target, nil
+}
+
+// userAgent returns the User-Agent; empty when the request wants none.
+func (o *outgoing) userAgent() string {
+	v, ok := o.req.Header["User-Agent"]
+	switch {
+	case !ok:
+		return defaultUserAgent
+	case len(v) == 0:
+		return ""
+	}
+	return v[0]
+}
+
+// appendFraming writes the fields by which the server knows the end of the body.
+func (o *outgoing) appendFraming(w *wire, method string) error {
+	switch n := o.length(); {
+	case n < 0:
+		o.field(w, "Transfer-Encoding", "chunked")
+		return o.appendTrailerNames(w)
+	case n > 0, method == http.MethodPost, method == http.MethodPut, method == http.MethodPatch:
+		o.field(w, "Content-Length", strconv.FormatInt(n, 10))
+	}
+	return nil
+}
+
+// traceFields tells the trace of the fields that come from the request as they
+// are.
+func (o *outgoing) traceFields() {
+	if o.trace == nil || o.trace.WroteHeaderField == nil {
+		return
+	}
+	for k, vs := range o.req.Header {
+		if !unsentHeaders[k] {
+			o.trace.WroteHeaderField(k, vs)
+		}
+	}
+}
+
 func (o *outgoing) field(w *wire, name, value string) {
-	w.add(name, ": ", value, "\r\n")
+	w.field(name, value)
 	if o.trace != nil && o.trace.WroteHeaderField != nil {
 		o.trace.WroteHeaderField(name, []string{value})
 	}
@@ -253,9 +264,7 @@ func (o *outgoing) writeChunked(w io.Writer) error {
 		}
 	}
 	end := wire("0\r\n")
-	if err := o.req.Trailer.Write(&end); err != nil {
-		return err
-	}
+	end.fields(o.req.Trailer, nil) // it may have been set by the body's Read
 	end.add("\r\n")
 	_, err := w.Write(end)
 	return err
@@ -273,16 +282,12 @@ func (b *bodySource) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// wantsClose says whether the request asks that the connection is not kept.
+// wantsClose reports whether the request asks that the connection be closed.
 func wantsClose(r *http.Request) bool {
 	return r.Close || hasToken(r.Header["Connection"], "close")
 }
 
-func hasToken(values []string, token string) bool {
-	return len(values) > 0 && httpguts.HeaderValuesContainsToken(values, token)
-}
-
-// hostHeader gives the value of the Host header.
+// hostHeader returns the value of the Host header.
 func hostHeader(r *http.Request) (string, error) {
 	host := r.Host
 	if host == "" {

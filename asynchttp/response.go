@@ -1,16 +1,16 @@
 package asynchttp
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
+	"net/textproto"
+	"os"
 	"strconv"
 	"strings"
-	"time"
+	"sync"
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/internal/coro"
@@ -23,52 +23,64 @@ const bodyBuffer = 4096
 // errHandlerDone is returned to who writes a response after its handler.
 var errHandlerDone = errors.New("asynchttp: the handler of this request has returned")
 
-// A response is the [http.ResponseWriter] of a handler. What it can besides is
-// what [http.ResponseController] asks for.
+// A response is what every version of HTTP has in common of the
+// [http.ResponseWriter] of a handler.
 //
 // It goes through three states: the header may be changed; it is set
 // (WriteHeader was called, by the handler or by its first Write); it is on its
-// way, and with it how the body is delimited.
+// way, and with it how the body is delimited. How it looks on the wire is the
+// carrier's affair.
 type response struct {
-	conn   *serverConn
+	srv    *Server
+	task   asyncio.AnyTask // that runs the handler
 	req    *http.Request
-	body   *requestBody
+	out    carrier
 	header http.Header
 
-	status  int   // 0 until WriteHeader
-	head    *wire // the status line and the handler's header, once it is set
+	status  int // 0 until WriteHeader
 	has     headerFlags
-	length  int64 // announced by the handler, or -1
-	trailer []string
+	length  int64    // announced by the handler, or -1
+	trailer []string // the names that the handler has declared
 
-	sent    bool // the header is on its way
-	chunked bool
-	close   bool // the connection is not kept
-	bodyless,
-	done bool
-	pending *wire // of the body, held back
-	written int64
-	err     error
+	sent     bool // the header is on its way
+	bodyless bool // a response of this status has no body
+	done     bool // the handler has returned
+	taken    bool // the connection was hijacked
+	pending  *wire
+	written  int64
+	err      error
+	goneNotice
 }
 
-var (
-	_ http.Flusher    = (*response)(nil)
-	_ http.Hijacker   = (*response)(nil)
-	_ io.StringWriter = (*response)(nil)
-)
+// A carrier takes a response to the client.
+type carrier interface {
+	// informational sends a response of 1xx.
+	informational(status int, h http.Header) error
 
-// headerFlags says what the handler has set itself.
+	// freeze keeps the header as it is now, without the fields in omit: the
+	// handler may go on and change it.
+	freeze(status int, h http.Header, omit map[string]bool)
+
+	// open completes the header, which goes out with the next send. The
+	// contentType is that of the body, where the handler has named none.
+	open(contentType string)
+
+	// send sends a part of the body, which may be empty; after the last one,
+	// the trailers.
+	send(held, p []byte, last bool) error
+
+	// sendFile sends n bytes of f from offset on, after held. It returns how
+	// many bytes of the file were sent.
+	sendFile(held []byte, f *os.File, offset, n int64) (int64, error)
+}
+
+// headerFlags is what the handler has set itself.
 type headerFlags struct {
-	contentType, date, connection, encoding, transfer bool
-	identity                                          bool
+	contentType, date, encoding, transfer, identity bool
 }
 
-func newResponse(c *serverConn, req *http.Request) *response {
-	return &response{
-		conn: c, req: req, body: newRequestBody(c, req),
-		header: make(http.Header), length: -1,
-		close: req.Close || wantsClose(req),
-	}
+func newResponse(s *Server, task asyncio.AnyTask, req *http.Request, out carrier) response {
+	return response{srv: s, task: task, req: req, out: out, header: make(http.Header), length: -1}
 }
 
 // Header implements [http.ResponseWriter].
@@ -80,168 +92,188 @@ func (r *response) WriteHeader(status int) {
 	if status < 100 || status > 999 {
 		panic(fmt.Errorf("asynchttp: invalid status %d", status))
 	}
-	if r.conn.hijacked || r.done {
-		return
-	}
-	if r.status != 0 {
-		r.conn.srv.loop.CallExceptionHandler(asyncio.ExceptionContext{
+	switch {
+	case !coro.OnMarkedGoroutine():
+		r.refuseHeader()
+	case r.taken || r.done:
+	case r.status != 0:
+		r.srv.loop.CallExceptionHandler(asyncio.ExceptionContext{
 			Message: "superfluous WriteHeader of an HTTP handler: " + r.req.Method + " " + r.req.URL.Path,
-			Task:    r.conn.task,
+			Task:    r.task,
 		})
-		return
+	case status < 200 && status != http.StatusSwitchingProtocols:
+		if err := r.out.informational(status, r.header); r.err == nil {
+			r.err = err
+		}
+	default:
+		r.setHeader(status)
 	}
-	if status < 200 && status != http.StatusSwitchingProtocols {
-		r.writeInformational(status)
-		return
-	}
-	r.status = status
-	r.setHeader()
 }
 
-func (r *response) writeInformational(status int) {
-	w := r.conn.srv.wires.get()
-	defer r.conn.srv.wires.put(w)
-	r.statusLine(w, status)
-	r.header.WriteSubset(w, notInInformational)
-	w.add("\r\n")
-	if status == http.StatusContinue {
-		r.body.expects = false
-	}
-	_, r.err = r.conn.Write(*w)
+// refuseHeader reports a WriteHeader on a foreign goroutine, to which no error
+// can be returned.
+func (r *response) refuseHeader() {
+	// Nobody is to be told of it in a loop that is closed.
+	_, _ = r.srv.loop.CallSoonThreadsafe(func() {
+		r.srv.loop.CallExceptionHandler(asyncio.ExceptionContext{
+			Message: "WriteHeader of an HTTP handler on a foreign goroutine was ignored",
+			Err:     asyncio.ErrWrongGoroutine,
+			Task:    r.task,
+		})
+	})
 }
 
-var notInInformational = map[string]bool{"Content-Length": true, "Transfer-Encoding": true}
-
-func (r *response) statusLine(w *wire, status int) {
-	proto := "HTTP/1.1 "
-	if !r.req.ProtoAtLeast(1, 1) {
-		proto = "HTTP/1.0 "
-	}
-	text := http.StatusText(status)
-	if text == "" {
-		text = "status code " + strconv.Itoa(status)
-	}
-	w.add(proto, strconv.Itoa(status), " ", text, "\r\n")
-}
-
-// framing are the headers that sendHeader decides on.
-var framing = map[string]bool{"Content-Length": true, "Transfer-Encoding": true, "Connection": true}
+// omitted are the fields on which the carrier decides.
+var (
+	omitted    = map[string]bool{"Content-Length": true, "Transfer-Encoding": true, "Connection": true}
+	omitted304 = map[string]bool{"Content-Length": true, "Transfer-Encoding": true, "Connection": true, "Content-Type": true}
+)
 
 // setHeader takes the handler's header as it is now: later changes do not
 // count, but for trailers.
-func (r *response) setHeader() {
+func (r *response) setHeader(status int) {
+	r.status = status
 	h := r.header
-	skip := framing
+	omit := omitted
+	if status == http.StatusNotModified {
+		omit = omitted304
+	}
+	shared := true
 	for k, vs := range h {
-		switch k {
-		case "Content-Type":
-			r.has.contentType = true
-		case "Date":
-			r.has.date = true
-		case "Content-Encoding":
-			r.has.encoding = len(vs) > 0 && vs[0] != ""
-		case "Connection":
-			r.has.connection = true
-			r.close = r.close || hasToken(vs, "close")
-		case "Transfer-Encoding":
-			r.has.transfer = true
-			r.has.identity = len(vs) == 1 && vs[0] == "identity"
-		case "Content-Length":
-			n, err := strconv.ParseInt(strings.TrimSpace(h.Get(k)), 10, 64)
-			if err == nil && n >= 0 {
-				r.length = n
+		if strings.HasPrefix(k, http.TrailerPrefix) {
+			if shared {
+				omit, shared = maps.Clone(omit), false
 			}
-		case "Trailer":
-			for _, v := range vs {
-				for name := range strings.SplitSeq(v, ",") {
-					r.declareTrailer(strings.TrimSpace(name))
-				}
-			}
-		default:
-			if strings.HasPrefix(k, http.TrailerPrefix) {
-				if len(skip) == len(framing) {
-					skip = maps.Clone(framing)
-				}
-				skip[k] = true
-				r.declareTrailer("")
+			omit[k] = true
+			r.trailer = append(r.trailer, "") // there will be some
+			continue
+		}
+		r.noteField(k, vs)
+	}
+	if r.has.transfer && !r.has.identity {
+		r.length = -1
+	}
+	if r.bodyless = !bodyAllowed(status); r.bodyless && status != http.StatusNotModified {
+		r.length = -1
+	}
+	r.out.freeze(status, h, omit)
+}
+
+// noteField takes note of a field that says something about the response.
+func (r *response) noteField(name string, values []string) {
+	switch name {
+	case "Content-Type":
+		r.has.contentType = true
+	case "Date":
+		r.has.date = true
+	case "Content-Encoding":
+		r.has.encoding = len(values) > 0 && values[0] != ""
+	case "Transfer-Encoding":
+		r.has.transfer = len(values) > 0 && values[0] != ""
+		r.has.identity = len(values) == 1 && values[0] == "identity"
+	case "Content-Length":
+		r.length = announced(values)
+	case "Trailer":
+		for _, v := range values {
+			for name := range strings.SplitSeq(v, ",") {
+				r.declareTrailer(strings.TrimSpace(name))
 			}
 		}
 	}
-	r.bodyless = !bodyAllowed(r.status)
-	if r.bodyless {
-		r.length = -1
-	}
-	r.head = r.conn.srv.wires.get()
-	r.statusLine(r.head, r.status)
-	_ = h.WriteSubset(r.head, skip) // a wire takes everything
 }
 
-// declareTrailer notes that a header comes after the body; an empty name only
-// that there will be some.
+// announced returns the length that a Content-Length field says; -1 when it says
+// none.
+func announced(values []string) int64 {
+	if len(values) == 0 {
+		return -1
+	}
+	n, err := strconv.ParseInt(textproto.TrimString(values[0]), 10, 64)
+	if err != nil || n < 0 {
+		return -1
+	}
+	return n
+}
+
+// declareTrailer takes note that a field comes after the body.
 func (r *response) declareTrailer(name string) {
 	name = http.CanonicalHeaderKey(name)
 	switch name {
-	case "Transfer-Encoding", "Content-Length", "Trailer":
+	case "", "Transfer-Encoding", "Content-Length", "Trailer":
 		return
 	}
 	r.trailer = append(r.trailer, name)
+}
+
+// trailers returns the fields that come after the body; nil when there are
+// none.
+func (r *response) trailers() http.Header {
+	var h http.Header
+	add := func(name string, values []string) {
+		if h == nil {
+			h = make(http.Header)
+		}
+		h[name] = values
+	}
+	for _, k := range r.trailer {
+		if vs, ok := r.header[k]; ok {
+			add(k, vs)
+		}
+	}
+	for k, vs := range r.header {
+		if name, ok := strings.CutPrefix(k, http.TrailerPrefix); ok {
+			add(http.CanonicalHeaderKey(name), vs)
+		}
+	}
+	return h
 }
 
 func bodyAllowed(status int) bool {
 	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }
 
-// sendHeader completes the header and puts it before out. first is the
-// beginning of the body, or all of it when whole is set.
-func (r *response) sendHeader(out *wire, first []byte, whole bool) {
+// isHead reports whether the client wants the header alone.
+func (r *response) isHead() bool { return r.req.Method == http.MethodHead }
+
+// completeHeader settles what the handler has left open. first is the beginning
+// of the body, or all of it when whole is set.
+func (r *response) completeHeader(first []byte, whole bool) {
 	r.sent = true
-	head := req11(r.req)
-	isHead := r.req.Method == http.MethodHead
-	if whole && r.length < 0 && !r.bodyless && !r.has.transfer && len(r.trailer) == 0 && (!isHead || r.written > 0) {
+	if whole && r.length < 0 && !r.bodyless && !r.has.transfer && len(r.trailer) == 0 && (!r.isHead() || r.written > 0) {
 		r.length = r.written
 	}
-	*out = append(*out, *r.head...)
-	r.conn.srv.wires.put(r.head)
-	r.head = nil
-	if !r.has.date {
-		out.add(r.conn.srv.date.line())
-	}
+	contentType := ""
 	if !r.has.contentType && !r.has.encoding && !r.has.transfer && !r.bodyless && len(first) > 0 {
-		out.add("Content-Type: ", http.DetectContentType(first), "\r\n")
+		contentType = http.DetectContentType(first)
 	}
-	switch {
-	case r.length >= 0:
-		*out = strconv.AppendInt(append(*out, "Content-Length: "...), r.length, 10)
-		out.add("\r\n")
-	case r.bodyless || isHead:
-	case head && !r.has.identity:
-		r.chunked = true
-		out.add("Transfer-Encoding: chunked\r\n")
-	default:
-		r.close = true // the end of the connection is that of the body
-	}
-	if r.conn.srv.ending || r.body.tooMuch() {
-		r.close = true
-	}
-	switch {
-	case r.status == http.StatusSwitchingProtocols:
-		for _, v := range r.header["Connection"] {
-			out.add("Connection: ", v, "\r\n")
-		}
-	case r.close && head:
-		out.add("Connection: close\r\n")
-	case !r.close && !head:
-		out.add("Connection: keep-alive\r\n")
-	case r.has.connection && !r.close:
-		for _, v := range r.header["Connection"] {
-			out.add("Connection: ", v, "\r\n")
-		}
-	}
-	out.add("\r\n")
+	r.out.open(contentType)
 }
 
-// req11 says whether the client understands HTTP/1.1.
-func req11(r *http.Request) bool { return r.ProtoAtLeast(1, 1) }
+// mayWrite returns the error of a call that writes.
+func (r *response) mayWrite(what string) error {
+	switch {
+	case !coro.OnMarkedGoroutine():
+		return fmt.Errorf("asynchttp: %s: %w", what, asyncio.ErrWrongGoroutine)
+	case r.taken:
+		return http.ErrHijacked
+	case r.done:
+		return errHandlerDone
+	default:
+		return r.err
+	}
+}
+
+// count counts n bytes of the body that are about to be written.
+func (r *response) count(n int64) error {
+	switch {
+	case r.bodyless:
+		return http.ErrBodyNotAllowed
+	case r.length >= 0 && r.written+n > r.length:
+		return http.ErrContentLength
+	}
+	r.written += n
+	return nil
+}
 
 // Write implements [http.ResponseWriter]. It suspends the running task while
 // the client does not take what was written before.
@@ -251,15 +283,8 @@ func (r *response) Write(p []byte) (int, error) { return write(r, p) }
 func (r *response) WriteString(s string) (int, error) { return write(r, s) }
 
 func write[T string | []byte](r *response, p T) (int, error) {
-	switch {
-	case !coro.OnMarkedGoroutine():
-		return 0, fmt.Errorf("asynchttp: write response: %w", asyncio.ErrWrongGoroutine)
-	case r.conn.hijacked:
-		return 0, http.ErrHijacked
-	case r.done:
-		return 0, errHandlerDone
-	case r.err != nil:
-		return 0, r.err
+	if err := r.mayWrite("write response"); err != nil {
+		return 0, err
 	}
 	if r.status == 0 {
 		r.WriteHeader(http.StatusOK)
@@ -267,19 +292,14 @@ func write[T string | []byte](r *response, p T) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if r.bodyless {
-		return 0, http.ErrBodyNotAllowed
+	if err := r.count(int64(len(p))); err != nil {
+		return 0, err
 	}
-	r.written += int64(len(p))
-	if r.length >= 0 && r.written > r.length {
-		r.written -= int64(len(p))
-		return 0, http.ErrContentLength
-	}
-	if r.req.Method == http.MethodHead {
+	if r.isHead() && r.sent {
 		return len(p), nil
 	}
 	if r.pending == nil {
-		r.pending = r.conn.srv.wires.get()
+		r.pending = r.srv.wires.get()
 	}
 	if len(*r.pending)+len(p) <= bodyBuffer {
 		*r.pending = append(*r.pending, p...)
@@ -291,87 +311,42 @@ func write[T string | []byte](r *response, p T) (int, error) {
 	return len(p), nil
 }
 
-// emit sends what was held back, and p.
-func (r *response) emit(p []byte, whole bool) error {
-	s := r.conn.srv
-	out := s.wires.get()
-	defer s.wires.put(out)
-	var held []byte
-	if r.pending != nil {
-		held = *r.pending
+// held is what is held back.
+func (r *response) held() []byte {
+	if r.pending == nil {
+		return nil
 	}
-	if !r.sent {
-		first := held
-		if len(first) == 0 {
-			first = p
-		}
-		r.sendHeader(out, first, whole)
-	}
-	n := len(held) + len(p)
-	if r.chunked && n > 0 {
-		*out = strconv.AppendInt(*out, int64(n), 16)
-		out.add("\r\n")
-	}
-	*out = append(*out, held...)
-	if r.pending != nil {
-		*r.pending = (*r.pending)[:0]
-	}
-	if len(p) > bodyBuffer { // too much to copy
-		return r.emitLong(*out, p)
-	}
-	*out = append(*out, p...)
-	if r.chunked && n > 0 {
-		out.add("\r\n")
-	}
-	if whole && r.chunked {
-		r.endChunks(out)
-	}
-	if len(*out) > 0 && r.err == nil {
-		_, r.err = r.conn.Write(*out)
-	}
-	return r.err
+	return *r.pending
 }
 
-// emitLong sends p where it lies.
-func (r *response) emitLong(before, p []byte) error {
+// begin completes the header, unless it is on its way, for a body that begins
+// with what is held back, or with p.
+func (r *response) begin(p []byte, whole bool) {
+	if r.sent {
+		return
+	}
+	first := r.held()
+	if len(first) == 0 {
+		first = p
+	}
+	r.completeHeader(first, whole)
+}
+
+// emit sends what was held back, and p.
+func (r *response) emit(p []byte, last bool) error {
+	r.begin(p, last)
 	if r.err != nil {
 		return r.err
 	}
-	if r.chunked {
-		r.err = r.conn.writeLines(before, p, []byte("\r\n"))
-	} else {
-		r.err = r.conn.writeLines(before, p)
+	held := r.held()
+	if r.isHead() {
+		held, p = nil, nil
+	}
+	r.err = r.out.send(held, p, last)
+	if r.pending != nil {
+		*r.pending = (*r.pending)[:0]
 	}
 	return r.err
-}
-
-// endChunks writes the last chunk and the trailers.
-func (r *response) endChunks(out *wire) {
-	out.add("0\r\n")
-	if len(r.trailer) > 0 || hasTrailerPrefix(r.header) {
-		h := make(http.Header)
-		for _, k := range r.trailer {
-			if vs, ok := r.header[k]; ok && k != "" {
-				h[k] = vs
-			}
-		}
-		for k, vs := range r.header {
-			if name, ok := strings.CutPrefix(k, http.TrailerPrefix); ok {
-				h[http.CanonicalHeaderKey(name)] = vs
-			}
-		}
-		_ = h.Write(out) // a wire takes everything
-	}
-	out.add("\r\n")
-}
-
-func hasTrailerPrefix(h http.Header) bool {
-	for k := range h {
-		if strings.HasPrefix(k, http.TrailerPrefix) {
-			return true
-		}
-	}
-	return false
 }
 
 // finish sends what is left after the handler.
@@ -381,27 +356,25 @@ func (r *response) finish() error {
 		r.WriteHeader(http.StatusOK)
 		r.done = true
 	}
-	defer func() {
-		if r.pending != nil {
-			r.conn.srv.wires.put(r.pending)
-			r.pending = nil
-		}
-		if r.head != nil {
-			r.conn.srv.wires.put(r.head)
-			r.head = nil
-		}
-	}()
 	if r.err != nil {
 		return r.err
 	}
 	if err := r.emit(nil, true); err != nil {
 		return err
 	}
-	if r.length >= 0 && r.written < r.length && !r.bodyless && r.req.Method != http.MethodHead {
+	if r.length >= 0 && r.written < r.length && !r.bodyless && !r.isHead() {
 		// The client must not take it for whole.
 		return fmt.Errorf("asynchttp: the handler wrote %d of %d bytes: %w", r.written, r.length, io.ErrShortWrite)
 	}
 	return nil
+}
+
+// recycle gives back what the response was written with.
+func (r *response) recycle() {
+	if r.pending != nil {
+		r.srv.wires.put(r.pending)
+		r.pending = nil
+	}
 }
 
 // Flush implements [http.Flusher].
@@ -409,15 +382,8 @@ func (r *response) Flush() { _ = r.FlushError() }
 
 // FlushError is Flush with its error, for [http.ResponseController].
 func (r *response) FlushError() error {
-	switch {
-	case !coro.OnMarkedGoroutine():
-		return fmt.Errorf("asynchttp: flush: %w", asyncio.ErrWrongGoroutine)
-	case r.conn.hijacked:
-		return http.ErrHijacked
-	case r.done:
-		return errHandlerDone
-	case r.err != nil:
-		return r.err
+	if err := r.mayWrite("flush"); err != nil {
+		return err
 	}
 	if r.status == 0 {
 		r.WriteHeader(http.StatusOK)
@@ -425,45 +391,38 @@ func (r *response) FlushError() error {
 	return r.emit(nil, false)
 }
 
-// Hijack implements [http.Hijacker]. The connection is the stream's
-// [net.Conn]: whoever uses it does so in a coroutine of the loop, and closes
-// it.
-func (r *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	switch {
-	case r.conn.hijacked:
-		return nil, nil, http.ErrHijacked
-	case r.done:
-		return nil, nil, errHandlerDone
-	}
-	if r.status != 0 {
-		if err := r.FlushError(); err != nil {
-			return nil, nil, err
-		}
-	}
-	return r.conn.hijack()
+// A goneNotice is the channel of [http.CloseNotifier]. It may be asked for on
+// any goroutine.
+type goneNotice struct {
+	mu   sync.Mutex
+	ch   chan bool
+	gone bool
 }
 
-// SetReadDeadline is for [http.ResponseController].
-func (r *response) SetReadDeadline(t time.Time) error { return r.conn.s.Conn().SetReadDeadline(t) }
+// CloseNotify implements [http.CloseNotifier], for old code: the request's
+// context says the same.
+func (n *goneNotice) CloseNotify() <-chan bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ch == nil {
+		n.ch = make(chan bool, 1)
+		if n.gone {
+			n.ch <- true
+		}
+	}
+	return n.ch
+}
 
-// SetWriteDeadline is for [http.ResponseController].
-func (r *response) SetWriteDeadline(t time.Time) error { return r.conn.s.Conn().SetWriteDeadline(t) }
+// clientGone tells those who have called CloseNotify, or will.
+func (n *goneNotice) clientGone() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ch != nil && !n.gone {
+		n.ch <- true
+	}
+	n.gone = true
+}
 
 // EnableFullDuplex is for [http.ResponseController]. A handler may always read
 // while it writes.
 func (r *response) EnableFullDuplex() error { return nil }
-
-// dateLine is the Date header, made once a second.
-type dateLine struct {
-	second int64
-	text   string
-}
-
-func (d *dateLine) line() string {
-	now := time.Now()
-	if s := now.Unix(); s != d.second {
-		d.second = s
-		d.text = "Date: " + now.UTC().Format(http.TimeFormat) + "\r\n"
-	}
-	return d.text
-}

@@ -142,7 +142,7 @@ func TestServerRefusesWhatIsNotHTTP(t *testing.T) {
 		"no Host":            {"GET / HTTP/1.1\r\n\r\n", "400"},
 		"two Hosts":          {"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400"},
 		"bad name":           {"GET / HTTP/1.1\r\nHost: a\r\nX Y: 1\r\n\r\n", "400"},
-		"HTTP/2":             {"PRI * HTTP/2.0\r\n\r\n", "505"},
+		"HTTP/2":             {"GET / HTTP/2.0\r\nHost: a\r\n\r\n", "505"},
 		"long header":        {"GET / HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("y", 9000) + "\r\n\r\n", "431"},
 		"many fields":        {"GET / HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("X: 1\r\n", 60) + "\r\n", "431"},
 		"differing lengths":  {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "400"},

@@ -6,18 +6,18 @@ import (
 	"container/list"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
-	"golang.org/x/net/http/httpguts"
-
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
+	"github.com/asyncio-go/asyncio/internal/hangup"
 )
 
 const (
@@ -27,11 +27,6 @@ const (
 
 	// drainTime is how long that may take, where there is no ReadTimeout.
 	drainTime = 5 * time.Second
-
-	// linger is how long a connection that is closed with something unread
-	// goes on reading: were it closed at once, the system would reset it, and
-	// the client might lose the response.
-	linger = 500 * time.Millisecond
 )
 
 // A serverConn is a connection of a Server. Its task reads a request, runs the
@@ -40,38 +35,67 @@ const (
 type serverConn struct {
 	srv  *Server
 	s    *asyncio.Stream
+	net  net.Conn // the same stream; always the same value, for ConnState
 	task asyncio.AnyTask
-	ctx  context.Context
+	own  context.Context // the task's
+	ctx  context.Context // of requests, without the end of each
 	br   *bufio.Reader
 
-	meter    headerMeter
-	place    *list.Element // among the server's connections
-	first    bool          // no request has come yet
-	idle     bool          // between two requests
-	hijacked bool
-	reading  bool  // a task is in Read
-	late     bool  // the time for reading has run out
-	cause    error // why it was ended by somebody else
-	ioErr    error
-	reads    alarm
-	writes   alarm
+	meter     headerMeter
+	raw       rawHeader
+	place     *list.Element  // among the server's connections
+	serving   *response1     // whose handler runs
+	http2     *h2.ServerConn // nil: HTTP/1 is spoken
+	unbase    func() bool    // takes back that the end of BaseContext closes it
+	first     bool           // no request has come yet
+	idle      bool           // between two requests
+	hijacked  bool
+	reading   bool        // a task is in Read
+	late      bool        // the time for reading has run out
+	deadlines atomic.Bool // a deadline of the stream was set
+	hungUp    bool        // the client has ended its half
+	cause     error       // why it was ended by somebody else
+	ioErr     error
+	readErr   error // what every further Read returns
+	reads     alarm
+	writes    alarm
 }
 
 // serve is the task of a connection.
 func (s *Server) serve(ctx context.Context, stream *asyncio.Stream) error {
-	c := &serverConn{srv: s, s: stream, first: true}
-	if s.ending {
+	if s.closed {
 		return nil
 	}
-	c.task = asyncio.CurrentTask(ctx)
-	c.ctx = context.WithValue(ctx, http.LocalAddrContextKey, stream.LocalAddr())
-	c.br = bufio.NewReaderSize(c, 4096)
+	c := &serverConn{srv: s, s: stream, net: stream.Conn(), first: true, own: ctx, task: asyncio.CurrentTask(ctx)}
 	c.reads = alarm{loop: s.loop, ring: c.readsLate}
 	c.writes = alarm{loop: s.loop, ring: func() { c.fail(&TimeoutError{"end of the response"}) }}
+	if s.MaxConns > 0 && s.conns.Len() >= s.MaxConns {
+		defer c.reads.end()
+		c.turnAway()
+		return nil
+	}
 	c.place = s.conns.PushBack(c)
-	defer s.forget(c)
-	defer c.reads.end()
-	defer c.writes.end()
+	c.setState(http.StateNew)
+	// A connection that ends counts until what was written is on its way; one
+	// that was hijacked does not.
+	defer func() {
+		c.reads.end()
+		c.writes.end()
+		s.forget(c)
+		if !c.hijacked {
+			c.setState(http.StateClosed)
+		}
+	}()
+	stop, ok := c.begin()
+	defer stop()
+	if !ok {
+		return nil
+	}
+	if c.beginHTTP2() {
+		c.http2.Read()
+		c.endHTTP2()
+		return nil
+	}
 	for c.serveOne() {
 	}
 	if c.hijacked {
@@ -79,14 +103,73 @@ func (s *Server) serve(ctx context.Context, stream *asyncio.Stream) error {
 		c.reads.end()
 		c.writes.end()
 		s.forget(c)
-		return stream.WaitClosed(ctx)
+		if err := stream.WaitClosed(ctx); asyncio.IsCancelled(err) {
+			return err
+		}
+		return nil // how the connection ended is the hijacker's affair
 	}
-	return c.close(ctx)
+	return c.end(ctx)
 }
 
-// close waits until what was written is on its way: a Shutdown that did not
+// begin makes the connection ready for its first request. It reports whether
+// there can be one; stop is for when it has ended.
+func (c *serverConn) begin() (stop func(), ok bool) {
+	c.idle = true
+	c.ctx, stop = c.srv.connBase(c)
+	if c.srv.tls != nil && !c.handshake() {
+		return stop, false
+	}
+	c.br = bufio.NewReaderSize(c, 4096)
+	c.hungUp = hangup.Notify(c.s, func() {
+		c.hungUp = true
+		// Inside the loop's look at its driver nothing of the user's may run.
+		c.srv.loop.CallSoon(c.lookForClient)
+	})
+	return stop, true
+}
+
+// lookForClient ends the request whose client has gone away. A client that has
+// sent its next request and ended its half is still there.
+func (c *serverConn) lookForClient() {
+	r := c.serving
+	if r == nil || !c.hungUp || c.hijacked || r.body.ended() && c.requestWaits() {
+		return
+	}
+	r.ctx.cancel(errClientGone)
+	r.clientGone()
+}
+
+// requestWaits reports whether something has come that was not read.
+func (c *serverConn) requestWaits() bool {
+	if c.br != nil && c.br.Buffered() > 0 {
+		return true
+	}
+	return c.socketWaits()
+}
+
+// socketWaits is requestWaits for what is not even in the buffer.
+func (c *serverConn) socketWaits() bool {
+	if c.srv.tls != nil && c.hungUp {
+		return false // the last that comes over TLS is the word that it is the end
+	}
+	raw, err := c.s.SyscallConn()
+	if err != nil {
+		return false
+	}
+	_, data := peeked(raw)
+	return data
+}
+
+// setState calls ConnState.
+func (c *serverConn) setState(state http.ConnState) {
+	if hook := c.srv.ConnState; hook != nil {
+		hook(c.net, state)
+	}
+}
+
+// end waits until what was written is on its way: a Shutdown that did not
 // wait for that could lose the end of a response.
-func (c *serverConn) close(ctx context.Context) error {
+func (c *serverConn) end(ctx context.Context) error {
 	c.writes.set(c.srv.WriteTimeout)
 	if err := c.s.Close(); err != nil {
 		return err
@@ -101,18 +184,28 @@ func (c *serverConn) close(ctx context.Context) error {
 	return nil // the peer's trouble
 }
 
-// Read is for the bufio.Reader.
+// Read is for the bufio.Reader, which forgets an error that it has returned.
 func (c *serverConn) Read(p []byte) (int, error) {
-	if c.cause != nil {
+	switch {
+	case c.cause != nil:
 		return 0, c.cause
+	case c.readErr != nil:
+		return 0, c.readErr
+	case c.late:
+		c.readErr = &TimeoutError{"request"}
+		return 0, c.readErr
 	}
+	n, err := c.read(p)
+	if err != nil && !passing(err) {
+		c.readErr = err
+	}
+	return n, err
+}
+
+func (c *serverConn) read(p []byte) (int, error) {
 	n := c.meter.allow(len(p))
 	if n == 0 && len(p) > 0 {
 		return 0, ErrHeaderTooLarge
-	}
-	if c.late {
-		c.fail(&TimeoutError{"request"})
-		return 0, c.cause
 	}
 	c.reading = true
 	n, err := c.s.Read(p[:n])
@@ -122,16 +215,36 @@ func (c *serverConn) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
+	if err != nil && c.late && errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, &TimeoutError{"request"}
+	}
 	return n, c.failed(err)
+}
+
+// passing reports whether err is the end of a wait only, by a handler's own
+// deadline or a cancellation.
+func passing(err error) bool {
+	return asyncio.IsCancelled(err) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // readsLate is called when what was to be read by now was not. A handler that
 // does something else is let be, until it reads.
 func (c *serverConn) readsLate() {
+	c.late = true
 	if c.reading {
-		c.fail(&TimeoutError{"request"})
-	} else {
-		c.late = true
+		c.deadlines.Store(true)
+		_ = c.net.SetReadDeadline(longAgo) // it fails when the stream is closed, and then the Read ends, too
+	}
+}
+
+var longAgo = time.Unix(1, 0)
+
+// freeReads takes all time limits of the connection away.
+func (c *serverConn) freeReads() {
+	c.reads.stop()
+	c.late = false
+	if c.deadlines.Swap(false) {
+		_ = c.net.SetDeadline(time.Time{}) // as above
 	}
 }
 
@@ -152,8 +265,16 @@ func (c *serverConn) writeLines(bufs ...[]byte) error {
 	return c.failed(err)
 }
 
-// failed notes an error of the connection. The end of a wait, by a handler's
-// own deadline or a cancellation, is none.
+// sendfile sends n bytes of f from offset on, and returns how many there were.
+func (c *serverConn) sendfile(f *os.File, offset, n int64) (int64, error) {
+	if c.cause != nil {
+		return 0, c.cause
+	}
+	sent, err := c.s.Sendfile(c.own, f, offset, n)
+	return sent, c.failed(err)
+}
+
+// failed notes an error of the connection.
 func (c *serverConn) failed(err error) error {
 	if err == nil {
 		return nil
@@ -161,7 +282,7 @@ func (c *serverConn) failed(err error) error {
 	if c.cause != nil {
 		err = c.cause
 	}
-	if c.ioErr == nil && !asyncio.IsCancelled(err) && !errors.Is(err, os.ErrDeadlineExceeded) {
+	if c.ioErr == nil && !passing(err) {
 		c.ioErr = err
 	}
 	return err
@@ -175,60 +296,94 @@ func (c *serverConn) fail(cause error) {
 	}
 }
 
-// serveOne serves one request, and says whether another may follow.
+// broken reports whether the connection does not work any more.
+func (c *serverConn) broken() bool { return c.cause != nil || c.ioErr != nil }
+
+// serveOne serves one request, and reports whether another may follow.
 func (c *serverConn) serveOne() bool {
 	if !c.awaitRequest() {
 		return false
 	}
+	c.setState(http.StateActive)
 	req, err := c.readRequest()
 	if err != nil {
 		c.refuse(err)
 		return false
 	}
-	r := newResponse(c, req)
+	r := newResponse1(c, req, c.raw.mustClose(req))
+	c.serving = r
+	if c.hungUp {
+		c.lookForClient()
+	}
 	ok := r.runHandler()
+	c.serving = nil
+	r.ctx.close()
+	defer r.recycle()
 	if c.hijacked {
 		return false
 	}
-	if !ok {
-		c.s.Abort()
-		return false
-	}
-	if r.finish() != nil || c.cause != nil || c.ioErr != nil {
+	if !ok || c.answer(r) != nil || c.broken() {
 		c.s.Abort()
 		return false
 	}
 	c.writes.stop()
-	if c.srv.ReadTimeout <= 0 {
-		c.reads.set(drainTime)
+	return c.settle(r)
+}
+
+// answer sends what is left of the response after the handler.
+func (c *serverConn) answer(r *response1) error {
+	var late *TimeoutError
+	if r.status == 0 && errors.As(r.body.err, &late) {
+		// The handler has not cared that the body did not come.
+		r.done = false
+		r.WriteHeader(http.StatusRequestTimeout)
+		r.done = true
 	}
-	unread := r.body.drain()
-	c.reads.stop()
-	if c.cause != nil || c.ioErr != nil {
+	return r.finish()
+}
+
+// settle does what is to be done between a response and the next request, and
+// reports whether there may be one.
+func (c *serverConn) settle(r *response1) bool {
+	unread := !r.body.ended()
+	if unread && !r.close {
+		if c.srv.ReadTimeout <= 0 {
+			c.reads.set(drainTime)
+		}
+		unread = r.body.drain()
+	}
+	c.freeReads()
+	if c.broken() {
 		return false
 	}
-	if unread || r.close && c.br.Buffered() > 0 {
+	if unread || r.close && c.requestWaits() {
 		c.lingerOn()
 		return false
 	}
-	return !r.close && !c.srv.ending
+	if r.close || c.srv.ending && !c.requestWaits() {
+		return false
+	}
+	c.setState(http.StateIdle)
+	return true
 }
 
 // awaitRequest waits for the first byte of a request.
 func (c *serverConn) awaitRequest() bool {
 	s := c.srv
-	c.idle, c.late = true, false
+	c.idle = true
 	switch {
 	case c.br.Buffered() > 0:
+	case s.ending:
+		c.reads.set(drainTime) // something has come, and the rest must, too
 	case c.first:
-		c.first = false
 		c.reads.set(cmp.Or(s.ReadHeaderTimeout, s.ReadTimeout, s.IdleTimeout))
 	default:
 		c.reads.set(cmp.Or(s.IdleTimeout, s.ReadTimeout))
 	}
+	c.first = false
 	for {
 		p, err := c.br.Peek(1)
-		if err != nil || s.ending {
+		if err != nil {
 			return false
 		}
 		// Old clients send a line break after the body of a POST.
@@ -238,118 +393,34 @@ func (c *serverConn) awaitRequest() bool {
 		_, _ = c.br.Discard(1)
 	}
 	c.idle = false
-	c.reads.set(cmp.Or(s.ReadHeaderTimeout, s.ReadTimeout))
+	limit := cmp.Or(s.ReadHeaderTimeout, s.ReadTimeout)
+	if s.ending && limit <= 0 {
+		limit = drainTime
+	}
+	c.reads.set(limit)
 	return true
 }
 
-// badRequestError is a request that gets an answer and no handler.
-type badRequestError struct {
-	status int
-	text   string
-}
-
-func (e *badRequestError) Error() string { return e.text }
-
-// readRequest reads the header of a request.
-func (c *serverConn) readRequest() (*http.Request, error) {
-	s := c.srv
-	began := s.loop.Time()
-	const readAhead = 4096 // of the body, which does not count
-	ahead, _ := c.br.Peek(c.br.Buffered())
-	limit := orDefault(s.MaxHeaderBytes, http.DefaultMaxHeaderBytes) + readAhead - len(ahead)
-	c.meter.start(int64(limit), 0)
-	err := c.meter.again(orDefault(s.MaxHeaderFields, maxServerFields), ahead)
-	var req *http.Request
-	if err == nil {
-		req, err = http.ReadRequest(c.br)
-	}
-	c.meter.stop()
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case req.ProtoMajor != 1:
-		return nil, &badRequestError{http.StatusHTTPVersionNotSupported, "unsupported protocol version"}
-	case req.ProtoAtLeast(1, 1) && req.Host == "" && req.Method != http.MethodConnect:
-		return nil, &badRequestError{http.StatusBadRequest, "missing required Host header"}
-	case !httpguts.ValidHostHeader(req.Host):
-		return nil, &badRequestError{http.StatusBadRequest, "malformed Host header"}
-	}
-	if err := checkHeader("request header", req.Header); err != nil {
-		return nil, &badRequestError{http.StatusBadRequest, "invalid header"}
-	}
-	if s.ReadTimeout > 0 && req.Body != http.NoBody {
-		c.reads.set(max(1, s.ReadTimeout-(s.loop.Time()-began)))
-	} else {
-		c.reads.stop()
-	}
-	if s.WriteTimeout > 0 {
-		c.writes.set(s.WriteTimeout)
-	}
-	req = req.WithContext(c.ctx)
-	req.RemoteAddr = c.s.RemoteAddr().String()
-	req.TLS = c.s.ConnectionState()
-	return req, nil
-}
-
-// refuse answers a request that could not be read, when there is somebody to
-// answer.
-func (c *serverConn) refuse(err error) {
-	if c.cause != nil || c.ioErr != nil {
-		return
-	}
-	bad := &badRequestError{status: http.StatusBadRequest, text: http.StatusText(http.StatusBadRequest)}
-	switch {
-	case errors.Is(err, ErrHeaderTooLarge):
-		bad.status, bad.text = http.StatusRequestHeaderFieldsTooLarge, http.StatusText(http.StatusRequestHeaderFieldsTooLarge)
-	case errors.As(err, &bad):
-	case strings.Contains(err.Error(), "transfer encoding"): // net/http's error has no other mark
-		bad.status, bad.text = http.StatusNotImplemented, "Unsupported transfer encoding"
-	}
-	_, err = fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n%d %s",
-		bad.status, http.StatusText(bad.status), bad.status, bad.text)
-	if err == nil {
-		c.lingerOn()
-	}
-}
-
-// lingerOn ends the sending half, and reads for a while what still comes.
-func (c *serverConn) lingerOn() {
-	if c.s.WriteEOF() != nil {
-		return
-	}
-	c.late = false
-	c.reads.set(linger)
-	defer c.reads.stop()
-	buf := make([]byte, 4096)
-	for {
-		if _, err := c.Read(buf); err != nil {
-			return
-		}
-	}
-}
-
-// hijack gives the connection away.
+// hijack hands the connection over to the handler.
 func (c *serverConn) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c.hijacked = true
-	c.reads.stop()
+	c.freeReads()
 	c.writes.stop()
-	conn := c.s.Conn()
+	c.setState(http.StateHijacked)
 	if c.br.Buffered() > 0 {
 		// What has come belongs to the new owner.
 		ahead, _ := c.br.Peek(c.br.Buffered())
-		ahead = append([]byte(nil), ahead...)
-		br := bufio.NewReaderSize(io.MultiReader(strings.NewReader(string(ahead)), conn), 4096)
+		br := bufio.NewReaderSize(io.MultiReader(strings.NewReader(string(ahead)), c.net), 4096)
 		if _, err := br.Peek(len(ahead)); err != nil {
 			return nil, nil, err
 		}
-		return conn, bufio.NewReadWriter(br, bufio.NewWriter(conn)), nil
+		return c.net, bufio.NewReadWriter(br, bufio.NewWriter(c.net)), nil
 	}
-	return conn, bufio.NewReadWriter(bufio.NewReader(conn), bufio.NewWriter(conn)), nil
+	return c.net, bufio.NewReadWriter(bufio.NewReader(c.net), bufio.NewWriter(c.net)), nil
 }
 
-// runHandler runs the handler, and says whether it returned.
-func (r *response) runHandler() (ok bool) {
+// runHandler runs the handler, and reports whether it returned.
+func (r *response1) runHandler() (ok bool) {
 	c := r.conn
 	defer func() {
 		r.done = true
@@ -366,12 +437,13 @@ func (r *response) runHandler() (ok bool) {
 			Task:    c.task,
 		})
 	}()
-	if r.req.Method == http.MethodOptions && r.req.RequestURI == "*" {
-		r.Header().Set("Content-Length", "0")
-	} else if expect := r.req.Header.Get("Expect"); expect != "" && !hasToken([]string{expect}, "100-continue") {
+	switch expect := r.req.Header.Get("Expect"); {
+	case expect != "" && !hasToken([]string{expect}, "100-continue"):
 		r.Header().Set("Connection", "close")
 		r.WriteHeader(http.StatusExpectationFailed)
-	} else {
+	case r.req.Method == http.MethodOptions && r.req.RequestURI == "*":
+		r.Header().Set("Content-Length", "0")
+	default:
 		c.srv.handler().ServeHTTP(r, r.req)
 	}
 	return true

@@ -161,6 +161,9 @@ func TestServeEndsWithItsTask(t *testing.T) {
 		if _, err := serving.Await(ctx); !asyncio.IsCancelled(err) {
 			t.Errorf("got %v", err)
 		}
+		if _, err := asyncio.OpenConnection(ctx, "tcp", srv.Addr().String()); err == nil {
+			t.Error("the server still listens")
+		}
 		return nil
 	})
 }

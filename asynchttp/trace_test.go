@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
@@ -62,6 +63,33 @@ func TestClientTrace(t *testing.T) {
 			"get", "reused", "headers", "request", "first byte", "1xx", "idle"}
 		if !slices.Equal(events, want) {
 			t.Errorf("events are %q", events)
+		}
+		return nil
+	})
+}
+
+func TestTheTraceOfARequestThatWaitsForContinue(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(echo))
+	defer srv.Close()
+	var events []string
+	note := func(what string) { events = append(events, what) }
+	trace := &httptrace.ClientTrace{
+		Wait100Continue:  func() { note("wait") },
+		Got100Continue:   func() { note("continue") },
+		WroteHeaderField: func(k string, v []string) { note(k) },
+		WroteRequest:     func(httptrace.WroteRequestInfo) { note("request") },
+	}
+	withClient(t, &asynchttp.Transport{}, func(ctx context.Context, c *http.Client) error {
+		req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), "PUT", srv.URL, strings.NewReader("body"))
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Expect", "100-continue")
+		if _, got, err := do(c, req); got != "PUT / 4" {
+			t.Errorf("got %q, %v", got, err)
+		}
+		if want := "[Host User-Agent Content-Length Expect Accept-Encoding wait continue request]"; fmt.Sprint(events) != want {
+			t.Errorf("events are %q, want %s", events, want)
 		}
 		return nil
 	})

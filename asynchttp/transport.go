@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
 	"github.com/asyncio-go/asyncio/internal/coro"
 )
 
@@ -29,7 +30,7 @@ const (
 // connections for the next request, speaks through proxies, and unpacks gzip,
 // as [http.Transport] does; its fields have the names they have there. The
 // zero value is ready for use, and its limits are those of a careful client:
-// what zero means is said at each field.
+// the comment at each field says what zero means.
 //
 // RoundTrip, and reading and closing of response bodies, suspend the running
 // task: they must be called in a coroutine. A Transport belongs to the loop
@@ -39,7 +40,7 @@ const (
 // A request that is cancelled, or whose context ends, closes its connection;
 // its error is the cancellation, or wraps the context's.
 type Transport struct {
-	// Proxy gives the proxy for a request; nil, or a nil URL, means none. Its
+	// Proxy returns the proxy for a request; nil, or a nil URL, means none. Its
 	// scheme is http, https, socks5 or socks5h; user and password in the URL
 	// are sent to the proxy. [http.ProxyFromEnvironment] fits.
 	Proxy func(*http.Request) (*url.URL, error)
@@ -56,7 +57,7 @@ type Transport struct {
 	DialContext func(ctx context.Context, network, addr string) (*asyncio.Stream, error)
 
 	// TLSClientConfig is the configuration for https. Its NextProtos are not
-	// used: this package speaks HTTP/1.1.
+	// used: see Protocols.
 	TLSClientConfig *tls.Config
 
 	// TLSHandshakeTimeout limits a TLS handshake; zero means ten seconds, a
@@ -110,16 +111,28 @@ type Transport struct {
 	// zero means 4 KiB. The trailers of a response must fit into it.
 	ReadBufferSize int
 
-	loop        *asyncio.Loop // the loop that it belongs to, once it does
-	closed      bool
-	pool        pool
-	wires       wires
-	readers     []*bufio.Reader // of connections that lie idle
-	unzippers   []*gzip.Reader
-	copyBuffers [][]byte
+	// Protocols is which versions of HTTP are spoken; nil means HTTP/1 and, with
+	// https hosts that offer it, HTTP/2. Without HTTP/1, and with unencrypted
+	// HTTP/2, that is what http hosts are taken to speak, too.
+	Protocols *http.Protocols
+
+	// HTTP2 is for HTTP/2. Of it count MaxReceiveBufferPerStream (zero means 1
+	// MiB), MaxReceiveBufferPerConnection (8 MiB), SendPingTimeout (never),
+	// PingTimeout (15 seconds) and StrictMaxConcurrentRequests: requests above the
+	// limit of a server wait then, in order, and get no further connection.
+	HTTP2 *http.HTTP2Config
+
+	loop      *asyncio.Loop // the loop that it belongs to, once it does
+	h2        *h2.Client    // made with its first connection
+	closed    bool
+	pool      pool
+	wires     wires
+	readers   []*bufio.Reader // of connections that lie idle
+	unzippers []*gzip.Reader
+	copies    copyBuffers
 }
 
-// RoundTrip sends a request and gives the response as soon as its header is
+// RoundTrip sends a request and returns the response as soon as its header is
 // there. The body must be read to its end or closed, or the connection is lost
 // to others. It implements [http.RoundTripper].
 //
@@ -148,8 +161,9 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	defer leave()
-	trace := httptrace.ContextClientTrace(ctx)
-	for fresh := false; ; fresh = true {
+	trace := traceOf(ctx)
+	for tries := 1; ; tries++ {
+		fresh := tries > 1
 		var end context.Context // to be heeded by what does not take a context
 		if own {
 			end = req.Context()
@@ -159,14 +173,15 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 			closeBody(req)
 			return nil, err
 		}
-		if own {
-			x.stop = x.c.watch(end)
-		}
-		resp, err := x.roundTrip(ctx)
+		resp, err := x.send1or2(ctx, end)
 		if err == nil {
 			return resp, nil
 		}
-		if fresh || !x.lost || !replayable(req) {
+		again := !fresh && x.lost && replayable(req) || tries < maxTries && x.unprocessed && rewindable(req)
+		if t.closed && x.unprocessed {
+			return nil, ErrTransportClosed
+		}
+		if !again {
 			return nil, err
 		}
 		if req, err = rewind(req); err != nil {
@@ -175,8 +190,22 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// enter makes sure that the request may wait here, and gives the context with
-// which it waits. own says that the request's context has an end of its own,
+// maxTries is how often a request is sent with which servers do nothing.
+const maxTries = 4
+
+// send1or2 does the exchange, in the version of HTTP that the connection has.
+func (x *exchange) send1or2(ctx, end context.Context) (*http.Response, error) {
+	if x.c.multi != nil {
+		return x.roundTripHTTP2(ctx, end)
+	}
+	if end != nil {
+		x.stop = x.c.watch(end)
+	}
+	return x.roundTrip(ctx)
+}
+
+// enter makes sure that the request may wait here, and returns the context with
+// which it waits. own is set when the request's context has an end of its own,
 // which the streams do not know of.
 func (t *Transport) enter(ctx context.Context) (wait context.Context, own bool, leave func(), err error) {
 	loop, err := asyncio.RunningLoop(ctx)
@@ -211,23 +240,16 @@ func (t *Transport) enter(ctx context.Context) (wait context.Context, own bool, 
 	if !foreign {
 		return ctx, own, func() {}, nil
 	}
-	// Both contexts end the wait; the values are those of the request's.
-	merged, cancel := context.WithCancelCause(task.Context())
-	stop := context.AfterFunc(ctx, func() { cancel(ctx.Err()) })
-	return valuesFrom{merged, ctx}, own, func() { stop(); cancel(nil) }, nil
+	wait, leave = joined(task.Context(), ctx)
+	return wait, own, leave, nil
 }
 
-// valuesFrom is a context with the values of another one where it has none.
-type valuesFrom struct {
-	context.Context
-	values context.Context
-}
-
-func (c valuesFrom) Value(key any) any {
-	if v := c.Context.Value(key); v != nil {
-		return v
-	}
-	return c.values.Value(key)
+// joined returns a context of the task's that ends with the request's, too, and
+// has its values.
+func joined(task, request context.Context) (ctx context.Context, leave func()) {
+	merged, cancel := context.WithCancelCause(task)
+	stop := context.AfterFunc(request, func() { cancel(request.Err()) })
+	return valuesFrom{merged, request}, func() { stop(); cancel(nil) }
 }
 
 // begin gets a connection for the request.
@@ -239,17 +261,13 @@ func (t *Transport) begin(ctx, end context.Context, req *http.Request, trace *ht
 	if trace != nil && trace.GetConn != nil {
 		trace.GetConn(address(req.URL))
 	}
-	c, h, err := t.get(ctx, k, fresh, !replayable(req))
+	c, err := t.connection(ctx, end, req, k, proxy, trace, fresh)
 	if err != nil {
 		return nil, err
 	}
-	if c == nil {
-		if c, err = t.connect(ctx, end, h, proxy, trace); err != nil {
-			t.release(h)
-			return nil, err
-		}
-	}
-	if trace != nil && trace.GotConn != nil {
+	if c.multi != nil {
+		c.multi.got(trace)
+	} else if trace != nil && trace.GotConn != nil {
 		info := httptrace.GotConnInfo{Conn: c.s.Conn(), Reused: c.reused, WasIdle: c.reused}
 		if c.reused {
 			info.IdleTime = t.loop.Time() - c.idleSince
@@ -257,9 +275,7 @@ func (t *Transport) begin(ctx, end context.Context, req *http.Request, trace *ht
 		trace.GotConn(info)
 	}
 	x := &exchange{c: c}
-	x.out = outgoing{req: req, trace: trace}
-	x.out.close = t.DisableKeepAlives || req.Close
-	x.out.gzip = !t.DisableCompression && req.Header["Accept-Encoding"] == nil && req.Header["Range"] == nil && req.Method != http.MethodHead
+	x.out = t.outgoing(req, trace)
 	if proxy != nil && k.addr == "" {
 		x.out.absolute = true
 		x.out.proxyAuth = proxyAuth(proxy)
@@ -267,7 +283,49 @@ func (t *Transport) begin(ctx, end context.Context, req *http.Request, trace *ht
 	return x, nil
 }
 
-// route says which connections can carry a request.
+// connection returns a connection for a request: one that lies idle, a new one,
+// or one that others use, too.
+func (t *Transport) connection(ctx, end context.Context, req *http.Request, k key, proxy *url.URL, trace *httptrace.ClientTrace, fresh bool) (*conn, error) {
+	may := t.mayShare(k)
+	if may {
+		m, lead, err := t.share(ctx, k)
+		if err != nil {
+			return nil, err
+		}
+		if m != nil {
+			return m.c, nil
+		}
+		if lead {
+			defer t.led(t.pool.host(k))
+		}
+	}
+	c, h, err := t.get(ctx, k, fresh, !replayable(req))
+	if err != nil || c != nil {
+		return c, err
+	}
+	if c, err = t.connect(ctx, end, h, proxy, trace); err != nil {
+		t.release(h)
+		return nil, err
+	}
+	if may {
+		if err := t.adopt(ctx, c); err != nil {
+			c.close()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// outgoing returns what is sent for a request to its host.
+func (t *Transport) outgoing(req *http.Request, trace *httptrace.ClientTrace) outgoing {
+	return outgoing{
+		req: req, trace: trace,
+		close: t.DisableKeepAlives || req.Close,
+		gzip:  !t.DisableCompression && req.Header["Accept-Encoding"] == nil && req.Header["Range"] == nil && req.Method != http.MethodHead,
+	}
+}
+
+// route returns which connections can carry a request.
 func (t *Transport) route(req *http.Request) (key, *url.URL, error) {
 	scheme := req.URL.Scheme
 	if t.Proxy != nil {
@@ -285,15 +343,20 @@ func (t *Transport) route(req *http.Request) (key, *url.URL, error) {
 			default:
 				return key{}, nil, &ProxyError{Proxy: proxy.Redacted(), Target: req.URL.Host, Err: &UnsupportedSchemeError{proxy.Scheme}}
 			}
-			return key{proxy.String(), scheme, address(req.URL)}, proxy, nil
+			return key{proxy: proxy.String(), scheme: scheme, addr: address(req.URL), http1: needsHTTP1(req)}, proxy, nil
 		}
 	}
-	return key{"", scheme, address(req.URL)}, nil, nil
+	return key{scheme: scheme, addr: address(req.URL), http1: needsHTTP1(req)}, nil, nil
 }
 
-// replayable says whether sending a request twice is harmless, and possible.
+// needsHTTP1 reports whether a request asks for what HTTP/2 does not have.
+func needsHTTP1(r *http.Request) bool {
+	return r.Header["Upgrade"] != nil && hasToken(r.Header["Connection"], "upgrade")
+}
+
+// replayable reports whether sending a request twice is harmless, and possible.
 func replayable(r *http.Request) bool {
-	if r.Body != nil && r.Body != http.NoBody && r.GetBody == nil {
+	if !rewindable(r) {
 		return false
 	}
 	switch r.Method {
@@ -306,7 +369,12 @@ func replayable(r *http.Request) bool {
 	return a || b
 }
 
-// rewind gives a request with its body from the beginning.
+// rewindable reports whether the body can be had again.
+func rewindable(r *http.Request) bool {
+	return r.Body == nil || r.Body == http.NoBody || r.GetBody != nil
+}
+
+// rewind returns a request with its body from the beginning.
 func rewind(r *http.Request) (*http.Request, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return r, nil
@@ -331,8 +399,10 @@ func (t *Transport) CloseIdleConnections() {
 func (t *Transport) Close() error {
 	t.closed = true
 	t.CloseIdleConnections()
-	for e := t.pool.all.Front(); e != nil; e = e.Next() {
-		e.Value.(*conn).fail(ErrTransportClosed)
+	for e := t.pool.all.Front(); e != nil; {
+		c := e.Value.(*conn)
+		e = e.Next() // a connection of HTTP/2 leaves the list at once
+		c.fail(ErrTransportClosed)
 	}
 	for _, h := range t.pool.hosts {
 		for e := h.waiters.Front(); e != nil; e = e.Next() {

@@ -8,11 +8,6 @@ func (w *wire) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (w *wire) WriteString(s string) (int, error) {
-	*w = append(*w, s...)
-	return len(s), nil
-}
-
 func (w *wire) add(parts ...string) {
 	for _, s := range parts {
 		*w = append(*w, s...)
@@ -40,5 +35,28 @@ func (f *wires) get() *wire {
 func (f *wires) put(w *wire) {
 	if cap(*w) <= maxSpareWire && len(f.free) < 64 {
 		f.free = append(f.free, (*w)[:0])
+	}
+}
+
+// copyBuffer is how much is copied at a time.
+const copyBuffer = 32 << 10
+
+// copyBuffers is a free list of buffers to copy with.
+type copyBuffers struct{ free [][]byte }
+
+func (f *copyBuffers) get() []byte {
+	n := len(f.free)
+	if n == 0 {
+		return make([]byte, copyBuffer)
+	}
+	b := f.free[n-1]
+	f.free[n-1] = nil
+	f.free = f.free[:n-1]
+	return b
+}
+
+func (f *copyBuffers) put(b []byte) {
+	if len(f.free) < 16 {
+		f.free = append(f.free, b)
 	}
 }

@@ -16,12 +16,12 @@ type Result struct {
 	Err     error    // why the run could not be completed
 }
 
-// Equal says whether the trace is the reference's, line by line.
+// Equal reports whether the trace is the reference's, line by line.
 func (r Result) Equal() bool {
 	return r.Err == nil && FirstDifference(r.Trace, r.Program.Trace) < 0
 }
 
-// agrees is Equal, but for the messages of cancellations. CPython gives a
+// agrees is Equal, but for the messages of cancellations. CPython returns a
 // message to the first who waits for what was cancelled, and to nobody who
 // comes later or stands behind a shield; a gather that was cancelled takes the
 // message of its last child, whoever cancelled that. Here everybody gets the

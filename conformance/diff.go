@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// FirstDifference gives the index of the first line in which two traces
+// FirstDifference returns the index of the first line in which two traces
 // differ, or -1 when they are equal.
 func FirstDifference(a, b []string) int {
 	for i := range max(len(a), len(b)) {

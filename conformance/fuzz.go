@@ -34,7 +34,7 @@ type batch struct {
 	seed, count int
 }
 
-// Run compares, and gives what differs as it was generated. It ends early when
+// Run compares, and returns what differs as it was generated. It ends early when
 // enough differ to be worth a look, or ctx ends.
 func (f *Fuzzer) Run(ctx context.Context) (differ []Result, done int, err error) {
 	const enough = 20

@@ -84,7 +84,7 @@ type call struct {
 }
 
 // Run runs the program on a loop of its own, which must have a virtual clock,
-// and gives the trace. The options choose the loop.
+// and returns the trace. The options choose the loop.
 func Run(p *Program, opts ...asyncio.Option) ([]string, error) {
 	loop, err := asyncio.NewLoop(opts...)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Mutate gives a program that differs from p in a few places: ops are
+// Mutate returns a program that differs from p in a few places: ops are
 // doubled, dropped, moved, taken from another coroutine, or get other
 // arguments. So it says things that the generator never says: a cancellation
 // with a message, a group left twice, an eager task where a plain one stood.
@@ -71,7 +71,7 @@ func (p *Program) places() []place {
 	return all
 }
 
-// ranked gives the coroutines in the order of their rank: main, then by name.
+// ranked returns the coroutines in the order of their rank: main, then by name.
 func (p *Program) ranked() []string {
 	names := slices.Sorted(maps.Keys(p.Coros))
 	names = slices.DeleteFunc(names, func(name string) bool { return name == "main" })
@@ -124,7 +124,7 @@ func (o Op) mapBodies(f func([]Op) []Op) Op {
 	return o
 }
 
-// withBodiesOf gives o with the inner ops that another of its kind has.
+// withBodiesOf returns o with the inner ops that another of its kind has.
 func (o Op) withBodiesOf(other Op) Op {
 	if len(o.bodies()) == 0 {
 		return o
@@ -144,7 +144,7 @@ var (
 	someMessages = []any{"m1", "m2"}
 )
 
-// vary gives the op with another argument, or another op that takes the same.
+// vary returns the op with another argument, or another op that takes the same.
 func vary(r *rand.Rand, o Op) Op {
 	switch o.Name {
 	case "cancel":
@@ -168,7 +168,7 @@ func vary(r *rand.Rand, o Op) Op {
 	return v
 }
 
-// varyArg gives the op another argument i, where that is a time, a flag or a
+// varyArg returns the op another argument i, where that is a time, a flag or a
 // number.
 func (o *Op) varyArg(r *rand.Rand, i int) {
 	var with any

@@ -24,7 +24,7 @@ type queue = *asyncio.Queue[any]
 
 func smaller(a, b any) bool { return number(a) < number(b) }
 
-// number gives what a priority queue orders by: programs put numbers.
+// number returns what a priority queue orders by: programs put numbers.
 func number(v any) float64 {
 	n, ok := v.(json.Number)
 	if !ok {

@@ -78,7 +78,7 @@ func wait(c *call) (any, error) {
 	return fmt.Sprintf("done(%s) pending(%s)", namesIn(names, as, done), namesIn(names, as, pending)), nil
 }
 
-// namesIn gives the names whose awaitable is in group, each once.
+// namesIn returns the names whose awaitable is in group, each once.
 func namesIn(names []string, as, group []asyncio.Awaitable) string {
 	var in []string
 	for i, a := range as {
@@ -175,7 +175,7 @@ func taskgroup(c *call) (any, error) {
 	return leftOr(left, "ok"), err
 }
 
-// leftOr gives left, or what is given where no coroutine was left.
+// leftOr returns left, or what is given where no coroutine was left.
 func leftOr(left *leave, v any) any {
 	if left != nil {
 		return left
@@ -199,7 +199,7 @@ func tgSpawn(c *call) (any, error) {
 	return "ok", nil
 }
 
-// spawnIn spawns in a group, and says whether the group took no more tasks.
+// spawnIn spawns in a group, and reports whether the group took no more tasks.
 func spawnIn(g *asyncio.TaskGroup, fn func(context.Context) (any, error)) (t *asyncio.Task[any], refused bool) {
 	t = asyncio.Spawn(g, fn)
 	return t, t.Done() && errors.Is(t.Err(), asyncio.ErrGroupClosed)

@@ -11,7 +11,7 @@ type opDef struct {
 	object   int  // which argument names an object; -1: none
 	callback int  // which argument is the ops of a callback; -1: none
 
-	now     func(*call) (any, error)    // never waits; what it gives or raises is logged
+	now     func(*call) (any, error)    // never waits; what it returns or raises is logged
 	wait    func(*call) (any, error)    // may wait; what it raises is logged and goes up
 	control func(*call) (*leave, error) // logs nothing itself
 }

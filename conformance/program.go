@@ -97,7 +97,7 @@ func (o Op) MarshalJSON() ([]byte, error) {
 	return json.Marshal(list)
 }
 
-// bodies gives the lists of ops inside the op.
+// bodies returns the lists of ops inside the op.
 func (o Op) bodies() [][]Op {
 	var all [][]Op
 	for _, a := range o.args {
@@ -177,7 +177,7 @@ func Parse(data []byte) ([]*Program, error) {
 	return ps, nil
 }
 
-// Source gives the program as JSON, without its trace.
+// Source returns the program as JSON, without its trace.
 func (p *Program) Source() (string, error) {
 	bare := *p
 	bare.Trace = nil

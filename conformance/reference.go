@@ -34,7 +34,7 @@ var ErrNoReference = errors.New("conformance: no CPython 3.13 found, neither as 
 type Reference struct{ python string }
 
 // FindReference looks for a CPython 3.13: python3.13 in the path, then pyenv's
-// 3.13.0. It gives [ErrNoReference] when there is none.
+// 3.13.0. It returns [ErrNoReference] when there is none.
 func FindReference() (*Reference, error) {
 	candidates := []string{"python3.13"}
 	if out, err := exec.Command("pyenv", "prefix", "3.13.0").Output(); err == nil {

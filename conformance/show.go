@@ -80,7 +80,7 @@ func showError(err error) string {
 	return "unexpected error: " + err.Error()
 }
 
-// unwrap gives what err wraps, where that is one error.
+// unwrap returns what err wraps, where that is one error.
 func unwrap(err error) error {
 	if u, ok := err.(interface{ Unwrap() error }); ok {
 		return u.Unwrap()
@@ -110,7 +110,7 @@ var classes = []struct {
 	{asyncio.ErrTaskDoneTooOften, "ValueError"},
 }
 
-// class gives the name of Python's exception for an error that carries no
+// class returns the name of Python's exception for an error that carries no
 // data, or an empty string.
 func class(err error) string {
 	for e := err; e != nil; e = unwrap(e) {

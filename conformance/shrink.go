@@ -33,7 +33,7 @@ func Shrink(p *Program, judge Judge) (*Program, error) {
 	}
 }
 
-// smallerThan gives the programs that are one cut smaller, the deepest cuts first.
+// smallerThan returns the programs that are one cut smaller, the deepest cuts first.
 func smallerThan(p *Program) []*Program {
 	var all []*Program
 	n := 0
@@ -49,7 +49,7 @@ func smallerThan(p *Program) []*Program {
 	return all
 }
 
-// without gives p without the ops numbered from from to below to.
+// without returns p without the ops numbered from from to below to.
 func without(p *Program, from, to int) *Program {
 	n := 0
 	return rewrite(p, func(o Op) []Op {
@@ -61,7 +61,7 @@ func without(p *Program, from, to int) *Program {
 	})
 }
 
-// simpler gives p with op number i made simpler: its body in its place, or one
+// simpler returns p with op number i made simpler: its body in its place, or one
 // name less in its lists.
 func simpler(p *Program, i int) []*Program {
 	var all []*Program

@@ -70,7 +70,7 @@ func (m *machine) variable(name string) (waitable, error) {
 	return nil, errUnbound
 }
 
-// variables gives what the variables hold, or errUnbound.
+// variables returns what the variables hold, or errUnbound.
 func (m *machine) variables(names []string) ([]waitable, error) {
 	ws := make([]waitable, len(names))
 	for i, name := range names {
@@ -91,7 +91,7 @@ func awaitables(ws []waitable) []asyncio.Awaitable {
 	return as
 }
 
-// alike gives what ws hold as awaiters of one type, where they are that: most
+// alike returns what ws hold as awaiters of one type, where they are that: most
 // variables are tasks, and only gathered futures are of another type.
 func alike(ws []waitable) ([]asyncio.Awaiter[any], bool) {
 	as := make([]asyncio.Awaiter[any], len(ws))

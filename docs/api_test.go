@@ -111,7 +111,7 @@ func (a *api) typeParts(fset *token.FileSet, s *ast.TypeSpec) {
 	}
 }
 
-// typeName gives the name of a type, without pointer, package and parameters.
+// typeName returns the name of a type, without pointer, package and parameters.
 func typeName(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.Ident:
@@ -128,7 +128,7 @@ func typeName(e ast.Expr) string {
 	return ""
 }
 
-// find gives a name, which a type may also have from what it embeds.
+// find returns a name, which a type may also have from what it embeds.
 func (a *api) find(full string) *name {
 	if n := a.names[full]; n != nil {
 		return n

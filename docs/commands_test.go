@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// shellCommands gives the commands of the documents, without what is said of
+// shellCommands returns the commands of the documents, without what is said of
 // them.
 func shellCommands(t *testing.T) (all []snippet) {
 	for _, s := range snippets(t, "sh") {

@@ -9,7 +9,7 @@ import (
 )
 
 func TestEveryExportedNameIsDocumented(t *testing.T) {
-	for _, dir := range []string{"..", "../asynchttp"} {
+	for _, dir := range []string{"..", "../asynchttp", "../cluster"} {
 		a := readAPI(t, dir)
 		for full, n := range a.names {
 			typ, member, isMember := strings.Cut(full, ".")
@@ -25,7 +25,7 @@ func TestEveryExportedNameIsDocumented(t *testing.T) {
 }
 
 func TestCommentsBeginWithTheName(t *testing.T) {
-	for _, dir := range []string{"..", "../asynchttp"} {
+	for _, dir := range []string{"..", "../asynchttp", "../cluster"} {
 		a := readAPI(t, dir)
 		for full, n := range a.names {
 			typ, short, isMember := strings.Cut(full, ".")
@@ -43,7 +43,7 @@ func TestCommentsBeginWithTheName(t *testing.T) {
 	}
 }
 
-// reachable says whether who uses the package can name a member: its type is
+// reachable reports whether who uses the package can name a member: its type is
 // exported, or embedded in one that is and has no member of that name itself.
 func (a *api) reachable(typ, member string) bool {
 	if ast.IsExported(typ) {
@@ -57,7 +57,7 @@ func (a *api) reachable(typ, member string) bool {
 	return false
 }
 
-// mentions says whether the comment of a type, or of another field of it, says
+// mentions reports whether the comment of a type, or of another field of it, says
 // what a field is: several are often said together.
 func (a *api) mentions(typ, field string) bool {
 	word := regexp.MustCompile(`\b` + field + `\b`)

@@ -52,6 +52,7 @@ func snippets(t *testing.T, language string) (all []snippet) {
 var packages = map[string]string{
 	"asyncio":   "github.com/asyncio-go/asyncio",
 	"asynchttp": "github.com/asyncio-go/asyncio/asynchttp",
+	"cluster":   "github.com/asyncio-go/asyncio/cluster",
 	"sql":       "database/sql",
 	"tls":       "crypto/tls",
 	"smtp":      "net/smtp",
@@ -110,7 +111,7 @@ func program(s snippet) (text string, err error) {
 	return b.String(), nil
 }
 
-// declared gives the names that statements declare in their own block.
+// declared returns the names that statements declare in their own block.
 func declared(list []ast.Stmt) (names []string) {
 	take := func(e ast.Expr) {
 		if id, ok := e.(*ast.Ident); ok && id.Name != "_" && !slices.Contains(names, id.Name) {
@@ -138,7 +139,7 @@ func declared(list []ast.Stmt) (names []string) {
 	return names
 }
 
-// imports gives the packages whose names a file uses and does not declare.
+// imports returns the packages whose names a file uses and does not declare.
 func imports(f *ast.File) []string {
 	found := map[string]bool{}
 	unresolved := map[*ast.Ident]bool{}
@@ -208,7 +209,7 @@ func given(t *testing.T, packageName, program string) string {
 	return head.String() + b.String()
 }
 
-// declares gives the names of a declaration; of a method, its type's.
+// declares returns the names of a declaration; of a method, its type's.
 func declares(d ast.Decl) (names []string) {
 	switch d := d.(type) {
 	case *ast.FuncDecl:

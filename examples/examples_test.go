@@ -3,6 +3,7 @@
 package examples_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -43,14 +44,21 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// example runs one of the examples in a directory of its own, and gives what
+// example runs one of the examples in a directory of its own, and returns what
 // it printed, line by line.
 func example(t *testing.T, name string, args ...string) (lines []string, dir string) {
+	t.Helper()
+	return exampleWith(t, nil, name, args...)
+}
+
+// exampleWith is example with more in the environment.
+func exampleWith(t *testing.T, env []string, name string, args ...string) (lines []string, dir string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, name), args...)
 	cmd.Dir = t.TempDir()
+	cmd.Env = append(os.Environ(), env...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -87,7 +95,7 @@ func TestEveryExampleHasATest(t *testing.T) {
 	}
 	for _, main := range mains {
 		name := filepath.Dir(main)
-		if !strings.Contains(string(source), fmt.Sprintf("example(t, %q", name)) {
+		if !strings.Contains(string(source), fmt.Sprintf("example(t, %q", name)) && !strings.Contains(string(source), fmt.Sprintf("}, %q)", name)) {
 			t.Errorf("no test runs the example %s", name)
 		}
 	}
@@ -151,7 +159,7 @@ func TestHeadersOfHostsThatAreGiven(t *testing.T) {
 	}
 }
 
-// closedAddress gives an address at which nobody listens.
+// closedAddress returns an address at which nobody listens.
 func closedAddress(t *testing.T) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -213,6 +221,39 @@ func TestGroupsOneIsCancelledAndBothAreAwaited(t *testing.T) {
 		`the group that was kept: \[0 1 4 9 16 25 36 49 64 81\]`,
 		`the group that was dropped: asyncio: cancelled`)
 	match(t, lines, want...)
+}
+
+func TestClusterOnThisMachine(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	node := filepath.Join(dir, "asyncio-node")
+	if out, err := exec.Command("go", "build", "-o", node, "../cmd/asyncio-node").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	cmd := exec.Command(node, "--listen", "127.0.0.1:0", "--workers", "2", "--", filepath.Join(bin, "cluster"), "work")
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill() // its workers see that, too
+	text := bufio.NewScanner(stdout)
+	if !text.Scan() {
+		t.Fatal("the node says nothing")
+	}
+	url, _, _ := strings.Cut(strings.TrimPrefix(text.Text(), "serving at "), ",")
+	go func() {
+		for text.Scan() {
+		}
+	}()
+	lines, _ := exampleWith(t, []string{"NATS_URL=" + url}, "cluster")
+	match(t, lines,
+		`4 primes`, `25 primes`, `168 primes`, `1229 primes`, `9592 primes`,
+		`78498 primes below a million`, `78498 primes below a million`,
+		`a billion: begun: true - .*timed out`)
 }
 
 func TestResultsThroughAFutureAndATask(t *testing.T) {

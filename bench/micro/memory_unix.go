@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// peakMemory gives the most memory that this process has had, in bytes.
+// peakMemory returns the most memory that this process has had, in bytes.
 func peakMemory() int64 {
 	var r syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {

@@ -1,5 +1,6 @@
 // Command asyncio shows what the library does: demo fetches two hundred pages
-// from itself, fetch gets any number of URLs at once, in one thread.
+// from itself, fetch gets any number of URLs at once, in one thread, and crawl
+// follows links.
 package main
 
 import (

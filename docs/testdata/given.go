@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/cluster"
 )
 
 type Echo struct{ asyncio.BaseProtocol }
@@ -51,4 +52,6 @@ var (
 	path        string
 	host        string
 	client      *http.Client
+	c           *cluster.Client
+	thumbnail   *asyncio.WorkerFunc[[]byte, []byte]
 )

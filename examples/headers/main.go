@@ -57,7 +57,7 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// headers gives the status line and the headers of the host's front page.
+// headers returns the status line and the headers of the host's front page.
 func headers(ctx context.Context, host string) (lines []string, err error) {
 	address := host
 	if !strings.Contains(host, ":") {

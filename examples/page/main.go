@@ -104,7 +104,7 @@ func save(dir string, page *asyncio.Task[[]byte]) error {
 	return nil
 }
 
-// newUUID gives a random UUID (version 4 of RFC 9562).
+// newUUID returns a random UUID (version 4 of RFC 9562).
 func newUUID() string {
 	var u [16]byte
 	rand.Read(u[:]) // never fails

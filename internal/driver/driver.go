@@ -36,7 +36,7 @@ var ErrWouldBlock = errors.New("driver: would block")
 // watched for somebody else.
 var ErrInUse = errors.New("driver: the descriptor has a handler already")
 
-// ErrIdle is what Park of a virtual clock gives when it would wait for ever
+// ErrIdle is what Park of a virtual clock returns when it would wait for ever
 // and nobody outside could end that.
 var ErrIdle = errors.New("driver: nothing can happen any more")
 
@@ -136,7 +136,7 @@ type Conn interface {
 	// ConnectError says, after the Writable event of a dialled connection,
 	// how connecting ended; ErrWouldBlock while it goes on.
 	ConnectError() error
-	// Read gives io.EOF at the end.
+	// Read returns io.EOF at the end.
 	Read(p []byte) (int, error)
 	Write(p []byte) (int, error)
 	// Writev writes several slices as one. It does not change them.
@@ -155,13 +155,13 @@ type Conn interface {
 	Discard(buf []byte)
 	LocalAddr() net.Addr
 	RemoteAddr() net.Addr
-	// SyscallConn gives access to the descriptor.
+	// SyscallConn returns access to the descriptor.
 	SyscallConn() (syscall.RawConn, error)
 }
 
 // A FileSender is a Conn to which the kernel can copy a file.
 type FileSender interface {
-	// SendFile sends up to n bytes of f from offset on. It gives 0 and no
+	// SendFile sends up to n bytes of f from offset on. It returns 0 and no
 	// error at the file's end, and ErrWouldBlock as Write does. An error that
 	// is [errors.ErrUnsupported] says that f must be read and written.
 	SendFile(f *os.File, offset int64, n int) (int, error)
@@ -169,7 +169,7 @@ type FileSender interface {
 
 // A Listener is a listening descriptor.
 type Listener interface {
-	// Accept gives the next connection, or ErrWouldBlock. Its handler is
+	// Accept returns the next connection, or ErrWouldBlock. Its handler is
 	// named with Start.
 	Accept() (Conn, error)
 	// Close lets go of the descriptor at once; no event comes after it. It
@@ -199,5 +199,5 @@ func (s *Sleeper) Announce() { s.state.Store(asleep) }
 // waker had claimed it: its kick has come, or will.
 func (s *Sleeper) Awake() (kicked bool) { return s.state.Swap(awake) == claimed }
 
-// Claim is for wakers: it says whether the caller must end the sleep.
+// Claim is for wakers: it reports whether the caller must end the sleep.
 func (s *Sleeper) Claim() bool { return s.state.CompareAndSwap(asleep, claimed) }

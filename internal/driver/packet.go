@@ -38,7 +38,7 @@ type PacketConn interface {
 	Close() error
 	LocalAddr() net.Addr  // nil for a unix socket without a name
 	RemoteAddr() net.Addr // nil when not connected
-	// SyscallConn gives access to the descriptor.
+	// SyscallConn returns access to the descriptor.
 	SyscallConn() (syscall.RawConn, error)
 }
 
@@ -51,4 +51,7 @@ type Watcher interface {
 	// ErrInUse when fd has another handler. The watch must end before fd is
 	// closed.
 	Watch(fd uintptr, what Event, h Handler) error
+	// Owns reports whether fd is the descriptor of one of the driver's own
+	// handles.
+	Owns(fd uintptr) bool
 }

@@ -11,6 +11,6 @@ import (
 type ProcessWatcher interface {
 	// WatchProcess tells h, by a Readable event, that p has ended: p.Wait does
 	// not block then. The watch must be closed before p.Wait is called. It
-	// gives an error where the system has no handles of processes.
+	// returns an error where the system has no handles of processes.
 	WatchProcess(p *os.Process, h Handler) (io.Closer, error)
 }

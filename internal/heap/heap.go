@@ -15,7 +15,7 @@ type Node[T any] struct {
 	pos   int // one more than the index in the heap; zero: in none
 }
 
-// Queued says whether the node is in a heap.
+// Queued reports whether the node is in a heap.
 func (n *Node[T]) Queued() bool { return n.pos != 0 }
 
 type entry[T any] struct {
@@ -35,7 +35,7 @@ type Heap[T any] struct {
 	seq     uint64
 }
 
-// Len gives the number of nodes.
+// Len returns the number of nodes.
 func (h *Heap[T]) Len() int { return len(h.entries) }
 
 // Push adds n, due at when. It panics when n is in a heap already.
@@ -54,7 +54,7 @@ func (h *Heap[T]) Push(n *Node[T], when int64) {
 	h.up(len(h.entries) - 1)
 }
 
-// First gives the time of the earliest node, and false when there is none.
+// First returns the time of the earliest node, and false when there is none.
 func (h *Heap[T]) First() (when int64, ok bool) {
 	if len(h.entries) == 0 {
 		return 0, false
@@ -62,7 +62,7 @@ func (h *Heap[T]) First() (when int64, ok bool) {
 	return h.entries[0].when, true
 }
 
-// When gives the time of n, and false when it is not in the heap.
+// When returns the time of n, and false when it is not in the heap.
 func (h *Heap[T]) When(n *Node[T]) (when int64, ok bool) {
 	if n.pos == 0 {
 		return 0, false
@@ -80,7 +80,7 @@ func (h *Heap[T]) Pop() *Node[T] {
 	return n
 }
 
-// Remove takes n out, and says whether it was in.
+// Remove takes n out, and reports whether it was in.
 func (h *Heap[T]) Remove(n *Node[T]) bool {
 	if n.pos == 0 {
 		return false

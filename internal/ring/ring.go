@@ -33,10 +33,10 @@ type full[T any] struct {
 	n    int
 }
 
-// Len gives the number of elements.
+// Len returns the number of elements.
 func (q *Queue[T]) Len() int { return q.nAside + q.n }
 
-// First gives the oldest element. There must be one.
+// First returns the oldest element. There must be one.
 func (q *Queue[T]) First() T {
 	if q.nAside > 0 {
 		return q.aside[0].buf[q.aside[0].head]
@@ -93,7 +93,7 @@ func (q *Queue[T]) popAside() T {
 	return v
 }
 
-// emptied gives memory back after a burst, half at a time, so that a queue
+// emptied returns memory back after a burst, half at a time, so that a queue
 // that is filled again and again does not pay for growing each time.
 func (q *Queue[T]) emptied() {
 	if len(q.buf) > minimum && q.peak < len(q.buf)/8 {

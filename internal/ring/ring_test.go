@@ -116,3 +116,33 @@ func BenchmarkPushPop(b *testing.B) {
 		q.Pop()
 	}
 }
+
+// After a burst that one ring could hold, a queue that is used little goes back
+// to little memory, and one that is used much keeps what it needs.
+func TestRingShrinksWhenItIsUsedLittleAndNotWhenItIsUsedMuch(t *testing.T) {
+	cycle := func(q *ring.Queue[[1024]byte], n int) {
+		for range n {
+			q.Push([1024]byte{})
+		}
+		for range n {
+			q.Pop()
+		}
+	}
+	var q ring.Queue[[1024]byte]
+	before := heap()
+	cycle(&q, 1000)
+	if held := heap() - before; held < 1000*1024 {
+		t.Fatalf("%d bytes are held after the burst, and no ring", held)
+	}
+	for range 10 {
+		cycle(&q, 10)
+	}
+	if held := heap() - before; held > 100*1024 {
+		t.Errorf("%d bytes are held for ten elements", held)
+	}
+	cycle(&q, 300)
+	if n := testing.AllocsPerRun(10, func() { cycle(&q, 300) }); n != 0 {
+		t.Errorf("%v allocations to fill it again", n)
+	}
+	runtime.KeepAlive(&q)
+}

@@ -1,6 +1,6 @@
 // Package sockopt asks for and sets what each system calls by another name on a
 // socket: the groups of multicast, and who is at the other end of a unix socket.
-// It knows descriptors only. What a system does not have gives
+// It knows descriptors only. What a system does not have returns
 // [errors.ErrUnsupported].
 package sockopt
 

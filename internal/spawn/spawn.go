@@ -80,7 +80,7 @@ type Starter struct {
 }
 
 // New returns a starter of the command, which must not be changed until it has
-// started. What this system has no way to do gives [errors.ErrUnsupported].
+// started. What this system has no way to do returns [errors.ErrUnsupported].
 func New(c *Command) (*Starter, error) {
 	attr, err := c.sysProcAttr()
 	if err != nil {

@@ -8,9 +8,17 @@ import (
 
 // A frame is its length in four bytes, and so many bytes.
 
+// oneWrite is up to what size a frame is copied, to be written at once. Each write
+// to a pipe wakes the reader.
+const oneWrite = 64 << 10
+
 func writeFrame(w io.Writer, p []byte) error {
 	var head [4]byte
 	binary.BigEndian.PutUint32(head[:], uint32(len(p)))
+	if len(p) <= oneWrite {
+		_, err := w.Write(append(append(make([]byte, 0, len(head)+len(p)), head[:]...), p...))
+		return err
+	}
 	if _, err := w.Write(head[:]); err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ type Request []byte
 // NewRequest encodes a call. An argument of more than most bytes is
 // [ErrTooLarge].
 func NewRequest[In any](name string, in In, most int) (Request, error) {
-	arg, err := encode(in)
+	arg, err := Encode(in)
 	switch {
 	case err != nil:
 		return nil, err

@@ -1,6 +1,7 @@
 package workerproc
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -29,6 +30,7 @@ type Process struct {
 	most    int
 	cmd     *exec.Cmd
 	in, out *os.File
+	replies *bufio.Reader // of out
 	tail    *tailWriter
 	gone    chan struct{}
 }
@@ -50,7 +52,7 @@ func Start(ctx context.Context, c *Config) (*Process, error) {
 		_, _ = theirIn.Close(), in.Close()
 		return nil, err
 	}
-	p := &Process{most: c.MaxMessage, in: in, out: out, tail: &tailWriter{to: c.Stderr}, gone: make(chan struct{})}
+	p := &Process{most: c.MaxMessage, in: in, out: out, replies: bufio.NewReader(out), tail: &tailWriter{to: c.Stderr}, gone: make(chan struct{})}
 	p.cmd = exec.Command(self)
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = theirIn, theirOut, p.tail
 	p.cmd.Env = append(os.Environ(), c.Env...)
@@ -85,7 +87,7 @@ func (p *Process) waitReady(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, p.Kill)
 	defer stop()
 	said := make([]byte, len(hello))
-	if _, err := io.ReadFull(p.out, said); err != nil {
+	if _, err := io.ReadFull(p.replies, said); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -104,7 +106,7 @@ func (p *Process) Exchange(r Request) (Reply, error) {
 	if err := writeFrame(p.in, r); err != nil {
 		return nil, err
 	}
-	return readReply(p.out, p.most)
+	return readReply(p.replies, p.most)
 }
 
 // Pid returns the worker's process id.

@@ -1,6 +1,7 @@
 package workerproc
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -58,6 +59,7 @@ func serve(limit string) error {
 	}
 	requests := make(chan Request)
 	go func() {
+		in := bufio.NewReader(in)
 		for {
 			p, err := readFrame(in, most+maxRequestHead)
 			if err == io.EOF {
@@ -88,7 +90,7 @@ func answer(r Request, most int) Reply {
 		if p, ok := err.(*Panic); ok {
 			kind, f.Stack = replyPanicked, p.Stack
 		}
-		out, err = encode(f)
+		out, err = Encode(f)
 	}
 	if err != nil || len(out) > most {
 		kind, out = replyTooLarge, []byte(strconv.Itoa(len(out)))
@@ -101,9 +103,9 @@ func run(r Request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	fn, err := find(name)
-	if err != nil {
-		return nil, err
+	fn := Find(name)
+	if fn == nil {
+		return nil, fmt.Errorf("there is no function %q in the worker process: register it before WorkerMain", name)
 	}
 	return fn(context.Background(), arg)
 }

@@ -9,14 +9,14 @@
 package workerproc
 
 import (
-	"bytes"
 	"context"
-	"encoding/gob"
 	"errors"
 	"fmt"
 	"math"
 	"runtime/debug"
 	"sync"
+
+	"github.com/asyncio-go/asyncio/internal/gobvalue"
 )
 
 // ErrTooLarge is the error of a value whose frame is larger than was allowed.
@@ -38,7 +38,7 @@ var registered = struct {
 }{body: make(map[string]body)}
 
 // A body is a registered function on encoded values.
-type body func(ctx context.Context, in []byte) (out []byte, err error)
+type body = func(ctx context.Context, in []byte) (out []byte, err error)
 
 // Register names a function, and reports whether the name was free.
 func Register[In, Out any](name string, fn func(ctx context.Context, in In) (Out, error)) bool {
@@ -56,7 +56,7 @@ func Register[In, Out any](name string, fn func(ctx context.Context, in In) (Out
 		if err != nil {
 			return nil, err
 		}
-		p, err := encode(out)
+		p, err := Encode(out)
 		if err != nil {
 			return nil, fmt.Errorf("the result of %s: %w", name, err)
 		}
@@ -65,15 +65,13 @@ func Register[In, Out any](name string, fn func(ctx context.Context, in In) (Out
 	return true
 }
 
-// find returns the function of that name.
-func find(name string) (body, error) {
+// Find returns the function of that name, on encoded values, or nil. Package
+// cluster runs it on other machines. Its error of a panic is a [*Panic]. For any
+// goroutine.
+func Find(name string) func(ctx context.Context, in []byte) (out []byte, err error) {
 	registered.mu.Lock()
 	defer registered.mu.Unlock()
-	fn, ok := registered.body[name]
-	if !ok {
-		return nil, fmt.Errorf("there is no function %q in the worker process: register it before WorkerMain", name)
-	}
-	return fn, nil
+	return registered.body[name]
 }
 
 // A Panic is the error of a function that has panicked.
@@ -94,24 +92,8 @@ func protect[In, Out any](ctx context.Context, in In, fn func(context.Context, I
 	return fn(ctx, in)
 }
 
-// envelope is what goes through gob: it cannot carry a bare nil, or nothing.
-type envelope[T any] struct{ V T }
-
-func encode[T any](v T) ([]byte, error) {
-	if _, nothing := any(v).(struct{}); nothing {
-		return nil, nil
-	}
-	var b bytes.Buffer
-	err := gob.NewEncoder(&b).Encode(envelope[T]{v})
-	return b.Bytes(), err
-}
+// Encode returns the bytes of an argument or a result.
+func Encode[T any](v T) ([]byte, error) { return gobvalue.Encode(v) }
 
 // Decode returns the value that a result is.
-func Decode[T any](p []byte) (T, error) {
-	var e envelope[T]
-	if _, nothing := any(e.V).(struct{}); nothing {
-		return e.V, nil
-	}
-	err := gob.NewDecoder(bytes.NewReader(p)).Decode(&e)
-	return e.V, err
-}
+func Decode[T any](p []byte) (T, error) { return gobvalue.Decode[T](p) }

@@ -357,3 +357,20 @@ func testAcceptAtLimit(r *rig) {
 		h.accept()
 	}
 }
+
+// testConnectToAll connects to the address that stands for all of this machine:
+// once it is made, the connection knows to which one.
+func testConnectToAll(r *rig) {
+	h := r.listen(driver.ListenSpec{Addr: loopback()})
+	port := h.Addr().(*net.TCPAddr).Port
+	c := r.dial(driver.DialSpec{Remote: &net.TCPAddr{IP: net.IPv4zero, Port: port}})
+	s := h.accept()
+	c.connected()
+	if got, want := c.RemoteAddr().String(), h.Addr().String(); got != want {
+		r.Errorf("it is connected to %s, want %s", got, want)
+	}
+	r.must(c.ConnectError()) // again, and there is no news
+	if got, want := s.RemoteAddr().String(), c.LocalAddr().String(); got != want {
+		r.Errorf("the peer is %s, want %s", got, want)
+	}
+}

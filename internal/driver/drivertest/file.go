@@ -13,7 +13,7 @@ import (
 	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
-// pipe gives both ends of a pipe.
+// pipe returns both ends of a pipe.
 func (r *rig) pipe() (in, out *end) {
 	r.Helper()
 	read, write, err := os.Pipe()

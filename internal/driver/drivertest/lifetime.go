@@ -18,16 +18,20 @@ func testUseAfterClose(r *rig) {
 		}
 	}
 	p := make([]byte, 1)
-	_, err := c.Read(p)
-	check("Read", err)
-	_, err = c.Write(p)
-	check("Write", err)
-	_, err = c.Writev([][]byte{p})
-	check("Writev", err)
+	for what, do := range map[string]func() (int, error){
+		"Read": func() (int, error) { return c.Read(p) }, "Write": func() (int, error) { return c.Write(p) },
+		"Writev": func() (int, error) { return c.Writev([][]byte{p}) },
+	} {
+		n, err := do()
+		check(what, err)
+		if n != 0 {
+			r.Errorf("%s after Close did %d bytes", what, n)
+		}
+	}
 	check("CloseWrite", c.CloseWrite())
 	check("Close", c.Close())
 	check("ConnectError", c.ConnectError())
-	_, err = c.SyscallConn()
+	_, err := c.SyscallConn()
 	check("SyscallConn", err)
 	c.Reset()
 	if c.LocalAddr() == nil || c.RemoteAddr() == nil {

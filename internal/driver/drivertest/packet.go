@@ -60,7 +60,7 @@ func (p *post) receive() (data []byte, from net.Addr, err error) {
 	}
 }
 
-// want waits for the datagram data, and gives its sender.
+// want waits for the datagram data, and returns its sender.
 func (p *post) want(data []byte) net.Addr {
 	p.r.Helper()
 	got, from, err := p.receive()
@@ -357,11 +357,11 @@ func testPacketClose(r *rig) {
 		c.send([]byte("pending"), nil)
 	}
 	r.must(p.Close())
-	if _, _, err := p.ReadFrom(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
-		r.Errorf("reading gave %v", err)
+	if n, from, err := p.ReadFrom(make([]byte, 1)); !errors.Is(err, net.ErrClosed) || n != 0 || from != nil {
+		r.Errorf("reading gave %d, %v, %v", n, from, err)
 	}
-	if _, err := p.WriteTo(nil, c.LocalAddr()); !errors.Is(err, net.ErrClosed) {
-		r.Errorf("sending gave %v", err)
+	if n, err := p.WriteTo(nil, c.LocalAddr()); !errors.Is(err, net.ErrClosed) || n != 0 {
+		r.Errorf("sending gave %d, %v", n, err)
 	}
 	if _, err := p.SyscallConn(); !errors.Is(err, net.ErrClosed) {
 		r.Errorf("SyscallConn gave %v", err)

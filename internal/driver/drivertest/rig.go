@@ -48,6 +48,7 @@ func Run(t *testing.T, newDriver New) {
 		{"ConnectRefused", testRefused},
 		{"ConnectUnixRefused", testUnixRefused},
 		{"ConnectFromLocalAddress", testLocalAddress},
+		{"ConnectToAllAddresses", testConnectToAll},
 		{"ConnectBadAddress", testBadAddress},
 		{"CloseWhileConnecting", testCloseConnecting},
 		{"ControlIsCalled", testControl},
@@ -366,7 +367,7 @@ func (e *end) connectError() error {
 	}
 }
 
-// dialError gives the error of a connection that cannot be made. A driver may
+// dialError returns the error of a connection that cannot be made. A driver may
 // know of it at once.
 func (r *rig) dialError(spec driver.DialSpec) error {
 	r.Helper()

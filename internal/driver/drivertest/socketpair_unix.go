@@ -4,7 +4,7 @@ package drivertest
 
 import "golang.org/x/sys/unix"
 
-// socketPair gives two connected descriptors that do not block.
+// socketPair returns two connected descriptors that do not block.
 func socketPair() (fds [2]uintptr, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {

@@ -105,7 +105,7 @@ func (f *flow) begin(to, from *end, p []byte) {
 }
 
 // step does what can be done without waiting, asking only when there was an
-// event, and says whether all has arrived.
+// event, and reports whether all has arrived.
 func (f *flow) step(r *rig) bool {
 	r.Helper()
 	f.canWrite = f.canWrite || f.to.seen&driver.Writable != 0

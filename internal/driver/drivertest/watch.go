@@ -9,7 +9,7 @@ import (
 	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
-// watcher gives the driver if it can watch numbers, and both ends of a pipe to
+// watcher returns the driver if it can watch numbers, and both ends of a pipe to
 // watch.
 func (r *rig) watcher() (w driver.Watcher, in, out *os.File) {
 	r.Helper()

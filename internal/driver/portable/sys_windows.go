@@ -11,7 +11,7 @@ import (
 // canWait says that one can wait for something to read without a buffer.
 const canWait = true
 
-// readable says whether a read would not block: between two looks the runtime
+// readable reports whether a read would not block: between two looks the runtime
 // reads no bytes, which ends when there are some.
 func readable(_ uintptr, first bool) bool { return !first }
 

@@ -21,7 +21,7 @@ type Driver struct {
 	now     time.Duration
 	kick    chan struct{}
 
-	// Outside says whether somebody outside the loop is at work whose result
+	// Outside reports whether somebody outside the loop is at work whose result
 	// will come in by Wake. While that is so, the clock waits for them.
 	Outside func() bool
 }
@@ -40,7 +40,7 @@ func (d *Driver) Handles() int       { return 0 }
 func (d *Driver) Close() error       { return nil }
 
 // Park moves the clock to until. While somebody is at work outside, it waits
-// for them instead; with nobody there and nothing to wait for, it gives
+// for them instead; with nobody there and nothing to wait for, it returns
 // [driver.ErrIdle].
 func (d *Driver) Park(until time.Duration, pending func() bool) error {
 	if !d.Outside() {

@@ -2,18 +2,14 @@ package cli
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/fetch"
 )
@@ -44,16 +40,10 @@ them, in the order in which they were given; after an interrupt it is 130.`
 
 // fetchFlags are the options as they stand on the command line.
 type fetchFlags struct {
+	connectionFlags
 	lists      []string
 	outputs    []fetch.Output
-	headers    []string
 	data       []string
-	user       string
-	proxy      string
-	resolve    []string
-	caFile     string
-	insecure   bool
-	userAgent  string
 	parallelOK bool
 
 	o fetch.Options
@@ -84,6 +74,7 @@ func (p *program) fetchCommand() *cobra.Command {
 func (f *fetchFlags) define(c *cobra.Command) {
 	o, s := &f.o, c.Flags()
 	s.SortFlags = false
+	defer f.connectionFlags.define(s, o, "A")
 	s.StringArrayVarP(&f.lists, "input-file", "i", nil, "read URLs from a `file`, - for standard input")
 	s.VarP(&outputValue{f: f}, "output", "o", "write to a `file` instead of standard output")
 	s.VarP(&outputValue{f: f, remote: true}, "remote-name", "O", "write to a file named as in the URL")
@@ -97,18 +88,7 @@ func (f *fetchFlags) define(c *cobra.Command) {
 	s.BoolVarP(&o.Location, "location", "L", false, "follow redirects")
 	s.IntVar(&o.MaxRedirs, "max-redirs", fetch.DefaultMaxRedirs, "at most so many redirects; -1: no bound")
 	s.StringVarP(&o.Method, "request", "X", "", "use this `method`")
-	s.StringArrayVarP(&f.headers, "header", "H", nil, "send a `header`; @file for many")
 	s.StringArrayVarP(&f.data, "data", "d", nil, "POST `data`; @file for a file's")
-	s.StringVarP(&f.userAgent, "user-agent", "A", "", "send this User-Agent `name`")
-	s.StringVarP(&f.user, "user", "u", "", "`user:password` for the server")
-	s.StringVarP(&f.proxy, "proxy", "x", "", "use this proxy: `[protocol://]host[:port]`")
-	s.BoolVarP(&f.insecure, "insecure", "k", false, "allow TLS servers without a good certificate")
-	s.StringVar(&f.caFile, "cacert", "", "`file` with the certificates of authorities")
-	s.BoolVar(&o.Compressed, "compressed", false, "ask for a packed response, and unpack it")
-	s.Var(value[time.Duration](&o.ConnectTimeout, fetch.ParseSeconds), "connect-timeout", "so many `seconds` for connecting")
-	s.VarP(value[time.Duration](&o.MaxTime, fetch.ParseSeconds), "max-time", "m", "so many `seconds` for a transfer")
-	s.Int64VarP(&o.SpeedLimit, "speed-limit", "Y", 0, "give up transfers slower than this, in `bytes` a second")
-	s.VarP(value[time.Duration](&o.SpeedTime, fetch.ParseSeconds), "speed-time", "y", "when they were so for so many `seconds` (30)")
 	s.Var(value[int64](&o.MaxFilesize, fetch.ParseSize), "max-filesize", "give up bodies of more `bytes`, counted unpacked")
 	s.IntVar(&o.Retry, "retry", 0, "try again so often when the trouble may pass")
 	s.Var(value[time.Duration](&o.RetryDelay, fetch.ParseSeconds), "retry-delay", "wait so many `seconds` between tries")
@@ -121,26 +101,12 @@ func (f *fetchFlags) define(c *cobra.Command) {
 	s.StringVarP(&o.WriteOut, "write-out", "w", "", "print this `format` after each transfer; @file for a file's")
 	s.BoolVar(&o.NDJSON, "ndjson", false, "print a JSON object a line for each transfer")
 	s.BoolVar(&o.NoProgress, "no-progress-meter", false, "no progress and no summary")
-	s.StringArrayVar(&f.resolve, "resolve", nil, "`host:port:address[,address]`: the addresses of a host")
 }
 
 // fetchOptions makes fetch's options of the flags.
 func (p *program) fetchOptions(f *fetchFlags, c *cobra.Command, args []string) error {
-	o, given := &f.o, c.Flags().Changed
-	if o.ParallelMax < 1 || o.ParallelMaxHost < 0 || o.Retry < 0 || o.SpeedLimit < 0 || o.MaxRedirs < -1 {
-		return errors.New("--parallel-max, --parallel-max-host, --retry, --speed-limit or --max-redirs is out of its range")
-	}
-	if given("speed-time") && !given("speed-limit") {
-		o.SpeedLimit = 1
-	}
-	if o.Method != "" && !fetch.ValidMethod(o.Method) {
-		return fmt.Errorf("%q is no method", o.Method)
-	}
-	if given("user-agent") {
-		o.UserAgent = &f.userAgent
-	}
-	if given("proxy") {
-		o.Proxy = &f.proxy
+	if err := f.inRange(); err != nil {
+		return err
 	}
 	if err := f.targets(args); err != nil {
 		return err
@@ -148,28 +114,36 @@ func (p *program) fetchOptions(f *fetchFlags, c *cobra.Command, args []string) e
 	if err := p.readInput(f); err != nil {
 		return err
 	}
-	if name, isFile := strings.CutPrefix(o.WriteOut, "@"); isFile {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			return &fetch.Error{Code: fetch.ReadFailed, Err: fmt.Errorf("-w: %w", err)}
-		}
-		o.WriteOut = string(b)
+	if err := f.readWriteOut(); err != nil {
+		return err
 	}
-	for _, s := range f.resolve {
-		r, err := fetch.ParseResolve(s)
-		if err != nil {
-			return fmt.Errorf("--resolve: %w", err)
-		}
-		o.Resolve = append(o.Resolve, r)
+	return f.connectionFlags.set(p, &f.o, c.Flags().Changed)
+}
+
+// inRange returns an error for a value that an option cannot have.
+func (f *fetchFlags) inRange() error {
+	o := &f.o
+	if o.ParallelMax < 1 || o.ParallelMaxHost < 0 || o.Retry < 0 || o.MaxRedirs < -1 {
+		return errors.New("--parallel-max, --parallel-max-host, --retry or --max-redirs is out of its range")
 	}
-	if given("user") {
-		user, err := p.userInfo(f.user)
-		if err != nil {
-			return err
-		}
-		o.User = user
+	if o.Method != "" && !fetch.ValidMethod(o.Method) {
+		return fmt.Errorf("%q is no method", o.Method)
 	}
-	return f.tlsConfig()
+	return nil
+}
+
+// readWriteOut reads the format of -w from a file where it names one.
+func (f *fetchFlags) readWriteOut() error {
+	name, isFile := strings.CutPrefix(f.o.WriteOut, "@")
+	if !isFile {
+		return nil
+	}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return &fetch.Error{Code: fetch.ReadFailed, Err: fmt.Errorf("-w: %w", err)}
+	}
+	f.o.WriteOut = string(b)
+	return nil
 }
 
 // targets pairs URLs and lists with where their bodies go.
@@ -189,31 +163,50 @@ func (f *fetchFlags) targets(args []string) error {
 		return errors.New("no URL specified")
 	}
 	stdins := 0
-	onlyRemote := len(f.outputs) > 0
-	for _, out := range f.outputs {
-		onlyRemote = onlyRemote && out.Kind == fetch.ToRemote
-	}
-	for i := range o.Targets {
-		t := &o.Targets[i]
+	for _, t := range o.Targets {
 		if t.List == "-" {
 			stdins++
 		}
+	}
+	if stdins > 1 {
+		return errors.New("standard input can be read once only")
+	}
+	return f.pairOutputs()
+}
+
+// pairOutputs pairs the targets with -o and -O, in order.
+func (f *fetchFlags) pairOutputs() error {
+	o := &f.o
+	remote := f.allRemote()
+	for i := range o.Targets {
+		t := &o.Targets[i]
 		switch {
 		case i < len(f.outputs):
 			t.Output = f.outputs[i]
 			if o.NDJSON && t.Output.Kind == fetch.ToStdout {
 				return errors.New("--ndjson and a body cannot both go to standard output")
 			}
-		case onlyRemote:
+		case remote:
 			t.Output = fetch.Output{Kind: fetch.ToRemote}
 		case o.NDJSON:
 			t.Output = fetch.Output{Kind: fetch.ToNowhere}
 		}
 	}
-	if stdins > 1 {
-		return errors.New("standard input can be read once only")
-	}
 	return nil
+}
+
+// allRemote reports whether -O is for all URLs: it is the only kind of output
+// that was asked for, or there is only a directory to save in.
+func (f *fetchFlags) allRemote() bool {
+	if len(f.outputs) == 0 {
+		return f.o.OutputDir != ""
+	}
+	for _, out := range f.outputs {
+		if out.Kind != fetch.ToRemote {
+			return false
+		}
+	}
+	return true
 }
 
 // readInput reads what -d and -H name: files, or standard input.
@@ -237,60 +230,5 @@ func (p *program) readInput(f *fetchFlags) error {
 		return &fetch.Error{Code: fetch.ReadFailed, Err: err}
 	}
 	f.o.Data, f.o.HasData = body, len(f.data) > 0
-	for _, s := range f.headers {
-		lines := []string{s}
-		if name, isFile := strings.CutPrefix(s, "@"); isFile {
-			b, err := read(name)
-			if err != nil {
-				return &fetch.Error{Code: fetch.ReadFailed, Err: fmt.Errorf("-H %s: %w", s, err)}
-			}
-			lines = strings.Split(string(b), "\n")
-		}
-		for _, line := range lines {
-			if line = strings.TrimRight(line, "\r"); line == "" {
-				continue
-			}
-			h, err := fetch.ParseHeader(line)
-			if err != nil {
-				return err
-			}
-			f.o.Headers = append(f.o.Headers, h)
-		}
-	}
-	return nil
-}
-
-// userInfo splits user and password, and asks for the password where there is
-// none and somebody to ask.
-func (p *program) userInfo(s string) (*url.Userinfo, error) {
-	user, password, has := strings.Cut(s, ":")
-	if in := terminal(p.in); !has && in != nil {
-		fmt.Fprintf(p.err, "Enter password for user '%s':", user)
-		b, err := term.ReadPassword(int(in.Fd()))
-		fmt.Fprintln(p.err)
-		if err != nil {
-			return nil, fmt.Errorf("-u: %w", err)
-		}
-		password = string(b)
-	}
-	return url.UserPassword(user, password), nil
-}
-
-func (f *fetchFlags) tlsConfig() error {
-	cfg := &tls.Config{
-		InsecureSkipVerify: f.insecure,
-		ClientSessionCache: tls.NewLRUClientSessionCache(256),
-	}
-	if f.caFile != "" {
-		b, err := os.ReadFile(f.caFile)
-		if err != nil {
-			return &fetch.Error{Code: fetch.BadCAFile, Err: fmt.Errorf("--cacert: %w", err)}
-		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(b) {
-			return &fetch.Error{Code: fetch.BadCAFile, Err: fmt.Errorf("--cacert %s: it holds no certificate", f.caFile)}
-		}
-	}
-	f.o.TLS = cfg
-	return nil
+	return f.readHeaders(&f.o, read)
 }

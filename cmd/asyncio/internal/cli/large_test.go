@@ -65,7 +65,7 @@ func TestAGibibyteTakesConstantMemory(t *testing.T) {
 	}
 }
 
-// checker looks whether what is written to it is one block again and again.
+// checker checks that what is written to it is one block again and again.
 type checker struct {
 	want    []byte
 	n       int64

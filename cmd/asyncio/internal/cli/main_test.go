@@ -41,7 +41,7 @@ func fetch(t testing.TB, args ...string) done { return fetchFrom(t, "", args...)
 func fetchFrom(t testing.TB, stdin string, args ...string) done {
 	t.Helper()
 	var out, errs bytes.Buffer
-	// A test that hangs is to say where.
+	// A test that hangs should fail with a stack.
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	code := cli.Run(ctx, append([]string{"fetch"}, args...), strings.NewReader(stdin), &out, &errs)
@@ -69,7 +69,7 @@ func curl(t testing.TB, args ...string) done {
 	return done{c.ProcessState.ExitCode(), out.String(), errs.String()}
 }
 
-// curlHas says whether curl was built with a feature.
+// curlHas reports whether curl was built with a feature.
 func curlHas(t testing.TB, feature string) bool {
 	return strings.Contains(curl(t, "--version").out, feature)
 }

@@ -29,7 +29,7 @@ func TestMisbehavingServersEndWithCurlsCode(t *testing.T) {
 		"to-nowhere":      {"-L"},
 		"empty-reply":     {}, "short": {}, "short-chunk": {}, "no-last-chunk": {}, "bad-chunk": {},
 		"bad-length": {}, "no-colon": {}, "nul": {}, "not-http": {}, "bad-status": {}, "http2": {}, "bad-transfer": {},
-		"http10": {}, "good": {},
+		"http09": {}, "http09-page": {}, "http09-byte": {}, "http10": {}, "good": {},
 	} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
@@ -37,6 +37,9 @@ func TestMisbehavingServersEndWithCurlsCode(t *testing.T) {
 			want, got := curl(t, args...), fetch(t, append([]string{"-sS"}, args...)...)
 			if got.code != want.code || got.out != want.out && path != "drip" {
 				t.Errorf("(%d) %q %s; curl: (%d) %q, %s", got.code, got.out, got.errs, want.code, want.out, want.errs)
+			}
+			if strings.HasPrefix(path, "http09") && !strings.HasSuffix(got.errs, strings.TrimPrefix(want.errs, "curl: (1)")) {
+				t.Errorf("%q; curl: %q", got.errs, want.errs)
 			}
 			if got.code != 0 && (!strings.HasPrefix(got.errs, fmt.Sprintf("asyncio: (%d) %s/%s: ", got.code, u, path)) || strings.Count(got.errs, "\n") != 1) {
 				t.Errorf("the error is %q", got.errs)
@@ -118,7 +121,7 @@ func TestConnectTimeout(t *testing.T) {
 		t.Skip("the queue of connections cannot be made small here:", err)
 	}
 	var held []net.Conn
-	for range 3 { // some systems keep one more than they say
+	for range 3 { // some systems keep one more than the backlog
 		c, err := net.DialTimeout("tcp", l.Addr().String(), 100*time.Millisecond)
 		if err != nil {
 			break

@@ -25,7 +25,7 @@ type program struct {
 	code     fetch.Code
 }
 
-// Main runs the program and gives its exit code.
+// Main runs the program and returns its exit code.
 //
 // The first interrupt ends it cleanly: what is under way is cancelled and
 // removed. The second ends it at once.
@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.PersistentFlags().StringVar(&p.driver, "driver", "", "the loop's driver: portable, or this system's own")
 	_ = root.PersistentFlags().MarkHidden("driver")
-	root.AddCommand(p.fetchCommand(), p.demoCommand())
+	root.AddCommand(p.fetchCommand(), p.crawlCommand(), p.demoCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		var known *fetch.Error
 		if !errors.As(err, &known) {
@@ -63,7 +63,11 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		}
 		fmt.Fprintf(errs, "asyncio: %s\n", known.Error())
 		if known.Code == fetch.BadUsage {
-			fmt.Fprintln(errs, "asyncio: try 'asyncio help fetch'")
+			command := "fetch"
+			if len(args) > 0 && args[0] == "crawl" {
+				command = args[0]
+			}
+			fmt.Fprintf(errs, "asyncio: try 'asyncio help %s'\n", command)
 		}
 		return int(known.Code)
 	}
@@ -83,14 +87,14 @@ func (p *program) onLoop(ctx context.Context, main func(context.Context) error) 
 	return asyncio.Run(ctx, main, opts...)
 }
 
-// streams says what the standard streams are.
+// streams describes the standard streams.
 func (p *program) streams() fetch.Streams {
 	s := fetch.Streams{Stdin: p.in, Stdout: p.out, Stderr: p.err}
 	s.StdoutIsTerminal = terminal(p.out) != nil
 	if f := terminal(p.err); f != nil && allowEscapes(f) {
 		s.Width = func() int {
 			w, _, err := term.GetSize(int(f.Fd()))
-			if err != nil || w <= 0 { // one that does not say
+			if err != nil || w <= 0 { // its size is not known
 				return 80
 			}
 			return w
@@ -100,7 +104,7 @@ func (p *program) streams() fetch.Streams {
 	return s
 }
 
-// terminal gives the file that w is, if that is a terminal.
+// terminal returns w as a file if it is a terminal, or nil.
 func terminal(w any) *os.File {
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return f

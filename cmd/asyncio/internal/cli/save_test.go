@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// files gives the names of all files beneath a directory.
+// files returns the names of all files beneath a directory.
 func files(t testing.TB, dir string) (names []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
@@ -47,6 +47,27 @@ func TestOutputsPairWithURLsInOrder(t *testing.T) {
 	got = fetch(t, "-s", "--output-dir", dir, "-O", u+"/status/200", u+"/status/201")
 	if got.code != 0 || got.out != "" || !slices.Equal(files(t, dir), []string{"200", "201"}) {
 		t.Fatalf("%+v, %q", got, files(t, dir))
+	}
+}
+
+// TestAnOutputDirectoryAloneSaves pins down a difference from curl, which
+// ignores the option where neither -o nor -O is given.
+func TestAnOutputDirectoryAloneSaves(t *testing.T) {
+	u, dir := newSite(t), t.TempDir()
+	args := []string{"--output-dir", dir, u + "/status/200", u + "/status/201"}
+	if want := curl(t, args...); want.code != 0 || want.out != "this is 200this is 201" || len(files(t, dir)) != 0 {
+		t.Errorf("curl saves now: %+v, %q", want, files(t, dir))
+	}
+	if got := fetch(t, append(args, "-s")...); got.code != 0 || got.out != "" || !slices.Equal(files(t, dir), []string{"200", "201"}) {
+		t.Errorf("%+v, %q", got, files(t, dir))
+	}
+	dir = t.TempDir()
+	if got := fetch(t, "-s", "--ndjson", "--output-dir", dir, u+"/status/200"); got.code != 0 || strings.Count(got.out, "\n") != 1 || !slices.Equal(files(t, dir), []string{"200"}) {
+		t.Errorf("%+v, %q", got, files(t, dir))
+	}
+	dir = t.TempDir()
+	if got := fetch(t, "-s", "--output-dir", dir, "--parallel-max", "1", "-o", "-", u+"/status/200", u+"/status/201"); got.code != 0 || got.out != "this is 200this is 201" || len(files(t, dir)) != 0 {
+		t.Errorf("%+v, %q", got, files(t, dir))
 	}
 }
 
@@ -101,7 +122,7 @@ func TestALinkIsNotFollowedOutOfTheDirectory(t *testing.T) {
 	if got := fetch(t, "-s", "-O", "--output-dir", dir, u+"/status/200"); got.code != 0 || content(t, outside) != "safe" || content(t, dir, "200") != "this is 200" {
 		t.Fatalf("%+v", got)
 	}
-	// A name that the user gives may be a link.
+	// A name that the user chooses may be a link.
 	link := filepath.Join(dir, "link")
 	if err := os.Symlink(outside, link); err != nil {
 		t.Fatal(err)

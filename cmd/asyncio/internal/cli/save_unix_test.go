@@ -78,7 +78,7 @@ func TestAReaderWhoGoesAwayEndsTheRun(t *testing.T) {
 
 func TestARunThatIsOverDoesNotWaitForMoreURLs(t *testing.T) {
 	u := newSite(t)
-	list, writer, err := os.Pipe() // whose writer has more to say, and does not
+	list, writer, err := os.Pipe() // whose writer keeps it open and writes no more
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,14 +100,14 @@ func site() http.Handler {
 	return m
 }
 
-// newSite starts an http server and gives its URL.
+// newSite starts an http server and returns its URL.
 func newSite(t testing.TB) string {
 	s := httptest.NewServer(site())
 	t.Cleanup(s.Close)
 	return s.URL
 }
 
-// newTLSSite starts an https server with an authority of its own, and gives its
+// newTLSSite starts an https server with an authority of its own, and returns its
 // URL and the file with the authority's certificate. The certificate is for
 // 127.0.0.1, ::1 and example.com.
 func newTLSSite(t testing.TB) (url, caFile string) {
@@ -124,7 +124,7 @@ func newTLSSite(t testing.TB) (url, caFile string) {
 }
 
 // newRawSite starts a server that answers each connection by a function: that
-// writes what it likes, and returns when it has no more to say. done is closed
+// writes what it likes, and returns when it has written all. done is closed
 // when the test ends.
 func newRawSite(t testing.TB, answer func(path string, c *net.TCPConn, done <-chan struct{})) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -206,8 +206,11 @@ func misbehave(path string, c *net.TCPConn, done <-chan struct{}) {
 	}
 }
 
-// answers are the whole of what some paths of misbehave give.
+// answers are the whole responses of some paths of misbehave.
 var answers = map[string]string{
+	"http09":            "this is a page\r\n",
+	"http09-page":       "<html>\r\n<body>\r\n\r\nhello</html>",
+	"http09-byte":       "x",
 	"http10":            "HTTP/1.0 200 OK\r\n\r\nuntil the end",
 	"empty-reply":       "",
 	"short":             head + "Content-Length: 10\r\n\r\nabc",

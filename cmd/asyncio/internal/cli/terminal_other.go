@@ -4,5 +4,5 @@ package cli
 
 import "os"
 
-// allowEscapes says whether a terminal takes the escapes that move its cursor.
+// allowEscapes reports whether a terminal takes the escapes that move its cursor.
 func allowEscapes(*os.File) bool { return os.Getenv("TERM") != "dumb" }

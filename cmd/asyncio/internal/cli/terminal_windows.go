@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// allowEscapes makes a console take the escapes that move its cursor. It says
-// whether it does.
+// allowEscapes makes a console take the escapes that move its cursor, and
+// reports whether it does.
 func allowEscapes(f *os.File) bool {
 	h := windows.Handle(f.Fd())
 	var mode uint32

@@ -26,7 +26,7 @@ type Report struct {
 	OneByOne time.Duration
 }
 
-// String says it in words.
+// String describes the run in one sentence.
 func (r *Report) String() string {
 	return fmt.Sprintf("%d pages, %d bytes, in %.2f s, in one thread. One after another they would have taken %.1f s, %.0f times as long.",
 		r.Pages, r.Bytes, r.Took.Seconds(), r.OneByOne.Seconds(), r.OneByOne.Seconds()/r.Took.Seconds())
@@ -108,7 +108,7 @@ func servePage(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, pageText(page)) // a client that has gone has gone
 }
 
-// fetchPage gets a page and looks whether it is the right one.
+// fetchPage gets a page and checks that it is the right one.
 func fetchPage(ctx context.Context, client *http.Client, site string, page int) (int64, error) {
 	url := site + "/" + strconv.Itoa(page)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"time"
 
@@ -16,24 +15,24 @@ import (
 type Streams struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	// Width gives the columns of the terminal that Stderr is; 0 when it is none.
+	// Width returns the columns of the terminal that Stderr is; nil when it is none.
 	Width func() int
-	// Color says that the terminal may be sent colours.
+	// Color is whether the terminal may be sent colours.
 	Color bool
-	// StdoutIsTerminal says that a body on Stdout would meet the progress.
+	// StdoutIsTerminal is set where a body on Stdout would mix with the progress.
 	StdoutIsTerminal bool
 }
 
 // engine is one run. All of it belongs to the loop's goroutine.
 type engine struct {
-	opts      *Options
-	io        Streams
-	loop      *asyncio.Loop
-	transport http.RoundTripper
-	pool      *asyncio.ThreadPoolExecutor
-	plan      *schedule
-	feeding   *asyncio.Task[struct{}]
-	tasks     map[*asyncio.Task[struct{}]]struct{}
+	opts    *Options
+	io      Streams
+	loop    *asyncio.Loop
+	client  *Client
+	pool    *asyncio.ThreadPoolExecutor
+	plan    *schedule
+	feeding *asyncio.Task[struct{}]
+	tasks   map[*asyncio.Task[struct{}]]struct{}
 
 	places   *places
 	opening  asyncio.Lock // of a device
@@ -41,11 +40,6 @@ type engine struct {
 	out      *outlet
 	writeOut writeOut
 	spools   spools
-	buffers  buffers
-
-	tracing    bool // somebody wants to know more than the body
-	watched    map[*transfer]struct{}
-	speedTimer *asyncio.TimerHandle
 
 	progress *progress
 	stats    stats
@@ -62,7 +56,7 @@ type stats struct {
 	code        Code  // and its code
 }
 
-// Run fetches all targets and gives the exit code: 0, or that of the first URL
+// Run fetches all targets and returns the exit code: 0, or that of the first URL
 // that failed, in the order in which they were given; [Interrupted] when the
 // task was cancelled. It runs in a coroutine, and all that it does runs on
 // that one loop. What went wrong has been written to Stderr.
@@ -71,7 +65,7 @@ func Run(ctx context.Context, o *Options, s Streams) Code {
 	if err != nil {
 		return BadUsage // not in a coroutine: a mistake in the program
 	}
-	transport, err := newTransport(o)
+	client, err := NewClient(loop, o)
 	if err != nil {
 		var e *Error
 		if !errors.As(err, &e) {
@@ -80,18 +74,17 @@ func Run(ctx context.Context, o *Options, s Streams) Code {
 		fmt.Fprintf(s.Stderr, "asyncio: %s\n", e.Error())
 		return e.Code
 	}
-	defer transport.Close()
-	return run(ctx, loop, o, s, transport)
+	defer client.Close()
+	return run(ctx, client, s)
 }
 
-func run(ctx context.Context, loop *asyncio.Loop, o *Options, s Streams, transport http.RoundTripper) Code {
+func run(ctx context.Context, client *Client, s Streams) Code {
+	loop, o := client.loop, client.opts
 	e := &engine{
-		opts: o, io: s, loop: loop, transport: transport,
-		pool:    asyncio.NewThreadPoolExecutor(maxBlocked),
-		tasks:   make(map[*asyncio.Task[struct{}]]struct{}),
-		places:  newPlaces(o),
-		watched: make(map[*transfer]struct{}),
-		tracing: o.NDJSON || o.WriteOut != "" || o.Verbose || o.ConnectTimeout > 0,
+		opts: o, io: s, loop: loop, client: client,
+		pool:   asyncio.NewThreadPoolExecutor(maxBlocked),
+		tasks:  make(map[*asyncio.Task[struct{}]]struct{}),
+		places: newPlaces(o),
 	}
 	e.stats.begun = loop.Time()
 	e.plan = newSchedule(loop, o, e.start)
@@ -120,7 +113,7 @@ func (e *engine) wait(ctx context.Context) Code {
 	if err != nil {
 		e.interrupt(ctx)
 	}
-	_, _ = e.feeding.Await(ctx) // it has told what there was to tell
+	_, _ = e.feeding.Await(ctx) // it has printed its own errors
 	e.flush(ctx)
 	var fatal *Error
 	switch {
@@ -147,7 +140,7 @@ func (e *engine) flush(ctx context.Context) {
 	e.stopIfBroken()
 }
 
-// feed gives the schedule its jobs. It is a task of its own, because it may wait
+// feed hands the schedule its jobs. It is a task of its own, because it may wait
 // for the next URL when the run is over for another reason.
 func (e *engine) feed(ctx context.Context) (struct{}, error) {
 	f := &feed{plan: e.plan, stdin: e.io.Stdin, pool: e.pool}
@@ -159,7 +152,7 @@ func (e *engine) feed(ctx context.Context) (struct{}, error) {
 	return struct{}{}, nil
 }
 
-// feedFailed tells of lists that could not be read.
+// feedFailed prints which lists could not be read.
 func (e *engine) feedFailed(err error) {
 	var failed *Error
 	if errors.As(err, &failed) && e.stats.code == OK {
@@ -212,14 +205,18 @@ func (e *engine) start(j *job) {
 	e.tasks[t] = struct{}{}
 }
 
-// work makes one attempt at a job and tells of it, unless there is to be
-// another one: then it gives the time until that.
+// work makes one attempt at a job and reports it. If there is to be another
+// attempt, it returns the time until that instead.
 func (e *engine) work(ctx context.Context, j *job) (again time.Duration) {
 	if j.retries == 0 {
 		j.began = e.loop.Time()
 	}
 	r := &Result{Number: j.number, URL: j.raw, Retries: j.retries}
-	x, err := e.attempt(ctx, j, r)
+	x := e.client.transfer(j.url, j.shown(), r, &jobReceiver{run: e, job: j})
+	err := j.bad
+	if err == nil {
+		err = x.do(ctx)
+	}
 	r.Err = x.explain(err)
 	retry, again := x.retry, x.again
 	if !retry {
@@ -238,7 +235,7 @@ func (e *engine) work(ctx context.Context, j *job) (again time.Duration) {
 	return -1
 }
 
-// tryAgain says whether there is to be another attempt, and after how long.
+// tryAgain reports whether there is to be another attempt, and after how long.
 func (e *engine) tryAgain(j *job, r *Result) (time.Duration, bool) {
 	if e.opts.Retry == 0 {
 		return 0, false
@@ -246,7 +243,7 @@ func (e *engine) tryAgain(j *job, r *Result) (time.Duration, bool) {
 	return e.opts.again(r, j.retries, e.loop.Time()-j.began, time.Now())
 }
 
-// report tells of a URL that is done.
+// report counts and prints a URL that is done.
 func (e *engine) report(ctx context.Context, j *job, r *Result) {
 	s := &e.stats
 	s.done++
@@ -255,11 +252,11 @@ func (e *engine) report(ctx context.Context, j *job, r *Result) {
 		if s.code == OK || j.number < s.firstFailed {
 			s.code, s.firstFailed = r.Err.Code, j.number
 		}
-		if r.Err.Code != WriteFailed || e.out.broken == nil { // that is told once, below
+		if r.Err.Code != WriteFailed || e.out.broken == nil { // that is printed once, below
 			e.complain(r.Err)
 		}
 	} else if p := j.place; p != nil && p.wanted != "" {
-		e.note("%s: saved as %s: another URL has the name %s", j.shown(), printable(p.path), printable(p.wanted))
+		e.note("%s: saved as %s: another URL has the name %s", j.shown(), Printable(p.path), Printable(p.wanted))
 	}
 	if !e.opts.NDJSON && e.writeOut == nil {
 		e.stopIfBroken()
@@ -292,38 +289,6 @@ func (e *engine) stopIfBroken() {
 	e.cancelAll()
 }
 
-// openSink opens what takes the body of a job.
-func (e *engine) openSink(ctx context.Context, j *job, r *Result) (sink, error) {
-	switch j.out.Kind {
-	case ToNowhere:
-		return nowhere{}, nil
-	case ToStdout:
-		// With another attempt to come, what was written could not be taken
-		// back.
-		if !e.opts.several() && e.opts.Retry == 0 {
-			return streamSink{e.out}, nil
-		}
-		return &spoolSink{all: &e.spools, open: func(context.Context) (*outlet, error) { return e.out, nil }}, nil
-	}
-	if j.place == nil {
-		p, err := e.places.find(j.out, j.url)
-		if err != nil {
-			return nil, err
-		}
-		j.place = p
-	}
-	r.Filename = j.place.path
-	switch {
-	case j.place.null:
-		return nowhere{}, nil
-	case j.place.root == nil && e.opts.several():
-		return &spoolSink{all: &e.spools, open: func(ctx context.Context) (*outlet, error) { return e.device(ctx, j.place) }}, nil
-	case j.place.root == nil:
-		return newDeviceSink(ctx, e.loop, e.pool, j.place.path)
-	}
-	return newFileSink(j.place)
-}
-
 // device opens a device to which several bodies go, once.
 func (e *engine) device(ctx context.Context, p *place) (*outlet, error) {
 	err := e.opening.With(ctx, func(ctx context.Context) error {
@@ -349,7 +314,7 @@ func (e *engine) closeDevices() {
 	}
 }
 
-// shown is the URL of a job as it is told to the user: without a password.
+// shown is the URL of a job as it is shown to the user: without a password.
 func (j *job) shown() string {
 	if j.url != nil && j.url.User != nil {
 		return j.url.Redacted()

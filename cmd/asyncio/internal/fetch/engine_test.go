@@ -35,7 +35,7 @@ func answer(r *http.Request, status int, body string) *http.Response {
 	}
 }
 
-// fetched is what a run has given.
+// fetched is the outcome of a run.
 type fetched struct {
 	code        fetch.Code
 	out, errs   string
@@ -173,7 +173,7 @@ func TestAServerThatNeverAnswersIsGivenUp(t *testing.T) {
 	}
 }
 
-// dripping is a body that gives one byte an interval.
+// dripping is a body that yields one byte an interval.
 type dripping struct {
 	ctx      context.Context
 	interval time.Duration

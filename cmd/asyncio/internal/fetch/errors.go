@@ -32,10 +32,11 @@ const (
 	FileTooLarge        Code = 63
 	BadCAFile           Code = 77
 	ProxyFailed         Code = 97
-	Interrupted         Code = 130 // not curl's own: what a shell gives for ^C
+	Forbidden           Code = 129 // not curl's own: robots.txt forbids a crawler the URL
+	Interrupted         Code = 130 // not curl's own: what a shell returns for ^C
 )
 
-// An Error says why a URL could not be fetched, with curl's code for it.
+// An Error is the reason why a URL could not be fetched, with curl's code for it.
 type Error struct {
 	Code Code
 	URL  string // empty when it is about none
@@ -47,7 +48,7 @@ func (e *Error) Error() string {
 	if e.URL == "" {
 		return fmt.Sprintf("(%d) %s", e.Code, e.reason())
 	}
-	return fmt.Sprintf("(%d) %s: %s", e.Code, printable(e.URL), e.reason())
+	return fmt.Sprintf("(%d) %s: %s", e.Code, Printable(e.URL), e.reason())
 }
 
 // maxReason is how long the text of an error may be. It may hold what a server
@@ -59,10 +60,10 @@ func (e *Error) reason() string {
 	if len(text) > maxReason {
 		text = strings.ToValidUTF8(text[:maxReason], "") + " ..."
 	}
-	return printable(strings.ReplaceAll(text, "\n", "; ")) // as of several errors joined
+	return Printable(strings.ReplaceAll(text, "\n", "; ")) // as of several errors joined
 }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (e *Error) Unwrap() error { return e.Err }
 
 // fail makes an error with a code; the URL is added by whoever knows it.
@@ -70,9 +71,9 @@ func fail(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Err: fmt.Errorf(format, args...)}
 }
 
-// printable gives s on one line, without what could steer a terminal: it may
+// Printable returns s on one line, without what could steer a terminal: it may
 // hold what a server sent.
-func printable(s string) string {
+func Printable(s string) string {
 	clean := true
 	for _, r := range s {
 		if !isPlain(r) {
@@ -93,5 +94,5 @@ func printable(s string) string {
 	return string(out)
 }
 
-// isPlain says whether r is no control character.
+// isPlain reports whether r is not a control character.
 func isPlain(r rune) bool { return r >= ' ' && r != 0x7f && !(r >= 0x80 && r < 0xa0) }

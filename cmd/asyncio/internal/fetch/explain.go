@@ -15,7 +15,7 @@ import (
 	"github.com/asyncio-go/asyncio/asynchttp"
 )
 
-// explain finds curl's code for what ended an attempt, and says it in a line.
+// explain finds curl's code for what ended an attempt, and words it in one line.
 func (x *transfer) explain(err error) *Error {
 	if err == nil {
 		return nil
@@ -33,7 +33,7 @@ func (x *transfer) explain(err error) *Error {
 	default:
 		own = requestError(err)
 	}
-	own.URL = x.job.shown()
+	own.URL = x.shown
 	return own
 }
 
@@ -42,7 +42,7 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t)
 }
 
-// timeout says which limit ran out.
+// timeout returns the error of the limit that ran out.
 func (x *transfer) timeout() *Error {
 	var e *Error
 	if errors.As(x.why, &e) {
@@ -133,11 +133,15 @@ func proxyError(e *asynchttp.ProxyError) *Error {
 	return fail(ProxyFailed, "proxy %s: %w", e.Proxy, plainly(e.Err))
 }
 
-// malformedError has curl's codes for an answer that is no HTTP: one for what is
-// something else from its first line on, one for a bad header, and one for a
-// transfer encoding that nobody knows.
+// malformedError has curl's codes for an answer that is not HTTP: one for what is
+// something else from its first bytes on, which curl takes for HTTP/0.9, one for
+// a bad header, and one for a transfer encoding that nobody knows.
 func malformedError(e *asynchttp.MalformedResponseError) *Error {
 	text := e.Err.Error()
+	const bad = "malformed HTTP response "
+	if strings.Contains(text, bad) && !strings.Contains(text, bad+`"HTTP/`) {
+		return fail(UnsupportedProtocol, "Received HTTP/0.9 when not allowed")
+	}
 	if strings.Contains(text, "HTTP response") || strings.Contains(text, "HTTP version") || strings.Contains(text, "status code") {
 		return fail(UnsupportedProtocol, "the answer is not HTTP/1: %w", plainly(e.Err))
 	}
@@ -157,7 +161,7 @@ func isCertificateError(err error) bool {
 	return errors.As(err, &verify) || errors.As(err, &hostname) || errors.As(err, &authority) || errors.As(err, &invalid)
 }
 
-// isConnectError says whether err is one of making a connection.
+// isConnectError reports whether err comes from making a connection.
 func isConnectError(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && (op.Op == "dial" || op.Op == "connect") || errors.Is(err, syscall.ECONNREFUSED)

@@ -15,10 +15,10 @@ func RunWith(ctx context.Context, o *Options, s Streams, t http.RoundTripper) Co
 	if err != nil {
 		return BadUsage
 	}
-	return run(ctx, loop, o, s, t)
+	return run(ctx, newClient(loop, o, t), s)
 }
 
-// Lines gives the URLs of a list that comes in these blocks.
+// Lines returns the URLs of a list that comes in these blocks.
 func Lines(blocks ...[]byte) (lines []string, err error) {
 	var s lineSplitter
 	for i := range len(blocks) + 1 {
@@ -48,10 +48,10 @@ func (o *Options) Again(r *Result, retries int, since time.Duration, now time.Ti
 	return o.again(r, retries, since, now)
 }
 
-// NoProxyHas says whether a list of NO_PROXY has a host.
+// NoProxyHas reports whether a NO_PROXY list has a host.
 func NoProxyHas(list, host string) bool { return parseNoProxy(list).has(host) }
 
-// ProxyFor gives the proxy for a URL.
+// ProxyFor returns the proxy for a URL.
 func ProxyFor(o *Options, env map[string]string, u *url.URL) (*url.URL, error) {
 	f, err := proxyFunc(o, func(name string) string { return env[name] })
 	if err != nil || f == nil {
@@ -75,6 +75,4 @@ var (
 	RemoteName = remoteName
 	ParseURL   = parseURL
 	Decoded    = decoded
-	SizeText   = sizeText
-	TimeText   = timeText
 )

@@ -3,16 +3,15 @@ package fetch
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 )
 
-// complain tells of an error, in one line.
+// complain prints an error, in one line.
 func (e *engine) complain(err error) {
 	if e.opts.Silent && !e.opts.ShowError {
 		return
 	}
-	text := printable(err.Error())
+	text := Printable(err.Error())
 	var own *Error
 	if errors.As(err, &own) {
 		text = own.Error()
@@ -24,23 +23,11 @@ func (e *engine) complain(err error) {
 	e.line(mark + " " + text)
 }
 
-// note tells of something that is no error.
+// note prints something that is not an error.
 func (e *engine) note(format string, args ...any) {
 	if !e.opts.Silent {
 		e.line("asyncio: note: " + fmt.Sprintf(format, args...))
 	}
-}
-
-// say tells what happens, for -v.
-func (x *transfer) say(format string, args ...any) {
-	e := x.engine
-	text := fmt.Sprintf(format, args...)
-	if e.opts.several() || e.opts.Retry > 0 {
-		// Transfers are told apart by their numbers.
-		mark := fmt.Sprintf("[%d] ", x.job.number)
-		text = mark + strings.ReplaceAll(text, "\n", "\n"+mark)
-	}
-	e.line(text)
 }
 
 // line writes a line to standard error, in the place of the progress.
@@ -60,21 +47,21 @@ func (e *engine) sayRetry(j *job, r *Result, again time.Duration) {
 	e.note("%s: %s; trying again in %v, %d tries left after that", j.shown(), why, again.Round(time.Millisecond), left)
 }
 
-// summary tells of the whole run, in one line, where no progress was shown.
+// summary prints one line about the whole run.
 func (e *engine) summary(how string) {
 	if e.opts.Silent || e.opts.NoProgress {
 		return
 	}
 	s := &e.stats
-	text := fmt.Sprintf("%d fetched, %d failed, %s in %s", s.done-s.failed, s.failed, sizeText(s.bytes), timeText(e.loop.Time()-s.begun))
+	text := fmt.Sprintf("%d fetched, %d failed, %s in %s", s.done-s.failed, s.failed, SizeText(s.bytes), TimeText(e.loop.Time()-s.begun))
 	if how != "" {
 		text = how + ": " + text
 	}
 	e.line("asyncio: " + text)
 }
 
-// sizeText gives a number of bytes for people.
-func sizeText(n int64) string {
+// SizeText formats a number of bytes for people.
+func SizeText(n int64) string {
 	if n < 1000 {
 		return fmt.Sprintf("%d B", n)
 	}
@@ -90,8 +77,8 @@ func sizeText(n int64) string {
 	return fmt.Sprintf("%.0f %s", f, unit)
 }
 
-// timeText gives a time for people.
-func timeText(d time.Duration) string {
+// TimeText formats a time for people.
+func TimeText(d time.Duration) string {
 	switch {
 	case d < time.Second:
 		return fmt.Sprintf("%d ms", d.Milliseconds())

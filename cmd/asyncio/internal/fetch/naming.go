@@ -53,7 +53,7 @@ type places struct {
 
 	roots   map[string]*root
 	taken   map[string]int    // how many have asked for the name
-	devices map[string]*place // what was found to be no regular file
+	devices map[string]*place // what was found not to be a regular file
 }
 
 // root is a directory in which files are being saved. Nothing that is done
@@ -66,12 +66,12 @@ type root struct {
 
 // A place is where one body goes.
 type place struct {
-	root   *root   // nil for what is no regular file
+	root   *root   // nil for what is not a regular file
 	name   string  // in root
-	path   string  // as it is told to the user
+	path   string  // as it is shown to the user
 	wanted string  // what the name would have been, if another had not taken it
 	null   bool    // writing there does nothing
-	out    *outlet // what is no regular file, when several bodies go there
+	out    *outlet // what is not a regular file, when several bodies go there
 }
 
 func newPlaces(o *Options) *places {
@@ -81,7 +81,7 @@ func newPlaces(o *Options) *places {
 	}
 }
 
-// find gives the place for the body of u. It must be let go of.
+// find returns the place for the body of u. The caller must release it.
 func (p *places) find(out Output, u *url.URL) (*place, error) {
 	if out.Kind == ToRemote {
 		dir := p.outputDir
@@ -119,7 +119,7 @@ func (p *places) find(out Output, u *url.URL) (*place, error) {
 	return p.in(dir, name, false)
 }
 
-// isNullDevice says whether what is written to path goes nowhere.
+// isNullDevice reports whether what is written to path is dropped.
 func isNullDevice(path string, info os.FileInfo) bool {
 	null, err := os.Stat(os.DevNull)
 	return path == os.DevNull || err == nil && os.SameFile(null, info)
@@ -149,7 +149,7 @@ func (p *places) in(dir, name string, remote bool) (*place, error) {
 	return pl, nil
 }
 
-// mayReplace says why a file whose name a server chose must not take the place
+// mayReplace returns the reason why a file whose name a server chose must not take the place
 // of what bears that name. A link is replaced, not followed.
 func mayReplace(r *root, name string) error {
 	info, err := r.Lstat(name)
@@ -159,7 +159,7 @@ func mayReplace(r *root, name string) error {
 	return fmt.Errorf("%s exists and is not a regular file", filepath.Join(r.dir, name))
 }
 
-// reserve gives name, or when another URL of this run has it, name with the
+// reserve returns name, or when another URL of this run has it, name with the
 // first number that neither this run nor an older file has.
 func (p *places) reserve(r *root, name string) (string, error) {
 	key := p.key(r, name)
@@ -210,7 +210,7 @@ func (p *places) open(dir string) (*root, error) {
 	return r, nil
 }
 
-// release lets go of the place of a job, which is done.
+// release releases the place of a job, which is done.
 func (p *places) release(j *job) {
 	if j.place != nil && j.place.root != nil {
 		p.close(j.place.root)

@@ -2,5 +2,5 @@
 
 package fetch
 
-// openFiles gives how many files the program may have open at a time.
+// openFiles returns how many files the program may have open at a time.
 func openFiles() int { return unlimited }

@@ -4,7 +4,7 @@ package fetch
 
 import "golang.org/x/sys/unix"
 
-// openFiles gives how many files the program may have open at a time.
+// openFiles returns how many files the program may have open at a time.
 func openFiles() int {
 	var r unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) != nil {

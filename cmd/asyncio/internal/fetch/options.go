@@ -2,8 +2,9 @@
 // curl: its names for options, its variables, its exit codes.
 //
 // [Run] is the whole of it. Inside, a schedule decides which job may start, an
-// attempt makes the requests of one, a sink takes its body, and a report tells
-// of the result. All of them are of the loop's goroutine; nothing is locked.
+// attempt makes the requests of one, a sink takes its body, and a
+// report prints the result. All of them run on the loop's goroutine; nothing is
+// locked.
 package fetch
 
 import (
@@ -13,7 +14,7 @@ import (
 	"time"
 )
 
-// Options says what to fetch, and how. A zero value means what leaving out
+// Options is what to fetch, and how. A zero value means what leaving out
 // curl's option of that name means.
 type Options struct {
 	// Targets is what to fetch, in order.
@@ -36,8 +37,12 @@ type Options struct {
 	UserAgent *string // nil: our own
 	User      *url.Userinfo
 
-	Proxy      *string // nil: from the environment; empty: none
-	Resolve    []ResolveRule
+	Proxy   *string // nil: from the environment; empty: none
+	Resolve []ResolveRule
+	// CheckAddr returns an error for an address that must not be connected to;
+	// nil: any may be. It is called on any goroutine. It does not see what a
+	// proxy connects to, and is not asked about proxies.
+	CheckAddr  func(netip.Addr) error
 	TLS        *tls.Config // nil: the system's certificates
 	Compressed bool
 
@@ -46,6 +51,11 @@ type Options struct {
 	SpeedLimit     int64         // bytes a second; 0: none
 	SpeedTime      time.Duration // 0: 30 seconds
 	MaxFilesize    int64         // decoded bytes of a body; 0: no bound
+	Trace          bool          // results have all their fields, also where nothing prints them
+
+	MaxIdle int // idle connections that are kept; 0: two for each transfer
+
+	proxies []string // host and port of each
 
 	Retry          int
 	RetryDelay     time.Duration // 0: one second, doubled each time
@@ -54,7 +64,7 @@ type Options struct {
 
 	Fail       bool // a status of 400 and above is an error
 	Silent     bool
-	ShowError  bool // errors are told although Silent
+	ShowError  bool // errors are printed although Silent
 	Verbose    bool
 	WriteOut   string
 	NDJSON     bool
@@ -68,7 +78,7 @@ type Target struct {
 	Output Output
 }
 
-// An Output says where a body goes.
+// An Output is where a body goes.
 type Output struct {
 	Kind OutputKind
 	Path string // for ToFile
@@ -91,7 +101,7 @@ type Header struct {
 	Remove      bool
 }
 
-// A ResolveRule gives the addresses of a host, in the place of asking for them.
+// A ResolveRule holds the addresses of a host, which is then not looked up.
 type ResolveRule struct {
 	Host  string // in lower case; "*" for every host
 	Port  uint16
@@ -113,7 +123,7 @@ const (
 	filesEach, filesElse = 4, 64
 )
 
-// parallel gives how many transfers may run at a time, and whether that is less
+// parallel returns how many transfers may run at a time, and reports whether that is less
 // than was asked for, because no more files may be open.
 func (o *Options) parallel() (n int, less bool) {
 	n = o.ParallelMax
@@ -133,12 +143,12 @@ func (o *Options) speedTime() time.Duration {
 	return o.SpeedTime
 }
 
-// several says whether there may be more than one body.
+// several reports whether there may be more than one body.
 func (o *Options) several() bool {
 	return len(o.Targets) > 1 || len(o.Targets) == 1 && o.Targets[0].List != ""
 }
 
-// toStdout says whether a body may go to standard output.
+// toStdout reports whether a body may go to standard output.
 func (o *Options) toStdout() bool {
 	for _, t := range o.Targets {
 		if t.Output.Kind == ToStdout {

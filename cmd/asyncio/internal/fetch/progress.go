@@ -45,7 +45,7 @@ func (p *progress) draw() {
 		total = s.done + e.plan.unfinished()
 	}
 	took := e.loop.Time() - s.begun
-	text := fmt.Sprintf(" %d active, %s, %s/s, %s", e.plan.active, sizeText(s.bytes), sizeText(perSecond(s.bytes, took)), timeText(took))
+	text := fmt.Sprintf(" %d active, %s, %s/s, %s", e.plan.active, SizeText(s.bytes), SizeText(perSecond(s.bytes, took)), TimeText(took))
 	if s.failed > 0 {
 		text = fmt.Sprintf(" %d failed,%s", s.failed, text)
 	}

@@ -5,13 +5,14 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
-// proxyFunc gives what chooses the proxy of a request: the one that the user
+// proxyFunc returns what chooses the proxy of a request: the one that the user
 // named, or else the environment's http_proxy, https_proxy and all_proxy; and
-// no_proxy says for whom there is none. Unlike net/http, and like curl, hosts
-// on the loopback are no exception.
+// no_proxy lists the hosts without one. Unlike net/http, and like curl, hosts
+// on the loopback are not an exception.
 func proxyFunc(o *Options, getenv func(string) string) (func(*http.Request) (*url.URL, error), error) {
 	either := func(name string) string {
 		if v := getenv(name); v != "" {
@@ -45,6 +46,11 @@ func proxyFunc(o *Options, getenv func(string) string) (func(*http.Request) (*ur
 	if forHTTP == nil && forHTTPS == nil {
 		return nil, nil
 	}
+	for _, u := range []*url.URL{forHTTP, forHTTPS} {
+		if u != nil {
+			o.proxies = append(o.proxies, u.Host)
+		}
+	}
 	except := parseNoProxy(either("no_proxy"))
 	return func(r *http.Request) (*url.URL, error) {
 		if except.has(r.URL.Hostname()) {
@@ -56,6 +62,9 @@ func proxyFunc(o *Options, getenv func(string) string) (func(*http.Request) (*ur
 		return forHTTP, nil
 	}, nil
 }
+
+// isProxy reports whether address, a host and a port, is that of a proxy.
+func (o *Options) isProxy(address string) bool { return slices.Contains(o.proxies, address) }
 
 func orElse(a, b string) string {
 	if a != "" {

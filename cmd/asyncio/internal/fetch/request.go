@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// UserAgent is what is sent when the user does not say otherwise.
+// UserAgent is what is sent unless the user names another.
 const UserAgent = "asyncio-fetch/1"
 
 // acceptEncoding is what [decoded] understands.
@@ -35,7 +35,7 @@ func (o *Options) firstHop(u *url.URL) hop {
 	return hop{url: u, method: method, body: o.HasData, home: true}
 }
 
-// follow gives the request that a redirect leads to. As in curl, a POST becomes a
+// follow returns the request that a redirect leads to. As in curl, a POST becomes a
 // GET without a body, but for 307 and 308; and a method that the user has named
 // stays.
 func (o *Options) follow(h hop, status int, location string) (hop, error) {

@@ -35,7 +35,7 @@ type Result struct {
 	Err           *Error
 }
 
-// Times says when, counted from the start of the attempt, a step was done; 0
+// Times holds when, counted from the start of the attempt, a step was done; 0
 // when it was not.
 type Times struct {
 	NameLookup    time.Duration

@@ -11,9 +11,9 @@ const (
 	maxRetryDelay   = 10 * time.Minute
 )
 
-// transient says whether what happened may be different the next time: a
-// timeout, a host that has no address just now, or one of the statuses with
-// which a server says so.
+// transient reports whether another attempt may end differently: after a
+// timeout, for a host that has no address just now, or after one of the statuses with
+// which a server announces that.
 func transient(r *Result) bool {
 	switch r.Code {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests,
@@ -28,7 +28,7 @@ func transient(r *Result) bool {
 	return false
 }
 
-// again says whether, and after how long, there is to be another attempt after
+// again reports whether, and after how long, there is to be another attempt after
 // so many retries, so long after the first attempt began. now is the wall clock.
 func (o *Options) again(r *Result, retries int, since time.Duration, now time.Time) (time.Duration, bool) {
 	if retries >= o.Retry || r.ExitCode() == Interrupted {
@@ -44,15 +44,15 @@ func (o *Options) again(r *Result, retries int, since time.Duration, now time.Ti
 			delay = min(delay, firstRetryDelay<<retries)
 		}
 	}
-	delay = max(delay, retryAfter(r.Header, now))
+	delay = max(delay, RetryAfter(r.Header, now))
 	if o.RetryMaxTime > 0 && since+delay > o.RetryMaxTime {
 		return 0, false
 	}
 	return delay, true
 }
 
-// retryAfter is how long the server asks to wait.
-func retryAfter(h http.Header, now time.Time) time.Duration {
+// RetryAfter is how long the server asks to wait; 0 when it does not.
+func RetryAfter(h http.Header, now time.Time) time.Duration {
 	v := h.Get("Retry-After")
 	if v == "" {
 		return 0

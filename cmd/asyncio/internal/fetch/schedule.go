@@ -73,10 +73,10 @@ func (s *schedule) add(j *job) {
 	s.pump()
 }
 
-// full says whether the one who adds should wait for room.
+// full reports whether the caller of add should wait for room.
 func (s *schedule) full() bool { return s.ready.len()+s.held >= lookahead }
 
-// end says that no more jobs will be added.
+// end is called when no more jobs will be added.
 func (s *schedule) end() {
 	s.complete = true
 	s.settle()
@@ -111,7 +111,7 @@ func (s *schedule) done(j *job, again time.Duration) {
 	s.settle()
 }
 
-// settle tells whoever waits what has become true.
+// settle wakes those whose condition has become true.
 func (s *schedule) settle() {
 	if s.room != nil && (!s.full() || s.stopped) && !s.room.Done() {
 		_ = s.room.SetResult(struct{}{})
@@ -140,7 +140,7 @@ func (s *schedule) pump() {
 	}
 }
 
-// due says whether the rate allows a start now. If not, a timer pumps again.
+// due reports whether the rate allows a start now. If not, a timer pumps again.
 func (s *schedule) due() bool {
 	if s.loop.Time() >= s.next {
 		return true
@@ -151,7 +151,7 @@ func (s *schedule) due() bool {
 	return false
 }
 
-// take gives the first job whose host has a place for it.
+// take returns the first job whose host has a place for it.
 func (s *schedule) take() (*job, bool) {
 	for s.ready.len() > 0 {
 		j := s.ready.pop()

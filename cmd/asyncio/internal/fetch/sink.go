@@ -86,7 +86,7 @@ func (s *fileSink) discard() {
 	_ = s.place.root.Remove(s.temp)
 }
 
-// deviceSink writes to what is no regular file: a pipe, a terminal, a device.
+// deviceSink writes to what is not a regular file: a pipe, a terminal, a device.
 type deviceSink struct {
 	loop *asyncio.Loop
 	pool *asyncio.ThreadPoolExecutor
@@ -101,7 +101,7 @@ func newDeviceSink(ctx context.Context, l *asyncio.Loop, pool *asyncio.ThreadPoo
 	return &deviceSink{l, pool, f}, nil
 }
 
-// openDevice opens what is no regular file, which for a pipe waits for a reader.
+// openDevice opens a device or a pipe; a pipe waits for a reader.
 func openDevice(ctx context.Context, l *asyncio.Loop, pool *asyncio.ThreadPoolExecutor, path string) (*os.File, error) {
 	f, err := blocking(ctx, l, pool, func() (*os.File, error) { return os.OpenFile(path, os.O_WRONLY, 0) })
 	return f, writeError(err)
@@ -124,7 +124,7 @@ func (s *deviceSink) discard() {
 	}
 }
 
-// writeError gives an error of writing its code; a cancellation stays what it is.
+// writeError adds the exit code to an error of writing; a cancellation stays as it is.
 func writeError(err error) error {
 	if err == nil || asyncio.IsCancelled(err) {
 		return err

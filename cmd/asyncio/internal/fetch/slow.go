@@ -13,32 +13,32 @@ const speedInterval = time.Second
 
 // watchSpeed begins to look at the speed of the attempt, when there is a limit.
 func (x *transfer) watchSpeed() {
-	if x.opts.SpeedLimit <= 0 {
+	if x.client.opts.SpeedLimit <= 0 {
 		return
 	}
-	x.watched[x] = struct{}{}
-	if x.speedTimer == nil {
-		x.speedTimer = x.loop.CallLater(speedInterval, x.lookAtSpeeds)
+	x.client.watched[x] = struct{}{}
+	if x.client.speedTimer == nil {
+		x.client.speedTimer = x.client.loop.CallLater(speedInterval, x.client.lookAtSpeeds)
 	}
 }
 
 // lookAtSpeeds aborts the attempts that were too slow for too long. One timer
 // serves all of them.
-func (e *engine) lookAtSpeeds() {
-	e.speedTimer = nil
-	for x := range e.watched {
+func (c *Client) lookAtSpeeds() {
+	c.speedTimer = nil
+	for x := range c.watched {
 		n := x.received - x.slow.seen
 		x.slow.seen = x.received
-		if n >= e.opts.SpeedLimit {
+		if n >= c.opts.SpeedLimit {
 			x.slow.low = 0
 			continue
 		}
-		if x.slow.low += speedInterval; x.slow.low >= e.opts.speedTime() {
+		if x.slow.low += speedInterval; x.slow.low >= c.opts.speedTime() {
 			x.abort(fail(TimedOut, "operation too slow: less than %d bytes/sec came in the last %d seconds",
-				e.opts.SpeedLimit, int64(e.opts.speedTime().Seconds())))
+				c.opts.SpeedLimit, int64(c.opts.speedTime().Seconds())))
 		}
 	}
-	if len(e.watched) > 0 {
-		e.speedTimer = e.loop.CallLater(speedInterval, e.lookAtSpeeds)
+	if len(c.watched) > 0 {
+		c.speedTimer = c.loop.CallLater(speedInterval, c.lookAtSpeeds)
 	}
 }

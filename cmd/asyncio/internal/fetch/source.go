@@ -14,7 +14,7 @@ import (
 	"github.com/asyncio-go/asyncio"
 )
 
-// feed gives the schedule its jobs, in order, as they are read.
+// feed hands the schedule its jobs, in order, as they are read.
 type feed struct {
 	plan   *schedule
 	stdin  io.Reader
@@ -82,7 +82,7 @@ func (f *feed) list(ctx context.Context, t Target) error {
 	}
 }
 
-// add gives the schedule one job, and waits while it has enough.
+// add hands the schedule one job, and waits while the schedule is full.
 func (f *feed) add(ctx context.Context, raw string, out Output) error {
 	j := &job{number: f.number, raw: raw, out: out}
 	j.url, j.bad = parseURL(raw)
@@ -111,8 +111,8 @@ type lineSplitter struct {
 	begun bool
 }
 
-// feed gives the URLs of the lines that are whole: without the space around
-// them, empty lines, and those that begin with #. last says that no more comes.
+// feed yields the URLs of the lines that are whole: without the space around
+// them, empty lines, and those that begin with #. last means that p is the end.
 func (s *lineSplitter) feed(p []byte, last bool) func(yield func(string, error) bool) {
 	return func(yield func(string, error) bool) {
 		s.rest = append(s.rest, p...)
@@ -171,7 +171,7 @@ func parseURL(raw string) (*url.URL, error) {
 	return u, checkURL(u)
 }
 
-// parseReason takes the URL off an error of parsing it: it is told with it anyway.
+// parseReason takes the URL off an error of parsing it: whoever prints the error adds it.
 func parseReason(err error) error {
 	var e *url.Error
 	if errors.As(err, &e) {
@@ -180,7 +180,7 @@ func parseReason(err error) error {
 	return err
 }
 
-// checkURL says why u cannot be fetched.
+// checkURL returns the reason why u cannot be fetched, or nil.
 func checkURL(u *url.URL) error {
 	if u.Scheme != "http" && u.Scheme != "https" {
 		return fail(UnsupportedProtocol, "protocol %q is not supported", u.Scheme)
@@ -199,7 +199,7 @@ func checkURL(u *url.URL) error {
 	return nil
 }
 
-// hostPort gives the host and the port of u, which may be the scheme's own.
+// hostPort returns the host and the port of u; the scheme's own port where u names none.
 func hostPort(u *url.URL) string {
 	port := u.Port()
 	if port == "" {

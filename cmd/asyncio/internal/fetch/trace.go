@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// traced gives the context of a request, with what notes when each of its
+// traced returns the context of a request, with a trace that notes when each of its
 // steps is done. That costs something, so it is left out when nobody asks.
 func (x *transfer) traced(ctx context.Context) context.Context {
-	if !x.tracing {
+	if !x.client.tracing {
 		return ctx
 	}
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -32,11 +32,11 @@ func (x *transfer) traced(ctx context.Context) context.Context {
 
 // getConn is the begin of connecting.
 func (x *transfer) getConn(hostPort string) {
-	limit := x.opts.ConnectTimeout
+	limit := x.client.opts.ConnectTimeout
 	if limit <= 0 {
 		return
 	}
-	x.connect = x.loop.CallLater(limit, func() {
+	x.connect = x.client.loop.CallLater(limit, func() {
 		x.abort(fail(TimedOut, "connection to %s timed out after %d milliseconds", hostPort, limit.Milliseconds()))
 	})
 }
@@ -50,19 +50,19 @@ func (x *transfer) connecting(_, _ string) {
 // connected is the end of connecting to one address.
 func (x *transfer) connected(_, addr string, err error) {
 	x.result.Times.Connect = x.since()
-	if x.opts.Verbose {
+	if x.client.opts.Verbose {
 		if err != nil {
-			x.say("* connect to %s failed: %v", addr, err)
+			x.to.say("* connect to %s failed: %v", addr, err)
 		} else {
-			x.say("* connected to %s", addr)
+			x.to.say("* connected to %s", addr)
 		}
 	}
 }
 
 func (x *transfer) secured(state tls.ConnectionState, err error) {
 	x.result.Times.AppConnect = x.since()
-	if x.opts.Verbose && err == nil {
-		x.say("* TLS connection using %s / %s", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite))
+	if x.client.opts.Verbose && err == nil {
+		x.to.say("* TLS connection using %s / %s", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite))
 	}
 }
 
@@ -87,8 +87,8 @@ func (x *transfer) gotConn(info httptrace.GotConnInfo) {
 		x.result.Remote = addrPort(info.Conn.RemoteAddr())
 		x.result.Local = addrPort(info.Conn.LocalAddr())
 	}
-	if x.opts.Verbose && info.Reused {
-		x.say("* using the connection to %s again", x.result.Remote)
+	if x.client.opts.Verbose && info.Reused {
+		x.to.say("* using the connection to %s again", x.result.Remote)
 	}
 }
 
@@ -107,11 +107,11 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// note takes down what the response says.
+// note copies what the response holds into the result.
 func (x *transfer) note(req *http.Request, resp *http.Response) {
 	r := x.result
 	r.Code, r.Header = resp.StatusCode, resp.Header
-	if !x.tracing {
+	if !x.client.tracing {
 		return
 	}
 	r.HTTPVersion = fmt.Sprintf("%d.%d", resp.ProtoMajor, resp.ProtoMinor)
@@ -165,23 +165,23 @@ func requestSize(req *http.Request) int64 {
 	return int64(n)
 }
 
-// sayRequest tells of a request, for -v.
+// sayRequest prints a request, for -v.
 func (x *transfer) sayRequest(req *http.Request) {
-	if !x.opts.Verbose {
+	if !x.client.opts.Verbose {
 		return
 	}
 	lines := []string{fmt.Sprintf("> %s %s HTTP/1.1", req.Method, req.URL.RequestURI()), "> Host: " + req.Host}
 	lines = append(lines, headerLines("> ", req.Header)...)
-	x.say("%s", strings.Join(append(lines, ">"), "\n"))
+	x.to.say("%s", strings.Join(append(lines, ">"), "\n"))
 }
 
-// sayResponse tells of a response's header, for -v.
+// sayResponse prints a response's header, for -v.
 func (x *transfer) sayResponse(resp *http.Response) {
-	if !x.opts.Verbose {
+	if !x.client.opts.Verbose {
 		return
 	}
-	lines := append([]string{"< " + printable(resp.Proto+" "+resp.Status)}, headerLines("< ", resp.Header)...)
-	x.say("%s", strings.Join(append(lines, "<"), "\n"))
+	lines := append([]string{"< " + Printable(resp.Proto+" "+resp.Status)}, headerLines("< ", resp.Header)...)
+	x.to.say("%s", strings.Join(append(lines, "<"), "\n"))
 }
 
 func headerLines(mark string, h http.Header) []string {
@@ -194,7 +194,7 @@ func headerLines(mark string, h http.Header) []string {
 	for _, name := range names {
 		for _, v := range h[name] {
 			if v != "" || name != "User-Agent" {
-				lines = append(lines, mark+printable(name+": "+v))
+				lines = append(lines, mark+Printable(name+": "+v))
 			}
 		}
 	}

@@ -4,16 +4,19 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/asyncio-go/asyncio"
 )
 
-// A transfer is one attempt at a job: its requests, redirects included, and
+// A transfer is one attempt at a URL: its requests, redirects included, and
 // the body that comes in the end.
 type transfer struct {
-	*engine
-	job    *job
+	client *Client
+	to     receiver
+	url    *url.URL
+	shown  string // the URL as it is shown to the user
 	result *Result
 	began  time.Duration
 
@@ -31,12 +34,26 @@ type transfer struct {
 	rawBody error // what receiving the body has failed with
 }
 
-// attempt makes one attempt and gives what became of it.
-func (e *engine) attempt(ctx context.Context, j *job, r *Result) (*transfer, error) {
-	x := &transfer{engine: e, job: j, result: r, began: e.loop.Time(), expected: -1}
-	if j.bad != nil {
-		return x, j.bad
-	}
+// A receiver is for whom a transfer is made.
+type receiver interface {
+	// tryAgain reports whether the response asks for another attempt, and after
+	// how long. Its body is dropped then.
+	tryAgain(r *Result) (time.Duration, bool)
+	// openSink opens what takes the body of the response that is wanted.
+	openSink(ctx context.Context, resp *http.Response, r *Result) (sink, error)
+	// received counts bytes of the body, as they came.
+	received(p []byte)
+	// say prints what happens, for -v.
+	say(format string, args ...any)
+}
+
+// transfer prepares an attempt; do makes it.
+func (c *Client) transfer(u *url.URL, shown string, r *Result, to receiver) *transfer {
+	return &transfer{client: c, to: to, url: u, shown: shown, result: r, began: c.loop.Time(), expected: -1}
+}
+
+// do makes the attempt.
+func (x *transfer) do(ctx context.Context) error {
 	err := x.limited(ctx)
 	// Handing a whole body on is not part of the transfer, and not limited.
 	if err == nil && x.sink != nil {
@@ -45,13 +62,13 @@ func (e *engine) attempt(ctx context.Context, j *job, r *Result) (*transfer, err
 	if err != nil && x.sink != nil {
 		x.sink.discard()
 	}
-	r.Times.Total = e.loop.Time() - x.began
-	return x, err
+	x.result.Times.Total = x.since()
+	return err
 }
 
 // limited is exchange within the limits of time.
 func (x *transfer) limited(ctx context.Context) error {
-	o := x.opts
+	o := x.client.opts
 	if o.MaxTime <= 0 && o.ConnectTimeout <= 0 && o.SpeedLimit <= 0 {
 		return x.exchange(ctx)
 	}
@@ -70,27 +87,27 @@ func (x *transfer) limited(ctx context.Context) error {
 	})
 }
 
-// abort ends the attempt for a reason of our own.
+// abort ends the attempt for a reason other than --max-time.
 func (x *transfer) abort(why error) {
 	if x.why == nil {
 		x.why = why
-		_ = x.scope.Reschedule(x.loop.Time()) // it fails when the attempt is over anyway
+		_ = x.scope.Reschedule(x.client.loop.Time()) // it fails when the attempt is over anyway
 	}
 }
 
-// unwatch takes back all that could abort the attempt.
+// unwatch stops all that could abort the attempt.
 func (x *transfer) unwatch() {
 	if x.connect != nil {
 		x.connect.Cancel()
 	}
-	delete(x.watched, x)
+	delete(x.client.watched, x)
 }
 
-// exchange makes requests until there is a response that is no redirect to be
+// exchange makes requests until there is a response that is not a redirect to be
 // followed, and takes its body.
 func (x *transfer) exchange(ctx context.Context) error {
-	o, r := x.opts, x.result
-	h := o.firstHop(x.job.url)
+	o, r := x.client.opts, x.result
+	h := o.firstHop(x.url)
 	for {
 		resp, err := x.roundTrip(ctx, h)
 		if err != nil {
@@ -124,16 +141,16 @@ func (x *transfer) exchange(ctx context.Context) error {
 	}
 }
 
-func (x *transfer) since() time.Duration { return x.loop.Time() - x.began }
+func (x *transfer) since() time.Duration { return x.client.loop.Time() - x.began }
 
 // roundTrip makes one request.
 func (x *transfer) roundTrip(ctx context.Context, h hop) (*http.Response, error) {
 	r := x.result
 	r.Effective, r.Method, r.Scheme = h.url.String(), h.method, h.url.Scheme
-	req := x.opts.request(x.traced(ctx), h)
+	req := x.client.opts.request(x.traced(ctx), h)
 	x.sayRequest(req)
 	x.rawBody = nil
-	resp, err := x.transport.RoundTrip(req)
+	resp, err := x.client.transport.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +159,7 @@ func (x *transfer) roundTrip(ctx context.Context, h hop) (*http.Response, error)
 		return nil, fail(UnsupportedProtocol, "unsupported HTTP version in the response: %s", resp.Proto)
 	}
 	if h.body {
-		r.Uploaded = int64(len(x.opts.Data))
+		r.Uploaded = int64(len(x.client.opts.Data))
 	}
 	x.note(req, resp)
 	x.sayResponse(resp)
@@ -153,9 +170,9 @@ func (x *transfer) roundTrip(ctx context.Context, h hop) (*http.Response, error)
 // connection can be used again.
 const maxSkip = 64 << 10
 
-// skip passes over the body of a redirect.
+// skip reads and drops the body of a redirect.
 func (x *transfer) skip(body io.ReadCloser) error {
-	buf := x.buffers.get()
+	buf := x.client.buffers.get()
 	left := maxSkip
 	for left > 0 {
 		n, err := body.Read(buf)
@@ -170,21 +187,21 @@ func (x *transfer) skip(body io.ReadCloser) error {
 			return err
 		}
 	}
-	x.buffers.put(buf)
+	x.client.buffers.put(buf)
 	_ = body.Close()
 	return nil
 }
 
 // receive takes the body of the last response.
 func (x *transfer) receive(ctx context.Context, resp *http.Response) error {
-	o, r := x.opts, x.result
+	o, r := x.client.opts, x.result
 	defer resp.Body.Close()
 	if o.Fail && resp.StatusCode >= 400 {
-		_ = x.skip(resp.Body) // its error is no news
+		_ = x.skip(resp.Body) // an error does not change the outcome
 		x.rawBody = nil
 		return fail(HTTPStatus, "the requested URL returned error: %d", resp.StatusCode)
 	}
-	if again, yes := x.tryAgain(x.job, r); yes {
+	if again, yes := x.to.tryAgain(r); yes {
 		x.retry, x.again = true, again
 		return x.skip(resp.Body)
 	}
@@ -205,7 +222,7 @@ func (x *transfer) receive(ctx context.Context, resp *http.Response) error {
 		return fail(FileTooLarge, "maximum file size exceeded: it has %d bytes", resp.ContentLength)
 	}
 	var err error
-	if x.sink, err = x.openSink(ctx, x.job, r); err != nil {
+	if x.sink, err = x.to.openSink(ctx, resp, r); err != nil {
 		return err
 	}
 	return x.copy(ctx, body)
@@ -218,7 +235,7 @@ const maxBurst = 1 << 20
 
 // copy moves the body into the sink.
 func (x *transfer) copy(ctx context.Context, body io.Reader) error {
-	buf := x.buffers.get()
+	buf := x.client.buffers.get()
 	total, yielded := int64(0), int64(0)
 	for {
 		if total-yielded >= maxBurst {
@@ -228,17 +245,20 @@ func (x *transfer) copy(ctx context.Context, body io.Reader) error {
 			}
 		}
 		n, err := body.Read(buf)
-		if total += int64(n); x.opts.MaxFilesize > 0 && total > x.opts.MaxFilesize {
-			return fail(FileTooLarge, "maximum file size exceeded: more than %d bytes came", x.opts.MaxFilesize)
+		if total += int64(n); x.client.opts.MaxFilesize > 0 && total > x.client.opts.MaxFilesize {
+			return fail(FileTooLarge, "maximum file size exceeded: more than %d bytes came", x.client.opts.MaxFilesize)
 		}
 		if n > 0 {
-			if e := x.sink.write(ctx, buf[:n]); e != nil {
+			if e := x.sink.write(ctx, buf[:n]); e == errEnough {
+				x.client.buffers.put(buf)
+				return nil
+			} else if e != nil {
 				// The buffer is not used again: whoever wrote may still read it.
 				return e
 			}
 		}
 		if err == io.EOF {
-			x.buffers.put(buf)
+			x.client.buffers.put(buf)
 			return nil
 		}
 		if err != nil {
@@ -251,7 +271,7 @@ func (x *transfer) copy(ctx context.Context, body io.Reader) error {
 }
 
 // countedBody counts what comes, and remembers its error: so that one of
-// unpacking can be told from one of receiving.
+// unpacking can be distinguished from one of receiving.
 type countedBody struct {
 	x    *transfer
 	body io.Reader
@@ -261,27 +281,9 @@ func (c *countedBody) Read(p []byte) (int, error) {
 	n, err := c.body.Read(p)
 	c.x.received += int64(n)
 	c.x.result.Downloaded += int64(n)
-	c.x.stats.bytes += int64(n)
+	c.x.to.received(p[:n])
 	if err != nil && err != io.EOF {
 		c.x.rawBody = err
 	}
 	return n, err
 }
-
-// buffers are read buffers for the next transfer.
-type buffers struct{ free [][]byte }
-
-// bufferSize is large enough that a system call for each is cheap, and small
-// enough that hundreds of transfers may have one.
-const bufferSize = 32 << 10
-
-func (b *buffers) get() []byte {
-	if n := len(b.free); n > 0 {
-		p := b.free[n-1]
-		b.free = b.free[:n-1]
-		return p
-	}
-	return make([]byte, bufferSize)
-}
-
-func (b *buffers) put(p []byte) { b.free = append(b.free, p) }

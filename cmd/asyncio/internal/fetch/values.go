@@ -83,7 +83,7 @@ func ParseHeader(s string) (Header, error) {
 	return Header{Name: name, Value: value}, nil
 }
 
-// isToken says whether s can be the name of a header, or a method.
+// isToken reports whether s can be the name of a header, or a method.
 func isToken(s string) bool {
 	if s == "" {
 		return false
@@ -96,7 +96,7 @@ func isToken(s string) bool {
 	return true
 }
 
-// ValidMethod says whether s can be the method of a request.
+// ValidMethod reports whether s can be the method of a request.
 func ValidMethod(s string) bool { return isToken(s) }
 
 // ParseResolve reads HOST:PORT:ADDRESS[,ADDRESS]... An address of version 6

@@ -16,7 +16,7 @@ type segment struct {
 	stop func(r *Result) bool
 }
 
-// stream says where the output of -w goes.
+// stream is where the output of -w goes.
 type stream uint8
 
 const (
@@ -98,7 +98,7 @@ func segmentFor(name string) (segment, bool) {
 	return segment{}, false
 }
 
-// format gives what goes to standard output and to standard error for r.
+// format returns what goes to standard output and to standard error for r.
 func (w writeOut) format(r *Result) (out, errs []byte) {
 	b := &out
 	for _, s := range w {
@@ -122,5 +122,5 @@ func (w writeOut) format(r *Result) (out, errs []byte) {
 
 // unknownVariable is what is said of one.
 func unknownVariable(name string) string {
-	return fmt.Sprintf("unknown --write-out variable: %q", printable(name))
+	return fmt.Sprintf("unknown --write-out variable: %q", Printable(name))
 }

@@ -1,0 +1,11 @@
+//go:build !unix
+
+package asynchttp
+
+import (
+	"os"
+	"syscall"
+)
+
+// dupFile cannot do it here; the file is read and written.
+func dupFile(syscall.Conn, string) *os.File { return nil }

@@ -1,0 +1,119 @@
+package asynchttp
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+
+	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
+)
+
+// versions is which versions of HTTP the server speaks.
+func (s *Server) versions() versions {
+	return versionsOf(s.Protocols, versions{http1: true, http2: true, plainH2: true})
+}
+
+// newHTTP2 makes the part of the server that speaks HTTP/2.
+func (s *Server) newHTTP2() *h2.Server {
+	v := &h2.Server{
+		Handler:           http.HandlerFunc(s.serveHTTP2),
+		MaxHeaderBytes:    s.MaxHeaderBytes,
+		MaxHeaderFields:   s.MaxHeaderFields,
+		ReadHeaderTimeout: cmp.Or(s.ReadHeaderTimeout, s.ReadTimeout),
+		ReadTimeout:       s.ReadTimeout,
+		WriteTimeout:      s.WriteTimeout,
+		IdleTimeout:       cmp.Or(s.IdleTimeout, s.ReadTimeout),
+		RequestContext: func(ctx context.Context) h2.RequestContext {
+			return &http2Context{requestContext{Context: ctx}}
+		},
+	}
+	if c := s.HTTP2; c != nil {
+		v.MaxConcurrentStreams = uint32(max(0, c.MaxConcurrentStreams))
+		v.StreamWindow, v.ConnWindow = c.MaxReceiveBufferPerStream, c.MaxReceiveBufferPerConnection
+		v.PingInterval, v.PingTimeout = c.SendPingTimeout, c.PingTimeout
+	}
+	return v
+}
+
+// An http2Context is the context of a request of HTTP/2.
+type http2Context struct{ requestContext }
+
+// End implements [h2.RequestContext].
+func (c *http2Context) End() { c.close() }
+
+// serveHTTP2 is the handler of all requests over HTTP/2.
+func (s *Server) serveHTTP2(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.Method == http.MethodOptions && r.RequestURI == "*":
+		w.Header().Set("Content-Length", "0")
+	case r.Header["Expect"] != nil: // 100-continue is taken out already
+		w.WriteHeader(http.StatusExpectationFailed)
+	default:
+		s.handler().ServeHTTP(w, r)
+	}
+}
+
+// speaksHTTP2 reports whether the client has begun to speak HTTP/2: it was
+// agreed on in the TLS handshake, or it knew and has sent the preface.
+func (c *serverConn) speaksHTTP2() bool {
+	if state := c.s.ConnectionState(); state != nil {
+		// A client that offers nothing is given no protocol, whatever is spoken
+		// here.
+		return state.NegotiatedProtocol == protoHTTP2
+	}
+	v := c.srv.versions()
+	if !v.plainH2 {
+		return false
+	}
+	if !v.http1 {
+		return true
+	}
+	if !c.awaitRequest() {
+		return false
+	}
+	for {
+		p, _ := c.br.Peek(c.br.Buffered())
+		if is, more := h2.IsPreface(p); !is || !more {
+			return is
+		}
+		if _, err := c.br.Peek(len(p) + 1); err != nil {
+			return false
+		}
+	}
+}
+
+// beginHTTP2 hands the connection over to HTTP/2, with what was read of it, if
+// that is what the client speaks. Very many tasks may stand in the Read of such a
+// connection, so there are as few frames above it as can be.
+func (c *serverConn) beginHTTP2() bool {
+	if !c.speaksHTTP2() {
+		return false
+	}
+	c.freeReads()
+	ahead, _ := c.br.Peek(c.br.Buffered())
+	c.br = nil
+	conn, err := c.srv.http2.NewConn(c.ctx, c.s, ahead)
+	if err != nil {
+		return false
+	}
+	c.http2 = conn
+	if c.srv.ending {
+		conn.Shutdown()
+	}
+	if base := c.srv.base; base != nil && base.Done() != nil {
+		c.unbase = context.AfterFunc(base, func() {
+			// A loop that is closed has ended the connection already.
+			_, _ = c.srv.loop.CallSoonThreadsafe(conn.Close)
+		})
+	}
+	c.setState(http.StateActive)
+	return true
+}
+
+// endHTTP2 waits for what is under way, after the connection has ended.
+func (c *serverConn) endHTTP2() {
+	c.http2.End()
+	if c.unbase != nil {
+		c.unbase()
+	}
+}

@@ -1,0 +1,212 @@
+package h2
+
+import (
+	"errors"
+	"io"
+
+	"golang.org/x/net/http2"
+)
+
+// frame takes one frame. It returns a *StreamError or an error of the
+// connection.
+func (c *conn) frame(p []byte) error {
+	kind, flags := http2.FrameType(p[3]), http2.Flags(p[4])
+	id := (uint32(p[5])<<24 | uint32(p[6])<<16 | uint32(p[7])<<8 | uint32(p[8])) & maxWindow
+	switch {
+	case !c.peer.seen && (kind != http2.FrameSettings || flags.Has(http2.FlagSettingsAck)):
+		return connError(http2.ErrCodeProtocol, "the first frame is not SETTINGS")
+	case c.block.open && (kind != http2.FrameContinuation || id != c.block.id):
+		return connError(http2.ErrCodeProtocol, "a header block was interrupted")
+	case !c.block.open && kind == http2.FrameContinuation:
+		return connError(http2.ErrCodeProtocol, "CONTINUATION of nothing")
+	case kind == http2.FrameData:
+		return c.dataFrame(p[frameHeaderSize:], flags, id)
+	}
+	f, err := c.common.frame(p)
+	if err != nil {
+		return framerError(kind, err)
+	}
+	switch f := f.(type) {
+	case *http2.HeadersFrame:
+		return c.headersFrame(f)
+	case *http2.ContinuationFrame:
+		return c.headerPiece(f.HeaderBlockFragment(), f.HeadersEnded())
+	case *http2.RSTStreamFrame:
+		return c.rstStreamFrame(f)
+	case *http2.SettingsFrame:
+		return c.settingsFrame(f)
+	case *http2.WindowUpdateFrame:
+		return c.windowUpdateFrame(f)
+	case *http2.PingFrame:
+		if f.IsAck() {
+			if c.pings.answered(f.Data) {
+				return nil
+			}
+		} else {
+			c.out.ping(true, f.Data)
+		}
+	case *http2.GoAwayFrame:
+		c.side.goAway(f)
+	case *http2.PriorityFrame:
+		if f.StreamDep == f.StreamID {
+			return streamError(id, http2.ErrCodeProtocol, "the stream depends on itself")
+		}
+	case *http2.PriorityUpdateFrame:
+		c.side.priority(f.PrioritizedStreamID, f.Priority)
+	case *http2.PushPromiseFrame:
+		return connError(http2.ErrCodeProtocol, "PUSH_PROMISE, which was not asked for")
+	}
+	return c.guard.idleFrame(kind)
+}
+
+// framerError says what an error of the Framer means.
+func framerError(kind http2.FrameType, err error) error {
+	var stream http2.StreamError
+	var conn http2.ConnectionError
+	switch {
+	case errors.As(err, &stream) && kind != http2.FrameHeaders:
+		return streamError(stream.StreamID, stream.Code, "malformed "+kind.String())
+	case errors.As(err, &stream): // its block was not decoded
+		return connError(stream.Code, "malformed "+kind.String())
+	case errors.As(err, &conn):
+		return connError(http2.ErrCode(conn), "malformed "+kind.String())
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return connError(http2.ErrCodeFrameSize, kind.String()+" is too short")
+	}
+	return connError(http2.ErrCodeProtocol, err.Error())
+}
+
+func (c *conn) dataFrame(p []byte, flags http2.Flags, id uint32) error {
+	if id == 0 || c.side.unused(id) {
+		return connError(http2.ErrCodeProtocol, "DATA on an idle stream")
+	}
+	n := len(p)
+	if flags.Has(http2.FlagDataPadded) {
+		if n == 0 || int(p[0]) >= n {
+			return connError(http2.ErrCodeProtocol, "more padding than DATA")
+		}
+		p = p[1 : n-int(p[0])]
+	}
+	if !c.window.receive(n) {
+		return connError(http2.ErrCodeFlowControl, "DATA beyond the connection's window")
+	}
+	end := flags.Has(http2.FlagDataEndStream)
+	s := c.streams[id]
+	if s == nil || !s.state.canReceive() {
+		c.consumed(n)
+		if s == nil && c.forgotten.has(id) {
+			return c.guard.idleFrame(http2.FrameData)
+		}
+		return streamError(id, http2.ErrCodeStreamClosed, "DATA on a closed stream")
+	}
+	if !s.headed {
+		c.consumed(n)
+		return streamError(id, http2.ErrCodeProtocol, "DATA before HEADERS")
+	}
+	if !s.window.receive(n) {
+		c.consumed(n)
+		return streamError(id, http2.ErrCodeFlowControl, "DATA beyond the stream's window")
+	}
+	if len(p) > 0 {
+		c.guard.useful(1)
+	} else if !end {
+		s.consumed(n)
+		return c.guard.idleFrame(http2.FrameData)
+	}
+	return s.data(p, n-len(p), end)
+}
+
+func (c *conn) headersFrame(f *http2.HeadersFrame) error {
+	kind, err := c.side.headers(f)
+	if err != nil {
+		return err
+	}
+	c.block.start(f.StreamID, kind, f.StreamEnded())
+	if f.HasPriority() && f.Priority.StreamDep == f.StreamID {
+		c.block.wrong = "the stream depends on itself"
+	}
+	return c.headerPiece(f.HeaderBlockFragment(), f.HeadersEnded())
+}
+
+func (c *conn) headerPiece(p []byte, last bool) error {
+	if err := c.block.add(p, last); err != nil || !last {
+		return err
+	}
+	defer c.block.release()
+	return c.side.headersEnded(&c.block)
+}
+
+func (c *conn) rstStreamFrame(f *http2.RSTStreamFrame) error {
+	if c.side.unused(f.StreamID) {
+		return connError(http2.ErrCodeProtocol, "RST_STREAM of an idle stream")
+	}
+	s := c.streams[f.StreamID]
+	if s == nil {
+		return c.guard.idleFrame(http2.FrameRSTStream)
+	}
+	if c.client && f.ErrCode == http2.ErrCodeNo && !s.state.canReceive() {
+		// The response is whole, and the peer does not want the rest of the
+		// request.
+		s.state.reset()
+		s.send.fail(&StreamError{StreamID: s.id, Code: f.ErrCode, Remote: true})
+		s.remove(nil)
+		return nil
+	}
+	s.fail(&StreamError{StreamID: s.id, Code: f.ErrCode, Remote: true})
+	return c.guard.reset()
+}
+
+func (c *conn) settingsFrame(f *http2.SettingsFrame) error {
+	if f.IsAck() {
+		return c.guard.idleFrame(http2.FrameSettings)
+	}
+	if err := c.guard.idleFrame(http2.FrameSettings); err != nil {
+		return err
+	}
+	delta, err := c.peer.apply(f)
+	if err != nil {
+		return err
+	}
+	c.out.maxFrame = c.peer.frameSize
+	c.out.setTable(c.peer.table)
+	if delta != 0 {
+		for _, s := range c.streams {
+			if !s.send.window.shift(delta) {
+				return connError(http2.ErrCodeFlowControl, "SETTINGS make a window too large")
+			}
+			s.send.ready()
+		}
+	}
+	c.out.settingsAck()
+	c.side.settled()
+	return nil
+}
+
+// windowsPerData is how many WINDOW_UPDATEs are well spent on a frame of DATA:
+// one of the stream and one of the connection.
+const windowsPerData = 2
+
+func (c *conn) windowUpdateFrame(f *http2.WindowUpdateFrame) error {
+	c.guard.useful(windowsPerData * c.out.sent)
+	c.out.sent = 0
+	if err := c.guard.idleFrame(http2.FrameWindowUpdate); err != nil {
+		return err
+	}
+	if f.StreamID == 0 {
+		if !c.out.window.grow(f.Increment) {
+			return connError(http2.ErrCodeFlowControl, "the connection's window is too large")
+		}
+		c.out.grown()
+		return nil
+	}
+	if c.side.unused(f.StreamID) {
+		return connError(http2.ErrCodeProtocol, "WINDOW_UPDATE of an idle stream")
+	}
+	if s := c.streams[f.StreamID]; s != nil {
+		if !s.send.window.grow(f.Increment) {
+			return streamError(s.id, http2.ErrCodeFlowControl, "the stream's window is too large")
+		}
+		s.send.ready()
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+package asynchttp
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"syscall"
+)
+
+// sniffLength is how much of a body [http.DetectContentType] looks at.
+const sniffLength = 512
+
+// ReadFrom implements [io.ReaderFrom], for [io.Copy] and for what net/http has
+// to serve files. The rest of a file goes from the kernel to the connection, or
+// is read in the executor where the kernel cannot do that; anything else is
+// read and written here. The header stays open until src has given something:
+// where that is the request's body, the client may still have to be told to send
+// it.
+func (r *response) ReadFrom(src io.Reader) (int64, error) {
+	if err := r.mayWrite("write response"); err != nil {
+		return 0, err
+	}
+	sent := int64(0)
+	if !r.isHead() && (r.status == 0 || !r.bodyless) {
+		if part, ok := filePart(src); ok {
+			defer part.close()
+			n, err := r.writeFile(part)
+			part.advance(n)
+			if err != nil {
+				return n, err
+			}
+			sent = n
+		}
+	}
+	// What is left of a file is nothing, unless it has grown.
+	n, err := r.copyFrom(src)
+	return sent + n, err
+}
+
+// copyFrom reads src to its end, with a buffer that responses share.
+func (r *response) copyFrom(src io.Reader) (int64, error) {
+	buf := r.srv.copies.get()
+	defer r.srv.copies.put(buf)
+	total := int64(0)
+	for {
+		n, err := src.Read(buf)
+		if n > 0 {
+			written, werr := r.Write(buf[:n])
+			total += int64(written)
+			if werr != nil {
+				return total, werr
+			}
+		}
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// A fileRange is a part of a file that is to be sent.
+type fileRange struct {
+	file      *os.File
+	seeker    io.Seeker // moves the file's position
+	offset, n int64
+	limit     *io.LimitedReader // through which the file would have been read, or nil
+	dup       bool              // file is another one of the same, to be closed
+}
+
+// filePart looks whether src is a file, or a part of one, of more than few
+// bytes. It is the rest of it from the file's position on.
+func filePart(src io.Reader) (part fileRange, ok bool) {
+	limit, _ := src.(*io.LimitedReader)
+	if limit != nil {
+		src = limit.R
+	}
+	f, ok := src.(interface { // an *os.File, or what its WriteTo makes of it
+		Stat() (os.FileInfo, error)
+		Name() string
+		io.Seeker
+		syscall.Conn
+	})
+	if !ok {
+		return fileRange{}, false
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return fileRange{}, false
+	}
+	offset, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return fileRange{}, false
+	}
+	n := info.Size() - offset
+	if limit != nil {
+		n = min(n, limit.N)
+	}
+	if n <= bodyBuffer {
+		return fileRange{}, false
+	}
+	file, own := f.(*os.File)
+	if !own {
+		if file = dupFile(f, f.Name()); file == nil {
+			return fileRange{}, false
+		}
+	}
+	return fileRange{file, f, offset, n, limit, !own}, true
+}
+
+// close lets go of what filePart has made.
+func (p *fileRange) close() {
+	if p.dup {
+		_ = p.file.Close() // nothing was written to it
+	}
+}
+
+// advance makes it as if n bytes had been read.
+func (p *fileRange) advance(n int64) {
+	_, _ = p.seeker.Seek(p.offset+n, io.SeekStart) // it was asked for its position before
+	if p.limit != nil {
+		p.limit.N -= n
+	}
+}
+
+// writeFile sends a part of a file after what is held back.
+func (r *response) writeFile(p fileRange) (int64, error) {
+	if r.status == 0 {
+		r.WriteHeader(http.StatusOK)
+	}
+	if err := r.count(p.n); err != nil {
+		return 0, err
+	}
+	if !r.sent {
+		var first []byte
+		if len(r.held()) == 0 && !r.has.contentType {
+			first = make([]byte, min(p.n, sniffLength))
+			n, err := p.file.ReadAt(first, p.offset)
+			if err != nil && err != io.EOF {
+				r.written -= p.n
+				return 0, err
+			}
+			first = first[:n]
+		}
+		r.begin(first, false)
+	}
+	n, err := r.out.sendFile(r.held(), p.file, p.offset, p.n)
+	if r.pending != nil {
+		*r.pending = (*r.pending)[:0]
+	}
+	r.written -= p.n - n
+	if err == nil && n < p.n {
+		err = io.ErrUnexpectedEOF // the file has shrunk, and more was announced
+	}
+	if err != nil {
+		r.err = err
+	}
+	return n, err
+}

@@ -1,0 +1,57 @@
+package golangci_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/golangci/plugin-module-register/register"
+	"go.uber.org/goleak"
+
+	_ "github.com/asyncio-go/asyncio/asyncvet/golangci"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestThePluginIsRegisteredAndReadsItsSettings(t *testing.T) {
+	newPlugin, err := register.GetPlugin("asyncvet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plugin, err := newPlugin(map[string]any{"enable": []string{"channel"}, "disable": []string{"swallow"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mode := plugin.GetLoadMode(); mode != register.LoadModeTypesInfo {
+		t.Errorf("load mode %s, and the rules need types", mode)
+	}
+	rules, err := plugin.BuildAnalyzers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, rule := range rules {
+		got = append(got, rule.Name)
+	}
+	want := []string{"background", "blocking", "callback", "channel", "directive", "goroutine", "mutex"}
+	if !slices.Equal(got, want) {
+		t.Errorf("rules %q, want %q", got, want)
+	}
+}
+
+func TestWrongSettingsAreErrors(t *testing.T) {
+	newPlugin, err := register.GetPlugin("asyncvet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, settings := range map[string]any{
+		"unknown field":    map[string]any{"enabled": []string{"channel"}},
+		"no rule":          map[string]any{"enable": []string{"chanel"}},
+		"both on and off":  map[string]any{"enable": []string{"sim"}, "disable": []string{"sim"}},
+		"cannot unmarshal": map[string]any{"enable": 1},
+	} {
+		if _, err := newPlugin(settings); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v, want an error with %q", settings, err, want)
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package names
+
+import (
+	"go/types"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+	"golang.org/x/tools/go/packages"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func load(t *testing.T, paths ...string) map[string]*types.Package {
+	t.Helper()
+	loaded, err := packages.Load(&packages.Config{Mode: packages.NeedName | packages.NeedTypes}, paths...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byPath := make(map[string]*types.Package)
+	for _, pkg := range loaded {
+		for _, err := range pkg.Errors {
+			t.Fatal(err)
+		}
+		byPath[pkg.PkgPath] = pkg.Types
+	}
+	return byPath
+}
+
+// exists reports whether a package has the function, or the method.
+func exists(pkg *types.Package, name string) bool {
+	typ, method, isMethod := strings.Cut(name, ".")
+	o := pkg.Scope().Lookup(typ)
+	if o == nil || !isMethod {
+		return o != nil
+	}
+	found, _, _ := types.LookupFieldOrMethod(o.Type(), true, pkg, method)
+	fn, ok := found.(*types.Func)
+	return ok && Of(fn.Origin()) == name
+}
+
+func TestEachNameOfAsyncioExists(t *testing.T) {
+	pkgs := load(t, Asyncio, HTTP)
+	for path, table := range asyncio {
+		for name := range table {
+			if !exists(pkgs[path], name) {
+				t.Errorf("%s has no %s", path, name)
+			}
+		}
+	}
+	for _, name := range slices.Concat(StreamTypes, Protocols, BothWorlds, []string{ConnMethod, IsCancelled, Cancelling}) {
+		if !exists(pkgs[Asyncio], name) {
+			t.Errorf("%s has no %s", Asyncio, name)
+		}
+	}
+	for _, name := range []string{ServerType, TransportType} {
+		if !exists(pkgs[HTTP], name) {
+			t.Errorf("%s has no %s", HTTP, name)
+		}
+	}
+	server := pkgs[HTTP].Scope().Lookup(ServerType).Type()
+	if field, _, _ := types.LookupFieldOrMethod(server, true, pkgs[HTTP], ServerHandler); field == nil {
+		t.Errorf("%s.%s has no field %s", HTTP, ServerType, ServerHandler)
+	}
+}
+
+func TestEachNameOfTheStandardLibraryExists(t *testing.T) {
+	want := make(map[string][]string)
+	note := func(path, name string) {
+		if Std(path) {
+			want[path] = append(want[path], name)
+		}
+	}
+	for path, table := range kinds {
+		for name := range table {
+			note(path, name)
+		}
+	}
+	for path, table := range roles {
+		for name := range table {
+			note(path, name)
+		}
+	}
+	for path, table := range overStream {
+		for name := range table {
+			note(path, name)
+		}
+	}
+	for path, table := range middleware {
+		for name := range table {
+			note(path, name)
+		}
+	}
+	for _, name := range ClientMethods {
+		note("net/http", name)
+	}
+	var paths []string
+	for path := range want {
+		paths = append(paths, path)
+	}
+	pkgs := load(t, paths...)
+	for path, list := range want {
+		for _, name := range list {
+			if !exists(pkgs[path], name) {
+				t.Errorf("%s has no %s", path, name)
+			}
+		}
+	}
+}
+
+// A new function that is given functions needs its row, or the checker does not
+// know where they run.
+func TestEachFunctionThatIsGivenOneIsKnown(t *testing.T) {
+	// These look at values, and run nothing for long.
+	plain := []string{"NewPriorityQueue", "WithControl", "NewThreadsafeFuture"}
+	pkg := load(t, Asyncio)[Asyncio]
+	check := func(fn *types.Func) {
+		if !fn.Exported() || slices.Contains(plain, Of(fn)) || asyncio[Asyncio][Of(fn)].Runs != 0 {
+			return
+		}
+		params := fn.Signature().Params()
+		for i := range params.Len() {
+			if _, ok := params.At(i).Type().Underlying().(*types.Signature); ok && (i < params.Len()-1 || !fn.Signature().Variadic()) {
+				t.Errorf("%s is given a function, and the table does not say what becomes of it", Of(fn))
+			}
+		}
+	}
+	for _, name := range pkg.Scope().Names() {
+		switch o := pkg.Scope().Lookup(name).(type) {
+		case *types.Func:
+			check(o)
+		case *types.TypeName:
+			if named, ok := o.Type().(*types.Named); ok && o.Exported() {
+				for method := range named.Methods() {
+					check(method.Origin())
+				}
+				if iface, ok := named.Underlying().(*types.Interface); ok {
+					for method := range iface.ExplicitMethods() {
+						check(method)
+					}
+				}
+			}
+		}
+	}
+}

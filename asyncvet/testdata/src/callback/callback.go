@@ -1,0 +1,41 @@
+package callback
+
+import (
+	"context"
+
+	"checked/wrap"
+
+	"github.com/asyncio-go/asyncio"
+)
+
+func callbacks(ctx context.Context, loop *asyncio.Loop, q *asyncio.Queue[int], task *asyncio.Task[int]) {
+	loop.CallSoon(func() {
+		q.Put(ctx, 1)                // want `asyncio.Queue.Put waits, and in a callback \(of asyncio.Loop.CallSoon\) there is no task that could: it returns ErrNotInTask`
+		func() { wrap.Pause(ctx) }() // want `wrap.Pause → asyncio.Sleep waits`
+	})
+	task.AddDoneCallback(func() { q.PutNowait(1) })
+	wrap.Later(loop, onTimer(ctx))
+	loop.CallSoon(func() {
+		asyncio.CreateTaskOn(loop, func(ctx context.Context) (int, error) { return 0, q.Put(ctx, 1) })
+	})
+	q.Put(ctx, 1)
+}
+
+func onTimer(ctx context.Context) func() {
+	return func() {
+		wrap.Pause(ctx) // want `wrap.Pause → asyncio.Sleep waits, and in a callback \(of wrap.Later\)`
+	}
+}
+
+type proto struct {
+	asyncio.BaseProtocol
+	ctx context.Context
+	s   *asyncio.Stream
+}
+
+func (p *proto) DataReceived(data []byte) {
+	wrap.Pause(p.ctx) // want `waits, and in a callback \(of an asyncio.Protocol\)`
+	p.s.Write(data)   // is queued
+}
+
+func (p *proto) notOfTheProtocol() { wrap.Pause(p.ctx) }

@@ -1,0 +1,80 @@
+// Package wrap has what other packages call: its facts are the test.
+package wrap
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp"
+)
+
+// Spawn starts tasks that log their errors.
+func Spawn(ctx context.Context, fn func(context.Context) error) {
+	asyncio.Go(ctx, func(ctx context.Context) error { return fn(ctx) })
+}
+
+func Twice(ctx context.Context, fn func() error) error {
+	if err := fn(); err != nil {
+		return err
+	}
+	return fn()
+}
+
+func Later(loop *asyncio.Loop, fn func()) {
+	loop.CallLater(time.Second, fn)
+}
+
+func Background(fn func()) {
+	go fn()
+}
+
+func Offload(ctx context.Context, fn func() error) error {
+	_, err := asyncio.ToThread(ctx, func(context.Context) (int, error) { return 0, fn() })
+	return err
+}
+
+func Serve(ctx context.Context, handler http.Handler) error {
+	srv := &asynchttp.Server{Handler: handler}
+	return srv.Serve(ctx, "tcp", "127.0.0.1:0")
+}
+
+func Pause(ctx context.Context) error {
+	return asyncio.Sleep(ctx, time.Second)
+}
+
+func PauseTwice(ctx context.Context) error {
+	return Twice(ctx, func() error { return Pause(ctx) })
+}
+
+func Greet(s *asyncio.Stream) {
+	s.Write([]byte("hello"))
+}
+
+func Nap() {
+	time.Sleep(time.Second)
+}
+
+func LongNap() {
+	Nap()
+}
+
+func Load(name string) []byte {
+	data, _ := os.ReadFile(name)
+	if data == nil {
+		net.Dial("tcp", name)
+	}
+	return data
+}
+
+// Anywhere knows where it is.
+func Anywhere(ctx context.Context, d time.Duration) error {
+	if _, err := asyncio.RunningLoop(ctx); err != nil {
+		time.Sleep(d)
+		return nil
+	}
+	return asyncio.Sleep(ctx, d)
+}

@@ -1,0 +1,152 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+)
+
+// outbox sends what the loop wants to have sent. To publish may block, on a
+// network that is slow, and the loop must not: so a goroutine does it.
+//
+// Nothing is lost in it. What could not be published is published again by
+// [Client.lookAfter] when no answer has come.
+type outbox struct {
+	c         *Client
+	ended     chan struct{}
+	listening map[string][]*nats.Subscription // of the goroutine, by hash
+
+	mu     sync.Mutex
+	items  []outgoing
+	closed bool
+	filled sync.Cond
+}
+
+// outgoing is a message, or something else to do.
+type outgoing struct {
+	subject, reply string
+	data           []byte
+	first          bool // the subject must not have a message yet
+	do             func()
+}
+
+func newOutbox(c *Client) *outbox {
+	o := &outbox{c: c, ended: make(chan struct{}), listening: map[string][]*nats.Subscription{}}
+	o.filled.L = &o.mu
+	go o.run()
+	return o
+}
+
+// put is for any goroutine.
+func (o *outbox) put(item outgoing) {
+	o.mu.Lock()
+	if !o.closed {
+		o.items = append(o.items, item)
+		if len(o.items) == 1 {
+			o.filled.Signal()
+		}
+	}
+	o.mu.Unlock()
+}
+
+func (o *outbox) publish(subject, reply string, data []byte, first bool) {
+	o.put(outgoing{subject: subject, reply: reply, data: data, first: first})
+}
+
+func (o *outbox) request(subject, reply string, data []byte) {
+	o.put(outgoing{subject: subject, reply: reply, data: data})
+}
+
+// purge removes the job of a subject from its stream. Its answer is of no use.
+func (o *outbox) purge(subject string) {
+	request, _ := json.Marshal(map[string]string{"filter": subject})
+	s := o.c.streams
+	o.request(s.api("STREAM.PURGE", s.jobs), o.c.inbox+".p", request)
+}
+
+// drop removes a large value.
+func (o *outbox) drop(name string) {
+	o.put(outgoing{do: func() {
+		o.c.others.Go(func() {
+			ctx, cancel := context.WithTimeout(o.c.ctx, setupTime)
+			defer cancel()
+			o.c.streams.dropObject(ctx, name)
+		})
+	}})
+}
+
+func (o *outbox) close() {
+	o.mu.Lock()
+	o.closed = true
+	o.filled.Signal()
+	o.mu.Unlock()
+}
+
+func (o *outbox) wait() { <-o.ended }
+
+// firstOnly has NATS refuse a message whose subject has one.
+var firstOnly = nats.Header{"Nats-Expected-Last-Subject-Sequence": {"0"}}
+
+func (o *outbox) run() {
+	defer close(o.ended)
+	var items []outgoing
+	for {
+		o.mu.Lock()
+		for len(o.items) == 0 && !o.closed {
+			o.filled.Wait()
+		}
+		items, o.items = o.items, items[:0]
+		closed := o.closed
+		o.mu.Unlock()
+		if len(items) == 0 && closed {
+			return
+		}
+		for i, item := range items {
+			o.send(item)
+			items[i] = outgoing{}
+		}
+		if cap(items) > 8192 {
+			items = nil
+		}
+	}
+}
+
+func (o *outbox) send(item outgoing) {
+	if item.do != nil {
+		item.do()
+		return
+	}
+	m := nats.Msg{Subject: item.subject, Reply: item.reply, Data: item.data}
+	if item.first {
+		m.Header = firstOnly
+	}
+	_ = o.c.nc.PublishMsg(&m) // see outbox
+}
+
+// listen subscribes to what workers tell of the job of a key, and to its result.
+func (o *outbox) listen(hash string) {
+	o.put(outgoing{do: func() {
+		if o.listening[hash] != nil {
+			return
+		}
+		for subject, fn := range map[string]nats.MsgHandler{
+			o.c.streams.newsOf(hash):   func(m *nats.Msg) { o.c.in.post(func() { o.c.heard(hash, m.Data) }) },
+			o.c.streams.resultOf(hash): func(*nats.Msg) { o.c.in.post(func() { o.c.resultSeen(hash) }) },
+		} {
+			if sub, err := o.c.nc.Subscribe(subject, fn); err == nil { // else lookAfter finds out
+				o.listening[hash] = append(o.listening[hash], sub)
+			}
+		}
+	}})
+}
+
+func (o *outbox) unlisten(hash string) {
+	o.put(outgoing{do: func() {
+		for _, sub := range o.listening[hash] {
+			_ = sub.Unsubscribe()
+		}
+		delete(o.listening, hash)
+	}})
+}

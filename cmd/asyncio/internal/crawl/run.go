@@ -1,0 +1,214 @@
+package crawl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/frontier"
+	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/robots"
+	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/safety"
+	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/urls"
+	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/fetch"
+)
+
+// Run crawls and returns the exit code: 0 also when pages could not be fetched,
+// 23 when what was fetched could not be saved, [fetch.Interrupted] when the task
+// was cancelled. It runs in a coroutine. What went wrong has been written to
+// Stderr.
+func Run(ctx context.Context, o *Options, s fetch.Streams) fetch.Code {
+	loop, err := asyncio.RunningLoop(ctx)
+	if err != nil {
+		return fetch.BadUsage // not in a coroutine: a mistake in the program
+	}
+	f := o.Fetch
+	f.Trace = true // the addresses, and the times
+	if !o.AllowPrivate {
+		f.CheckAddr = safety.CheckAddr
+	}
+	f.ParallelMax, f.MaxIdle = o.Parallel, maxIdle
+	if f.UserAgent == nil {
+		agent := UserAgent
+		f.UserAgent = &agent
+	}
+	client, err := fetch.NewClient(loop, &f)
+	if err != nil {
+		return complain(s, err)
+	}
+	defer client.Close()
+	if o.AllowPrivate {
+		return RunWith(ctx, o, s, client)
+	}
+	return RunWith(ctx, o, s, publicOnly{client})
+}
+
+// publicOnly is a fetcher that refuses URLs with addresses that are not public.
+// The client looks at what it connects to; with a proxy that is the proxy, and
+// the URL goes on.
+type publicOnly struct{ fetcher Fetcher }
+
+func (p publicOnly) Get(ctx context.Context, q *fetch.Request) (*fetch.Response, error) {
+	if a, err := netip.ParseAddr(q.URL.Hostname()); err == nil {
+		if err := safety.CheckAddr(a); err != nil {
+			r := &fetch.Response{Result: fetch.Result{URL: q.URL.String()}}
+			r.Err = &fetch.Error{Code: fetch.CannotConnect, URL: r.URL, Err: err}
+			return r, nil
+		}
+	}
+	return p.fetcher.Get(ctx, q)
+}
+
+// maxIdle is how many idle connections are kept: hosts take turns, so that one
+// is not used again soon.
+const maxIdle = 512
+
+// RunWith is [Run] with another fetcher.
+func RunWith(ctx context.Context, o *Options, s fetch.Streams, fetcher Fetcher) fetch.Code {
+	loop, err := asyncio.RunningLoop(ctx)
+	if err != nil {
+		return fetch.BadUsage
+	}
+	c, err := newCrawler(loop, o, s, fetcher)
+	if err != nil {
+		return complain(s, err)
+	}
+	interrupted := c.wait(ctx)
+	return c.end(ctx, interrupted)
+}
+
+func complain(s fetch.Streams, err error) fetch.Code {
+	var known *fetch.Error
+	if !errors.As(err, &known) {
+		known = &fetch.Error{Code: fetch.BadUsage, Err: err}
+	}
+	_, _ = fmt.Fprintf(s.Stderr, "asyncio: %s\n", known.Error())
+	return known.Code
+}
+
+func newCrawler(loop *asyncio.Loop, o *Options, s fetch.Streams, fetcher Fetcher) (*crawler, error) {
+	agent := UserAgent
+	if o.Fetch.UserAgent != nil {
+		agent = *o.Fetch.UserAgent
+	}
+	c := &crawler{
+		opts: o, io: s, loop: loop, fetcher: fetcher, agent: robots.Token(agent),
+		front: frontier.New(frontier.Options{
+			Parallel: o.Parallel, ParallelHost: o.ParallelHost, ParallelAddress: o.ParallelAddress,
+			Wait: o.Wait, RandomWait: o.RandomWait, NoRobots: o.NoRobots,
+		}),
+		tasks: map[*asyncio.Task[struct{}]]struct{}{},
+		idle:  asyncio.NewFuture[struct{}](loop),
+	}
+	c.stats.begun = c.now()
+	if err := c.openLedger(); err != nil {
+		return nil, err
+	}
+	c.disk = asyncio.NewThreadPoolExecutor(1)
+	c.view = newView(c)
+	return c, nil
+}
+
+// openLedger begins a crawl, or goes on with one.
+func (c *crawler) openLedger() (err error) {
+	o := c.opts
+	l := &ledger{opts: o, agent: c.agent, scope: newScope(o)}
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	if l.store, err = openStore(o); err != nil {
+		return &fetch.Error{Code: fetch.WriteFailed, Err: err}
+	}
+	if o.Convert {
+		l.conv = newConverter(l.store)
+	}
+	roots, err := o.roots()
+	if err != nil {
+		return err
+	}
+	if o.Resume {
+		err = c.resume(l)
+	} else {
+		l.known, err = newKnown(o.State, o.Sync)
+	}
+	if err != nil {
+		return &fetch.Error{Code: fetch.WriteFailed, Err: errState(o.State, err)}
+	}
+	if o.WARC != "" {
+		if l.warc, err = newArchive(o); err != nil {
+			return &fetch.Error{Code: fetch.WriteFailed, Err: err}
+		}
+	}
+	if err := l.begin(roots, c.front, c.now()); err != nil {
+		return &fetch.Error{Code: fetch.WriteFailed, Err: err}
+	}
+	c.ledger = l
+	return nil
+}
+
+// resume reads what is known of a crawl, and puts what is left into the
+// frontier.
+func (c *crawler) resume(l *ledger) error {
+	// What is done must be known by name to count by hosts again, and
+	// to convert links; a compacted journal does not have it.
+	all := c.opts.MaxPagesHost > 0 || l.conv != nil
+	k, err := resumeKnown(c.opts.State, c.opts.Sync, all, func(j frontier.Job, state frontier.State, target string) {
+		l.scope.count(j.URL)
+		if state == frontier.Pending {
+			c.front.Push(j, c.now())
+		} else if l.conv != nil {
+			l.conv.note(j.URL.String(), &done{state: state, target: target})
+		}
+	})
+	if err != nil {
+		return err
+	}
+	l.known, c.resumed = k, true
+	for _, text := range k.roots {
+		l.scope.addRoot(urls.Split(text))
+	}
+	if k.cut > 0 {
+		c.note("%s: %d bytes at the end of the journal were not whole", c.opts.State, k.cut)
+	}
+	return k.goOn(!all)
+}
+
+// end commits what there is, converts and reports.
+func (c *crawler) end(ctx context.Context, interrupted bool) fetch.Code {
+	if c.timer != nil {
+		c.timer.Cancel()
+	}
+	l := c.ledger
+	convert := l.conv != nil && !interrupted && c.fatal == nil
+	f := asyncio.RunInExecutor(c.loop, c.disk, func(context.Context) (int, error) {
+		n := 0
+		var err error
+		if convert {
+			n, err = l.conv.run()
+		}
+		return n, errors.Join(err, l.close())
+	})
+	n, err := asyncio.Shield(ctx, f)
+	if asyncio.IsCancelled(err) {
+		interrupted = true
+	} else if err != nil && c.fatal == nil {
+		c.fatal = &fetch.Error{Code: fetch.WriteFailed, Err: err}
+	}
+	c.stats.converted = n
+	c.view.end()
+	if c.fatal != nil {
+		c.line("asyncio: " + c.fatal.Error())
+	}
+	c.summary(interrupted)
+	var known *fetch.Error
+	switch {
+	case errors.As(c.fatal, &known):
+		return known.Code
+	case interrupted:
+		return fetch.Interrupted
+	}
+	return fetch.OK
+}

@@ -1,0 +1,70 @@
+package asyncio_test
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/asyncio-go/asyncio"
+)
+
+func TestSendfileOfAFewBytesSendsThemAll(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		f := fileOf(t, []byte("0123456789"))
+		plainAndTLS(t, ctx, func(name string, server []asyncio.ServerOption, client []asyncio.ConnOption) {
+			srv := serve(t, ctx, echo, server...)
+			s := dial(t, ctx, srv.Addr(), client...)
+			for count := range int64(4) {
+				if n, err := s.Sendfile(ctx, f, 3, count); n != count || err != nil {
+					t.Errorf("%s: of %d bytes %d were sent, %v", name, count, n, err)
+				}
+			}
+			if p, err := s.ReadExactly(ctx, 6); string(p) != "334345" || err != nil {
+				t.Errorf("%s: %q came, %v", name, p, err)
+			}
+			s.Close()
+			shutdown(t, ctx, srv)
+		})
+	})
+}
+
+// Sendfile that is cancelled while it is held up has sent what it says.
+func TestCancelledSendfileSaysHowMuchItHasSent(t *testing.T) {
+	const size = 8 << 20
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		f := fileOf(t, make([]byte, size))
+		plainAndTLS(t, ctx, func(name string, server []asyncio.ServerOption, client []asyncio.ConnOption) {
+			begin := new(asyncio.Event)
+			read := asyncio.NewFuture[int64](loopOf(ctx))
+			srv := serve(t, ctx, func(ctx context.Context, s *asyncio.Stream) error {
+				if err := begin.Wait(ctx); err != nil {
+					return err
+				}
+				n, err := io.Copy(io.Discard, s)
+				read.SetResult(n)
+				return err
+			}, server...)
+			s := dial(t, ctx, srv.Addr(), client...)
+			sent := int64(-1)
+			task := asyncio.Go(ctx, func(ctx context.Context) (err error) {
+				sent, err = s.Sendfile(ctx, f, 0, -1)
+				return err
+			})
+			turns(ctx, 5) // the kernel takes what it can
+			for copied := name == "TLS" || !strings.HasSuffix(t.Name(), "/epoll"); copied && s.WriteBufferSize() < 64<<10; {
+				asyncio.Sleep(ctx, 0)
+			}
+			task.Cancel()
+			if _, err := task.Await(ctx); !asyncio.IsCancelled(err) {
+				t.Errorf("%s: Sendfile gave %v", name, err)
+			}
+			begin.Set()
+			s.Close()
+			if n, err := read.Await(ctx); n != sent || n == 0 || n == size || err != nil {
+				t.Errorf("%s: %d bytes came, %v; Sendfile said %d", name, n, err, sent)
+			}
+			shutdown(t, ctx, srv)
+		})
+	})
+}

@@ -1,0 +1,14 @@
+package asyncio
+
+import "github.com/asyncio-go/asyncio/internal/hangup"
+
+func init() {
+	hangup.Notify = func(stream any, f func()) bool {
+		s := stream.(*Stream).StreamWriter.sock
+		if s.hungUp || s.closed {
+			return true
+		}
+		s.withRare().hangup = f
+		return false
+	}
+}
