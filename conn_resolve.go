@@ -115,7 +115,7 @@ func (o *streamOptions) lookupPort(t *task, level context.Context, network, serv
 	if port, err := strconv.ParseUint(service, 10, 16); err == nil {
 		return int(port), nil
 	}
-	return toThread(t, level, func(ctx context.Context) (int, error) {
+	return lookUp(t, level, func(ctx context.Context) (int, error) {
 		return net.DefaultResolver.LookupPort(ctx, network, service)
 	})
 }
@@ -125,7 +125,7 @@ func (o *streamOptions) lookup(t *task, level context.Context, network, host str
 	if resolver == nil {
 		resolver = net.DefaultResolver.LookupNetIP
 	}
-	ips, err := toThread(t, level, func(ctx context.Context) ([]netip.Addr, error) {
+	ips, err := lookUp(t, level, func(ctx context.Context) ([]netip.Addr, error) {
 		return resolver(ctx, network, host)
 	})
 	if err == nil && len(ips) == 0 {

@@ -78,7 +78,7 @@ func WithControl(f func(network, address string, c syscall.RawConn) error) Socke
 	}
 }
 
-// WithResolver makes r look host names up, in the loop's executor, instead of
+// WithResolver makes r look host names up, on a thread for look-ups, instead of
 // [net.DefaultResolver].
 func WithResolver(r Resolver) LookupOption {
 	return socketOption{

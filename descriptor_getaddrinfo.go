@@ -11,7 +11,7 @@ import (
 )
 
 // Getaddrinfo looks up the addresses of a host and the port of a service, in
-// the loop's executor. The network is "tcp" or "udp", or one of these with "4"
+// a thread for look-ups. The network is "tcp" or "udp", or one of these with "4"
 // or "6". The host may be a name or an address, and empty for this machine; the
 // service a name or a number, and empty for 0. It returns the addresses in the
 // order in which to try them, at least one, or the [*net.DNSError]. It is for a
@@ -36,7 +36,7 @@ func (l *Loop) Getaddrinfo(ctx context.Context, network, host, service string) (
 	return addrs, nil
 }
 
-// Getnameinfo looks up the name of an address's host, in the loop's executor,
+// Getnameinfo looks up the name of an address's host, on a thread for look-ups,
 // and returns the address itself where there is none. The service is the port's
 // number: net knows the ports of names, and not the names of ports. It is for a
 // task of the loop. Python: loop.getnameinfo.
@@ -49,7 +49,7 @@ func (l *Loop) Getnameinfo(ctx context.Context, addr netip.AddrPort) (host, serv
 		return "", "", fmt.Errorf("asyncio: getnameinfo: %w", &net.AddrError{Err: "no address", Addr: addr.String()})
 	}
 	ip := addr.Addr().Unmap()
-	names, err := toThread(t, level, func(ctx context.Context) ([]string, error) {
+	names, err := lookUp(t, level, func(ctx context.Context) ([]string, error) {
 		return net.DefaultResolver.LookupAddr(ctx, ip.WithZone("").String())
 	})
 	var unknown *net.DNSError

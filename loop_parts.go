@@ -28,6 +28,7 @@ const (
 	descriptorsPart
 	processesPart
 	signalsPart
+	lookupsPart
 	executorPart
 
 	numParts

@@ -64,7 +64,7 @@ func (s *Stream) SyscallConn() (syscall.RawConn, error) {
 // "tcp6" or "unix", and returns the stream. The forms of the address are those of
 // [net.Dial].
 //
-// A name is looked up by [net.Resolver] in the executor. Where it has several
+// A name is looked up by [net.Resolver] on a thread for look-ups, of which a loop has sixteen. Where it has several
 // addresses, they are tried as RFC 8305 says (happy eyeballs): the next one
 // when the last one has failed, or not answered within a quarter of a second;
 // the first connection wins. Python: open_connection, open_unix_connection.

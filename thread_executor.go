@@ -53,11 +53,15 @@ func ToThread[T any](ctx context.Context, fn func(context.Context) (T, error)) (
 
 // toThread is ToThread where ctx has been entered already.
 func toThread[T any](t *task, level context.Context, fn func(context.Context) (T, error)) (T, error) {
-	values := level
+	return inExecutor(t, level, valuesOf(t, level), nil, fn)
+}
+
+// valuesOf returns the context whose values a function gets that t runs elsewhere.
+func valuesOf(t *task, level context.Context) context.Context {
 	if level == nil {
-		values = (*taskContext)(t)
+		return (*taskContext)(t)
 	}
-	return inExecutor(t, level, values, nil, fn)
+	return level
 }
 
 // inExecutor runs fn in e, with the values of a context, and waits for it.
