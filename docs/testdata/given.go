@@ -37,6 +37,8 @@ func run(context.Context) error                           { panic("") }
 
 var (
 	loop        *asyncio.Loop
+	srv         *asyncio.Server
+	s           *asyncio.Stream
 	reader      *asyncio.StreamReader
 	event       *asyncio.Event
 	quick, slow *asyncio.Task[string]
