@@ -39,6 +39,8 @@ var (
 	loop        *asyncio.Loop
 	srv         *asyncio.Server
 	s           *asyncio.Stream
+	conn        *Conn
+	handle      func(context.Context, *asyncio.Stream) error
 	reader      *asyncio.StreamReader
 	event       *asyncio.Event
 	quick, slow *asyncio.Task[string]
