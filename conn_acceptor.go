@@ -36,7 +36,7 @@ func (a *acceptor) schedule() {
 func (a *acceptor) run() {
 	a.scheduled = false
 	for range acceptsAtOnce {
-		if a.closed {
+		if a.closed || !a.server.serving {
 			return
 		}
 		conn, err := a.listener.Accept()

@@ -24,6 +24,10 @@ func connecting(ctx context.Context, l *Loop, network, address string, opts []Co
 		o.letGo()
 		return err
 	}
+	if err := o.check(); err != nil {
+		o.letGo()
+		return &net.OpError{Op: "connect", Net: network, Addr: textAddr{network, address}, Err: err}
+	}
 	outer := level
 	if outer == nil {
 		outer = context.Background()
@@ -53,7 +57,7 @@ type textAddr struct{ network, address string }
 func (a textAddr) Network() string { return a.network }
 func (a textAddr) String() string  { return a.address }
 
-// connect gives a connection to the first address that answers, or the one
+// connect returns a connection to the first address that answers, or the one
 // there is already.
 func (o *streamOptions) connect(t *task, level context.Context, network, address string) (driver.Conn, error) {
 	if o.conn != nil {
@@ -63,6 +67,10 @@ func (o *streamOptions) connect(t *task, level context.Context, network, address
 	if err != nil {
 		return nil, err
 	}
-	d := dialing{options: o, task: t, todo: addrs}
+	locals, err := o.localAddrs(t, level, network)
+	if err != nil {
+		return nil, err
+	}
+	d := dialing{options: o, task: t, todo: addrs, locals: locals}
 	return d.run(level)
 }

@@ -16,7 +16,7 @@ func (c *connections) close(*Loop) { c.unserved.abort(ErrLoopClosed) }
 // cold when it is read.
 const readBufferSize = 256 << 10
 
-// readBuffer gives the buffer that all connections of the loop are read into.
+// readBuffer returns the buffer that all connections of the loop are read into.
 func (l *Loop) readBuffer() []byte {
 	c := connectionsOf(l)
 	if c.readInto == nil {

@@ -3,6 +3,8 @@ package asyncio
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"syscall"
@@ -31,9 +33,12 @@ type streamOptions struct {
 	shutdownTimeout  time.Duration
 	control          func(network, address string, c syscall.RawConn) error
 
+	forTLS    error  // what is wrong with an option of TLS, but for TLS itself
+	tlsOption string // one that was given; "": none
+
 	connectTimeout time.Duration
 	eyeballsDelay  time.Duration
-	local          net.Addr
+	local          *string // where connections come from; nil: any
 	resolver       Resolver
 	conn           net.Conn
 
@@ -58,6 +63,22 @@ func newServerOptions(opts []ServerOption) streamOptions {
 		opt.applyServer(&o)
 	}
 	return o
+}
+
+// onlyWithTLS notes an option that means something only with WithTLS.
+func (o *streamOptions) onlyWithTLS(option string, d time.Duration) {
+	o.tlsOption = option
+	if d <= 0 {
+		o.forTLS = fmt.Errorf("%s: %v is not positive: %w", option, d, fs.ErrInvalid)
+	}
+}
+
+// check returns what is wrong with the options together.
+func (o *streamOptions) check() error {
+	if o.tls == nil && o.tlsOption != "" {
+		return fmt.Errorf("%s is only meaningful with WithTLS: %w", o.tlsOption, fs.ErrInvalid)
+	}
+	return o.forTLS
 }
 
 // letGo closes what was given to the loop, when that does not come to take it.
@@ -91,16 +112,23 @@ func WithTLS(cfg *tls.Config) StreamOption {
 }
 
 // WithTLSHandshakeTimeout bounds the TLS handshake. Without it that is a
-// minute. Python: ssl_handshake_timeout=.
+// minute. It is an error without [WithTLS], or when d is not positive. Python: ssl_handshake_timeout=.
 func WithTLSHandshakeTimeout(d time.Duration) StreamOption {
-	return streamOption(func(o *streamOptions) { o.handshakeTimeout = d })
+	return streamOption(func(o *streamOptions) {
+		o.handshakeTimeout = d
+		o.onlyWithTLS("WithTLSHandshakeTimeout", d)
+	})
 }
 
 // WithTLSShutdownTimeout bounds how long a transport that is closed sends what
 // was written and waits for the peer's close_notify. Without it that is half a
-// minute. Streams do not wait for the peer. Python: ssl_shutdown_timeout=.
+// minute. Streams do not wait for the peer. It is an error without [WithTLS], or
+// when d is not positive. Python: ssl_shutdown_timeout=.
 func WithTLSShutdownTimeout(d time.Duration) StreamOption {
-	return streamOption(func(o *streamOptions) { o.shutdownTimeout = d })
+	return streamOption(func(o *streamOptions) {
+		o.shutdownTimeout = d
+		o.onlyWithTLS("WithTLSShutdownTimeout", d)
+	})
 }
 
 // WithConn makes the connection one over nc instead of connecting: the address
@@ -130,12 +158,6 @@ func WithoutServing() ServerOption {
 // connecting and the TLS handshake. Without it only the last is bounded.
 func WithConnectTimeout(d time.Duration) ConnOption {
 	return connOption(func(o *streamOptions) { o.connectTimeout = d })
-}
-
-// WithLocalAddr makes the connection come from addr, a [*net.TCPAddr] or a
-// [*net.UnixAddr]. Python: local_addr=.
-func WithLocalAddr(addr net.Addr) ConnOption {
-	return connOption(func(o *streamOptions) { o.local = addr })
 }
 
 // WithHappyEyeballsDelay sets how long an address has before the next one is

@@ -17,6 +17,7 @@ type dialing struct {
 	options *streamOptions
 	task    *task
 	todo    []net.Addr // not tried yet
+	locals  []net.Addr // where to come from, by family; none: anywhere
 	running []*attempt
 	errs    []error
 	started time.Duration // when the last attempt was
@@ -80,13 +81,12 @@ const unixRetry = 5 * time.Millisecond
 func (d *dialing) start(level context.Context) error {
 	a := &attempt{race: d, addr: d.todo[0]}
 	d.todo = d.todo[1:]
-	spec := driver.DialSpec{Remote: a.addr, Local: d.options.local, Control: d.options.control}
-	conn, err := d.task.loop.driver.Dial(spec, a)
+	conn, err := d.dial(a)
 	for a.addr.Network() == "unix" && errors.Is(err, syscall.EAGAIN) {
 		if err := d.task.sleep(unixRetry, level); err != nil {
 			return err
 		}
-		conn, err = d.task.loop.driver.Dial(spec, a)
+		conn, err = d.dial(a)
 	}
 	d.started = d.task.loop.Time()
 	if err != nil {
@@ -98,7 +98,36 @@ func (d *dialing) start(level context.Context) error {
 	return nil
 }
 
-// winner looks how the attempts stand: it gives the connection of one that has
+func (d *dialing) dial(a *attempt) (driver.Conn, error) {
+	local, err := d.localFor(a.addr)
+	if err != nil {
+		return nil, err
+	}
+	return d.task.loop.driver.Dial(driver.DialSpec{Remote: a.addr, Local: local, Control: d.options.control}, a)
+}
+
+// localFor returns where to come from to remote.
+func (d *dialing) localFor(remote net.Addr) (net.Addr, error) {
+	if len(d.locals) == 0 {
+		return nil, nil
+	}
+	for _, local := range d.locals {
+		if sameFamily(local, remote) {
+			return local, nil
+		}
+	}
+	return nil, &net.AddrError{Err: "the local address is of another family than the remote one", Addr: *d.options.local}
+}
+
+func sameFamily(a, b net.Addr) bool {
+	one, isTCP := a.(*net.TCPAddr)
+	if !isTCP {
+		return true
+	}
+	return (one.IP.To4() == nil) == (b.(*net.TCPAddr).IP.To4() == nil)
+}
+
+// winner looks how the attempts stand: it returns the connection of one that has
 // succeeded, and forgets those that have failed.
 func (d *dialing) winner() driver.Conn {
 	for i := 0; i < len(d.running); {

@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// resolve gives the addresses to try, in their order.
+// resolve returns the addresses to try, in their order.
 func (o *streamOptions) resolve(t *task, level context.Context, network, address string) ([]net.Addr, error) {
 	switch network {
 	case "unix":
@@ -27,7 +27,7 @@ func (o *streamOptions) resolve(t *task, level context.Context, network, address
 	return addrs, nil
 }
 
-// lookupAddress gives the addresses of a host and a port, in the order in which
+// lookupAddress returns the addresses of a host and a port, in the order in which
 // to try them, for the network "tcp" or "udp", or one of these with "4" or "6".
 func (o *streamOptions) lookupAddress(t *task, level context.Context, network, address string) ([]netip.AddrPort, error) {
 	family := "ip" + network[3:]
@@ -59,7 +59,23 @@ func (o *streamOptions) lookupAddress(t *task, level context.Context, network, a
 	return addrs, nil
 }
 
-// listenAddrs gives the addresses to listen on, and whether one that is all of
+// localAddrs returns where a connection may come from; none: anywhere.
+func (o *streamOptions) localAddrs(t *task, level context.Context, network string) ([]net.Addr, error) {
+	if o.local == nil {
+		return nil, nil
+	}
+	host, service, err := net.SplitHostPort(*o.local)
+	if network == "unix" || err != nil || host != "" {
+		return o.resolve(t, level, network, *o.local)
+	}
+	port, err := o.lookupPort(t, level, network, service)
+	if err != nil {
+		return nil, err
+	}
+	return []net.Addr{&net.TCPAddr{IP: net.IPv4zero, Port: port}, &net.TCPAddr{IP: net.IPv6unspecified, Port: port}}, nil
+}
+
+// listenAddrs returns the addresses to listen on, and whether one that is all of
 // IPv6 is not to take IPv4.
 func (o *streamOptions) listenAddrs(t *task, level context.Context, network, address string) ([]net.Addr, bool, error) {
 	host, service, err := net.SplitHostPort(address)
@@ -85,7 +101,7 @@ func (o *streamOptions) listenAddrs(t *task, level context.Context, network, add
 	return nil, false, net.UnknownNetworkError(network)
 }
 
-// systemHasIPv6 says whether a socket can be bound to an IPv6 address.
+// systemHasIPv6 reports whether a socket can be bound to an IPv6 address.
 func systemHasIPv6() bool {
 	l, err := net.Listen("tcp6", "[::1]:0")
 	if err != nil {

@@ -62,7 +62,7 @@ func (s *socket) sendFile() error {
 	return s.out.queue.Flush(s.conn)
 }
 
-// fileTrouble says whether an error of sending a file is about the file and not
+// fileTrouble reports whether an error of sending a file is about the file and not
 // about the connection.
 func fileTrouble(err error) bool {
 	for _, e := range []syscall.Errno{syscall.EIO, syscall.EINVAL, syscall.EBADF, syscall.EOVERFLOW} {
@@ -90,7 +90,7 @@ func (s *socket) endFile(err error) {
 }
 
 // kernelSendfile sends up to count bytes of the file, and suspends t until the
-// kernel has them. It gives errCopy, and has done nothing, where the kernel does
+// kernel has them. It returns errCopy, and has done nothing, where the kernel does
 // not do that.
 func (s *socket) kernelSendfile(t *task, level context.Context, file *os.File, offset, count int64) (int64, error) {
 	sender, ok := s.conn.(driver.FileSender)
@@ -115,7 +115,7 @@ func (s *socket) kernelSendfile(t *task, level context.Context, file *os.File, o
 	return f.sent, err
 }
 
-// checkSendfile looks at the arguments, and gives the count as a number.
+// checkSendfile looks at the arguments, and returns the count as a number.
 func (s *socket) checkSendfile(file *os.File, offset, count int64) (int64, error) {
 	if err := s.writable(); err != nil {
 		return 0, fmt.Errorf("sendfile: %w", err)
@@ -130,7 +130,7 @@ func (s *socket) checkSendfile(file *os.File, offset, count int64) (int64, error
 	return count, nil
 }
 
-// checkFile looks at what is to be sent of a file, and gives the count as a
+// checkFile looks at what is to be sent of a file, and returns the count as a
 // number.
 func checkFile(file *os.File, offset, count int64) (int64, error) {
 	if offset < 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"time"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
 )
@@ -21,7 +22,7 @@ type Server struct {
 	addrs     []net.Addr
 	clients   socketList // the connections that it serves
 	serving   bool
-	forever   bool // a task is in ServeForever
+	serves    bool // a task is in Serve or ServeForever
 	closed    bool
 	gone      waitList // who waits for the end
 }
@@ -34,6 +35,10 @@ func newServer(l *Loop, o streamOptions) *Server {
 }
 
 func (s *Server) start(t *task, level context.Context, network, address string) (*Server, error) {
+	if err := s.options.check(); err != nil {
+		s.options.letGo()
+		return nil, &net.OpError{Op: "listen", Net: network, Addr: textAddr{network, address}, Err: err}
+	}
 	all := serversOf(s.loop)
 	all.servers = append(all.servers, s)
 	if err := s.listen(t, level, network, address); err != nil {
@@ -80,9 +85,9 @@ func (s *Server) add(a *acceptor, l driver.Listener, err error) error {
 	return nil
 }
 
-// Addr gives the address of the server's first listener: its port is the one
-// that the system chose, where it was to choose. Python:
-// sockets[0].getsockname().
+// Addr returns the address of the server's first listener, also when the server
+// is closed: its port is the one that the system chose, where it was to choose.
+// Python: sockets[0].getsockname().
 func (s *Server) Addr() net.Addr {
 	if len(s.addrs) == 0 {
 		return nil
@@ -90,18 +95,24 @@ func (s *Server) Addr() net.Addr {
 	return s.addrs[0]
 }
 
-// Addrs gives the addresses of all listeners. Python: Server.sockets.
-func (s *Server) Addrs() []net.Addr { return slices.Clone(s.addrs) }
+// Addrs returns the addresses of all listeners; none when the server is closed.
+// Python: Server.sockets.
+func (s *Server) Addrs() []net.Addr {
+	if s.closed {
+		return nil
+	}
+	return slices.Clone(s.addrs)
+}
 
-// Loop gives the server's loop. Python: Server.get_loop.
+// Loop returns the server's loop. Python: Server.get_loop.
 func (s *Server) Loop() *Loop { return s.loop }
 
-// IsServing says whether the server accepts connections. Python:
+// IsServing reports whether the server accepts connections. Python:
 // Server.is_serving.
 func (s *Server) IsServing() bool { return s.serving && !s.closed }
 
 // StartServing begins to accept, on a server made with [WithoutServing]. It
-// gives [net.ErrClosed] when the server is closed. Python: Server.start_serving.
+// returns [net.ErrClosed] when the server is closed. Python: Server.start_serving.
 func (s *Server) StartServing() error {
 	if s.closed {
 		return fmt.Errorf("asyncio: start serving: the server is closed: %w", net.ErrClosed)
@@ -140,7 +151,7 @@ func (s *Server) settle() {
 	}
 }
 
-// over says whether the server is closed and serves nobody any more.
+// over reports whether the server is closed and serves nobody any more.
 func (s *Server) over() bool { return s.closed && s.clients.n == 0 }
 
 // CloseClients closes the connections that are being served, after what was
@@ -187,34 +198,91 @@ var errServerShutdown = errors.New("the server shuts down")
 
 // Shutdown stops accepting and waits until the connections have ended, of their
 // own accord. When ctx ends before, or the task is cancelled, it cancels the
-// handlers, aborts the connections and gives the error.
+// handlers, aborts the connections and returns the error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.Close()
 	err := s.WaitClosed(ctx)
 	if err != nil {
-		s.clients.each(func(c *socket) { c.owner.(served).cancelClient(errServerShutdown) })
+		s.cancelClients()
 		return fmt.Errorf("asyncio: shutdown of the server: %w", err)
 	}
 	return nil
 }
 
-// ServeForever begins to accept, if that was put off, and suspends the running
-// task until it is cancelled; then it closes the server and its connections,
-// and gives the cancellation. One task at a time may do that. Python:
-// Server.serve_forever.
-func (s *Server) ServeForever(ctx context.Context) error {
-	if s.forever {
-		return fmt.Errorf("asyncio: serve forever: %w: another task does already", ErrInvalidState)
-	}
-	if err := s.StartServing(); err != nil {
+func (s *Server) cancelClients() {
+	s.clients.each(func(c *socket) { c.owner.(served).cancelClient(errServerShutdown) })
+}
+
+// Serve begins to accept, if that was put off, and suspends the running task
+// until ctx ends or the task is cancelled. Then it stops accepting, and waits up
+// to grace for the connections to end of their own accord. It is all that a
+// program's main needs at its end:
+//
+//	return srv.Serve(ctx, 10*time.Second)
+//
+// It returns nil when all connections have ended within the grace, and when the
+// server was closed by somebody else: a cancellation is what it has waited for,
+// and it keeps it. Those connections that are left are aborted and their handlers
+// cancelled, as by [Server.Shutdown], and the error is a [*TimeoutError]; or the
+// cancellation, when the task is cancelled once more. A grace that is not
+// positive waits for nobody. One task at a time may serve.
+func (s *Server) Serve(ctx context.Context, grace time.Duration) error {
+	err := s.serveUntil(ctx)
+	if err == nil || !endsServing(err) {
 		return err
 	}
-	s.forever = true
-	defer func() { s.forever = false }()
-	err := s.WaitClosed(ctx)
+	t, err := s.loop.runningTask()
 	if err != nil {
+		return err
+	}
+	s.Close()
+	if !s.over() && grace > 0 {
+		limited, end := context.WithCancel(context.Background())
+		defer end()
+		timer := s.loop.CallLater(grace, end)
+		defer timer.Cancel()
+		err = s.gone.wait(t, limited)
+	}
+	if s.over() {
+		return nil
+	}
+	n := s.clients.n
+	s.cancelClients()
+	if !IsCancelled(err) {
+		err = &TimeoutError{}
+	}
+	return fmt.Errorf("asyncio: serve: %d connections did not end within %v: %w", n, grace, err)
+}
+
+// endsServing reports whether err says that the context has ended, or the task
+// was cancelled.
+func endsServing(err error) bool {
+	return IsCancelled(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// ServeForever begins to accept, if that was put off, and suspends the running
+// task until it is cancelled; then it closes the server and its connections,
+// and returns the cancellation. One task at a time may do that. Python:
+// Server.serve_forever.
+func (s *Server) ServeForever(ctx context.Context) error {
+	err := s.serveUntil(ctx)
+	if endsServing(err) || errors.Is(err, ErrLoopClosed) {
 		s.Close()
 		s.CloseClients()
 	}
 	return err
+}
+
+// serveUntil accepts until the server is closed and over, and returns nil then,
+// or the error that ended the wait.
+func (s *Server) serveUntil(ctx context.Context) error {
+	if s.serves {
+		return fmt.Errorf("asyncio: serve: %w: another task does already", ErrInvalidState)
+	}
+	if err := s.StartServing(); err != nil {
+		return err
+	}
+	s.serves = true
+	defer func() { s.serves = false }()
+	return s.WaitClosed(ctx)
 }

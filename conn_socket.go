@@ -37,7 +37,7 @@ type socket struct {
 	prev, next *socket
 
 	mayRead bool // a read may give something; false: the driver will say when
-	hungUp  bool // the end is near: a short read is no sign that all was read
+	hungUp  bool // the peer has ended its half, or the connection has failed: a short read does not mean that all was read
 
 	paused    bool // the queue went above high, and not to low yet
 	corked    bool // queue, and write later
@@ -60,7 +60,7 @@ type outgoing struct {
 	failed    error // why writing has failed
 }
 
-// output gives the socket's outgoing, which it makes if there is none.
+// output returns the socket's outgoing, which it makes if there is none.
 func (s *socket) output() *outgoing {
 	if s.out == nil {
 		s.out = &outgoing{high: defaultHighWater, low: defaultLowWater}
@@ -120,11 +120,11 @@ func (s *socket) schedule() {
 	}
 }
 
-// readNow reads what there is, at least one byte, or gives
+// readNow reads what there is, at least one byte, or returns
 // driver.ErrWouldBlock; the owner is told when that is over.
 func (s *socket) readNow(p []byte) (int, error) {
 	if s.closed {
-		return 0, net.ErrClosed
+		return 0, s.failure()
 	}
 	if !s.mayRead {
 		return 0, driver.ErrWouldBlock
@@ -145,15 +145,15 @@ func (s *socket) readNow(p []byte) (int, error) {
 	return n, err
 }
 
-// unsent says whether there is something that the kernel has not taken.
+// unsent reports whether there is something that the kernel has not taken.
 func (s *socket) unsent() bool {
 	return s.out != nil && (s.out.queue.Size() > 0 || s.out.sending != nil)
 }
 
-// sendsFile says whether a file is being sent.
+// sendsFile reports whether a file is being sent.
 func (s *socket) sendsFile() bool { return s.out != nil && s.out.sending != nil }
 
-// direct says whether what is written now may go to the kernel at once.
+// direct reports whether what is written now may go to the kernel at once.
 func (s *socket) direct() bool { return !s.corked && !s.unsent() }
 
 // write writes p or queues it. It never suspends.
@@ -249,16 +249,20 @@ func (s *socket) writable() error {
 	return nil
 }
 
-// failure gives why writing has failed, if it has.
+// failure returns why writing has failed, if it has.
 func (s *socket) failure() error {
 	switch {
-	case s.out != nil && s.out.failed != nil:
+	case s.writeFailed():
 		return s.out.failed
 	case s.closed:
 		return net.ErrClosed
 	}
 	return nil
 }
+
+// writeFailed reports whether writing has failed, or the connection was closed
+// for a reason.
+func (s *socket) writeFailed() bool { return s.out != nil && s.out.failed != nil }
 
 // run writes what is queued, after the driver has said that there is room.
 func (s *socket) run() {
@@ -307,7 +311,7 @@ func (s *socket) settleEnd() {
 	}
 }
 
-// waterMarks gives the limits of a write queue that low and high stand for. A
+// waterMarks returns the limits of a write queue that low and high stand for. A
 // negative high is four times low, or the default; a negative low a quarter of
 // high.
 func waterMarks(low, high int) (int, int) {
@@ -333,7 +337,7 @@ func (s *socket) setLimits(low, high int) {
 	}
 }
 
-// limits gives the water marks.
+// limits returns the water marks.
 func (s *socket) limits() (low, high int) {
 	if s.out == nil {
 		return defaultLowWater, defaultHighWater
@@ -426,7 +430,7 @@ func (s *socket) finish(reason error) {
 	s.owner.gone(reason, closeErr)
 }
 
-// onLoop says whether the calling goroutine is a loop's, as the methods must be
+// onLoop reports whether the calling goroutine is a loop's, as the methods must be
 // that are no business of any other and do not wait.
 func onLoop() error {
 	if !coro.OnMarkedGoroutine() {
@@ -435,5 +439,5 @@ func onLoop() error {
 	return nil
 }
 
-// readEnd says whether err is the end of what the peer sends.
+// readEnd reports whether err is the end of what the peer sends.
 func readEnd(err error) bool { return errors.Is(err, io.EOF) }

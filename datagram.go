@@ -32,37 +32,37 @@ type DatagramTransport interface {
 	// Abort closes the socket at once and drops what is queued. ConnectionLost
 	// follows, with nil. Python: abort.
 	Abort()
-	// IsClosing says whether the socket is closed or closes. Python:
+	// IsClosing reports whether the socket is closed or closes. Python:
 	// is_closing.
 	IsClosing() bool
 
-	// SetProtocol gives the callbacks that follow to p. Python: set_protocol.
+	// SetProtocol makes p be told what follows. Python: set_protocol.
 	SetProtocol(p DatagramProtocol)
-	// Protocol gives the protocol. Python: get_protocol.
+	// Protocol returns the protocol. Python: get_protocol.
 	Protocol() DatagramProtocol
 
 	// SetWriteBufferLimits sets the water marks, in bytes, as that of a
 	// [Transport] does. Python: set_write_buffer_limits.
 	SetWriteBufferLimits(low, high int)
-	// WriteBufferLimits gives the water marks. Python:
+	// WriteBufferLimits returns the water marks. Python:
 	// get_write_buffer_limits.
 	WriteBufferLimits() (low, high int)
-	// WriteBufferSize gives the number of bytes that are queued, with eight
+	// WriteBufferSize returns the number of bytes that are queued, with eight
 	// more for each datagram: so empty ones are counted too. Python:
 	// get_write_buffer_size.
 	WriteBufferSize() int
 
-	// LocalAddr gives this side's address; nil for a unix socket without a
+	// LocalAddr returns this side's address; nil for a unix socket without a
 	// name. Python: get_extra_info('sockname').
 	LocalAddr() net.Addr
-	// RemoteAddr gives the address that a connected endpoint sends to, or nil.
+	// RemoteAddr returns the address that a connected endpoint sends to, or nil.
 	// Python: get_extra_info('peername').
 	RemoteAddr() net.Addr
 	// SyscallConn gives access to the descriptor, for options of the system's.
 	// It is not to be read from, written to or closed. Python:
 	// get_extra_info('socket').
 	SyscallConn() (syscall.RawConn, error)
-	// Loop gives the transport's loop.
+	// Loop returns the transport's loop.
 	Loop() *Loop
 }
 
@@ -124,7 +124,7 @@ func (BaseDatagramProtocol) ResumeWriting() {}
 // CreateDatagramEndpoint opens a datagram socket and gives it to the protocol
 // that factory makes. The network is "udp", "udp4", "udp6" or "unixgram".
 //
-// [WithLocalAddress] says where to receive, [WithRemoteAddress] whom alone to
+// [WithLocalAddr] says where to receive, [WithRemoteAddr] whom alone to
 // send to and to hear from. A UDP endpoint with neither receives at a port that
 // the system chooses. When a name has several addresses the first that works is
 // taken.
@@ -132,29 +132,42 @@ func (BaseDatagramProtocol) ResumeWriting() {}
 // It returns when ConnectionMade was called. It is for a task of the loop.
 // Python: loop.create_datagram_endpoint.
 func (l *Loop) CreateDatagramEndpoint(ctx context.Context, network string, factory func() DatagramProtocol, opts ...DatagramOption) (DatagramTransport, DatagramProtocol, error) {
+	tr, err := createDatagramEndpoint(ctx, l, network, factory, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	return tr, tr.protocol, nil
+}
+
+// createDatagramEndpoint is CreateDatagramEndpoint for a task of l, or of any loop
+// where that is nil.
+func createDatagramEndpoint(ctx context.Context, l *Loop, network string, factory func() DatagramProtocol, opts []DatagramOption) (*datagramTransport, error) {
 	var o datagramOptions
 	for _, opt := range opts {
 		opt.applyDatagram(&o)
 	}
-	task, level, err := l.enter(ctx)
+	task, level, err := enter(ctx)
+	if err == nil && l != nil && task.loop != l {
+		err = ErrWrongLoop
+	}
 	if err != nil {
 		if o.conn != nil {
 			_ = o.conn.Close()
 		}
-		return nil, nil, err
+		return nil, err
 	}
-	tr := newDatagramTransport(l)
+	tr := newDatagramTransport(task.loop)
 	if err := tr.open(task, level, network, factory, &o); err != nil {
-		return nil, nil, &net.OpError{Op: "open", Net: network, Addr: o.text(network), Err: err}
+		return nil, &net.OpError{Op: "open", Net: network, Addr: o.text(network), Err: err}
 	}
-	tr.waiter = &future{loop: l}
+	tr.waiter = &future{loop: task.loop}
 	tr.schedule()
 	if err := task.wait(tr.waiter, level); err != nil {
 		tr.waiter = nil
 		tr.finish(nil)
-		return nil, nil, err
+		return nil, err
 	}
-	return tr, tr.protocol, nil
+	return tr, nil
 }
 
 // open gives the transport its socket and its protocol.
@@ -205,7 +218,7 @@ func (o *datagramOptions) open(t *task, level context.Context, network string, h
 	return nil, fmt.Errorf("all %d addresses failed: %w", len(errs), errors.Join(errs...))
 }
 
-// specs gives the sockets to try, in their order.
+// specs returns the sockets to try, in their order.
 func (o *datagramOptions) specs(t *task, level context.Context, network string) ([]driver.PacketSpec, error) {
 	base := driver.PacketSpec{
 		Broadcast: o.broadcast,
@@ -271,7 +284,7 @@ func pairSpecs(base driver.PacketSpec, locals, remotes []*net.UDPAddr) ([]driver
 	return specs, nil
 }
 
-// locals gives the addresses to receive at; nil when that is any and there is a
+// locals returns the addresses to receive at; nil when that is any and there is a
 // remote address.
 func (o *datagramOptions) locals(t *task, level context.Context, network string) ([]*net.UDPAddr, error) {
 	address := ":0"

@@ -13,7 +13,7 @@ import (
 	"github.com/asyncio-go/asyncio"
 )
 
-// loopbackInterface gives the interface of 127.0.0.1.
+// loopbackInterface returns the interface of 127.0.0.1.
 func loopbackInterface(t *testing.T) *net.Interface {
 	t.Helper()
 	for _, ifi := range must(net.Interfaces()) {
@@ -32,7 +32,7 @@ func TestMulticastReachesAllMembersOfTheGroup(t *testing.T) {
 		one := &mailbox{}
 		join := asyncio.WithMulticastGroup(group, ifi)
 		_, _, err := loopOf(ctx).CreateDatagramEndpoint(ctx, "udp4", func() asyncio.DatagramProtocol { return one },
-			asyncio.WithLocalAddress(":0"), join)
+			asyncio.WithLocalAddr(":0"), join)
 		if errors.Is(err, syscall.ENODEV) || errors.Is(err, syscall.EADDRNOTAVAIL) {
 			t.Skip("no groups on the loopback interface: ", err)
 		}
@@ -42,9 +42,9 @@ func TestMulticastReachesAllMembersOfTheGroup(t *testing.T) {
 		port := one.transport.LocalAddr().(*net.UDPAddr).Port
 		to := net.UDPAddrFromAddrPort(netip.AddrPortFrom(group, uint16(port)))
 		_, service, _ := net.SplitHostPort(one.transport.LocalAddr().String())
-		two := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddress(":"+service), join)
+		two := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddr(":"+service), join)
 
-		sender := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddress("127.0.0.1:0"))
+		sender := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddr("127.0.0.1:0"))
 		raw := must(sender.transport.SyscallConn())
 		raw.Control(func(fd uintptr) {
 			err = syscall.SetsockoptInet4Addr(int(fd), syscall.IPPROTO_IP, syscall.IP_MULTICAST_IF, [4]byte{127, 0, 0, 1})

@@ -27,7 +27,7 @@ type datagramOption func(*datagramOptions)
 
 func (f datagramOption) applyDatagram(o *datagramOptions) { f(o) }
 
-// resolving gives the options by which names are looked up.
+// resolving returns the options by which names are looked up.
 func (o *datagramOptions) resolving() *streamOptions { return &streamOptions{resolver: o.resolver} }
 
 // text names the endpoint, for messages.
@@ -97,17 +97,22 @@ func WithReusePort() BindOption {
 	}
 }
 
-// WithLocalAddress makes a datagram endpoint receive at the address: a host and
-// a port, "127.0.0.1:53", of which the host may be empty for all addresses of
-// this machine and the port 0 for any; or the path of a unix socket. Python:
-// local_addr=.
-func WithLocalAddress(address string) DatagramOption {
-	return datagramOption(func(o *datagramOptions) { o.local = &address })
+// WithLocalAddr makes a connection come from the address, or a datagram endpoint
+// receive at it: a host and a port, "127.0.0.1:53", of which the host may be
+// empty for any address of this machine and the port 0 for any; or the path of a
+// unix socket. A host that is no IP address is looked up as the remote one is, and
+// its addresses of the same family as that are taken. Python: local_addr=.
+func WithLocalAddr(address string) LookupOption {
+	return socketOption{
+		func(o *streamOptions) { o.local = &address },
+		func(o *datagramOptions) { o.local = &address },
+	}
 }
 
-// WithRemoteAddress connects a datagram endpoint: it sends to the address and
-// to no other, and hears from no other. Python: remote_addr=.
-func WithRemoteAddress(address string) DatagramOption {
+// WithRemoteAddr connects a datagram endpoint: it sends to the address and
+// to no other, and hears from no other. The address is as that of
+// [WithLocalAddr]. Python: remote_addr=.
+func WithRemoteAddr(address string) DatagramOption {
 	return datagramOption(func(o *datagramOptions) { o.remote = &address })
 }
 

@@ -108,7 +108,7 @@ func closeMailboxes(t *testing.T, ctx context.Context, all ...*mailbox) {
 	}
 }
 
-// datagramPair gives an endpoint, and one that is connected to it.
+// datagramPair returns an endpoint, and one that is connected to it.
 func datagramPair(t *testing.T, ctx context.Context, network string) (server, client *mailbox) {
 	t.Helper()
 	local := "127.0.0.1:0"
@@ -125,10 +125,10 @@ func datagramPair(t *testing.T, ctx context.Context, network string) (server, cl
 		}
 		dir := t.TempDir()
 		local = filepath.Join(dir, "s")
-		opts = append(opts, asyncio.WithLocalAddress(filepath.Join(dir, "c")))
+		opts = append(opts, asyncio.WithLocalAddr(filepath.Join(dir, "c")))
 	}
-	server = openMailbox(t, ctx, network, asyncio.WithLocalAddress(local))
-	client = openMailbox(t, ctx, network, append(opts, asyncio.WithRemoteAddress(server.transport.LocalAddr().String()))...)
+	server = openMailbox(t, ctx, network, asyncio.WithLocalAddr(local))
+	client = openMailbox(t, ctx, network, append(opts, asyncio.WithRemoteAddr(server.transport.LocalAddr().String()))...)
 	return server, client
 }
 
@@ -165,8 +165,8 @@ func TestDatagramsOfIPv6(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		// An endpoint without an address is one of both families.
 		both := openMailbox(t, ctx, "udp")
-		four := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddress("127.0.0.1:0"))
-		six := openMailbox(t, ctx, "udp6", asyncio.WithLocalAddress("[::1]:0"))
+		four := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddr("127.0.0.1:0"))
+		six := openMailbox(t, ctx, "udp6", asyncio.WithLocalAddr("[::1]:0"))
 		for _, m := range []*mailbox{four, six} {
 			both.send(t, "hello", m.transport.LocalAddr())
 			m.untilGot(ctx, 1)
@@ -185,13 +185,13 @@ func TestDatagramNamesAreLookedUp(t *testing.T) {
 			}
 			return []netip.Addr{netip.IPv6Loopback(), netip.MustParseAddr("127.0.0.1")}, nil
 		})
-		server := openMailbox(t, ctx, "udp", asyncio.WithLocalAddress("127.0.0.1:0"))
+		server := openMailbox(t, ctx, "udp", asyncio.WithLocalAddr("127.0.0.1:0"))
 		_, port, _ := net.SplitHostPort(server.transport.LocalAddr().String())
 		// Of the two, only one is of the local address's family.
-		client := openMailbox(t, ctx, "udp", resolver, asyncio.WithRemoteAddress("mail.test:"+port), asyncio.WithLocalAddress("127.0.0.1:0"))
+		client := openMailbox(t, ctx, "udp", resolver, asyncio.WithRemoteAddr("mail.test:"+port), asyncio.WithLocalAddr("127.0.0.1:0"))
 		client.send(t, "x", nil)
 		server.untilGot(ctx, 1)
-		any := openMailbox(t, ctx, "udp", asyncio.WithRemoteAddress("127.0.0.1:"+port), asyncio.WithLocalAddress(":0"))
+		any := openMailbox(t, ctx, "udp", asyncio.WithRemoteAddr("127.0.0.1:"+port), asyncio.WithLocalAddr(":0"))
 		any.send(t, "y", nil)
 		server.untilGot(ctx, 2)
 		closeMailboxes(t, ctx, server, client, any)
@@ -203,18 +203,18 @@ func TestCreateDatagramEndpointSaysWhyItFailed(t *testing.T) {
 		l := loopOf(ctx)
 		made := 0
 		factory := func() asyncio.DatagramProtocol { made++; return &mailbox{} }
-		used := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddress("127.0.0.1:0"))
+		used := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddr("127.0.0.1:0"))
 		address := used.transport.LocalAddr().String()
-		if _, _, err := l.CreateDatagramEndpoint(ctx, "udp4", factory, asyncio.WithLocalAddress(address)); !errors.Is(err, syscall.EADDRINUSE) && runtime.GOOS != "windows" {
+		if _, _, err := l.CreateDatagramEndpoint(ctx, "udp4", factory, asyncio.WithLocalAddr(address)); !errors.Is(err, syscall.EADDRINUSE) && runtime.GOOS != "windows" {
 			t.Errorf("a used address gave %v", err)
 		}
 		if _, _, err := l.CreateDatagramEndpoint(ctx, "tcp", factory); !errors.As(err, new(net.UnknownNetworkError)) {
 			t.Errorf("network tcp gave %v", err)
 		}
 		for _, opts := range [][]asyncio.DatagramOption{
-			{asyncio.WithLocalAddress("no port")},
-			{asyncio.WithRemoteAddress("127.0.0.1:no-such-service")},
-			{asyncio.WithLocalAddress("127.0.0.1:0"), asyncio.WithRemoteAddress("[::1]:9")},
+			{asyncio.WithLocalAddr("no port")},
+			{asyncio.WithRemoteAddr("127.0.0.1:no-such-service")},
+			{asyncio.WithLocalAddr("127.0.0.1:0"), asyncio.WithRemoteAddr("[::1]:9")},
 			{asyncio.WithMulticastGroup(netip.MustParseAddr("127.0.0.1"), nil)},
 		} {
 			if _, _, err := l.CreateDatagramEndpoint(ctx, "udp", factory, opts...); err == nil {
@@ -251,9 +251,9 @@ func TestConnectedEndpointIsToldThatNobodyIsThere(t *testing.T) {
 			t.Errorf("the error was %v", client.errs[0])
 		}
 		// It goes on, and so does one that is not connected and sends there.
-		loose := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddress("127.0.0.1:0"))
+		loose := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddr("127.0.0.1:0"))
 		loose.send(t, "x", client.transport.RemoteAddr())
-		server = openMailbox(t, ctx, "udp", asyncio.WithLocalAddress(address))
+		server = openMailbox(t, ctx, "udp", asyncio.WithLocalAddr(address))
 		client.send(t, "y", nil)
 		loose.send(t, "z", server.transport.LocalAddr())
 		server.untilGot(ctx, 2)
@@ -325,9 +325,9 @@ func TestDatagramWriterIsPausedAndResumed(t *testing.T) {
 		name := filepath.Join(t.TempDir(), "s")
 		slow := must(net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"}))
 		for _, connected := range []bool{true, false} {
-			opts, to := []asyncio.DatagramOption{asyncio.WithLocalAddress(name + fmt.Sprint(connected))}, net.Addr(nil)
+			opts, to := []asyncio.DatagramOption{asyncio.WithLocalAddr(name + fmt.Sprint(connected))}, net.Addr(nil)
 			if connected {
-				opts = append(opts, asyncio.WithRemoteAddress(name))
+				opts = append(opts, asyncio.WithRemoteAddr(name))
 			} else {
 				to = slow.LocalAddr()
 			}
@@ -376,7 +376,7 @@ func TestAbortDropsDatagrams(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		name := filepath.Join(t.TempDir(), "s")
 		slow := must(net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"}))
-		m := openMailbox(t, ctx, "unixgram", asyncio.WithRemoteAddress(name))
+		m := openMailbox(t, ctx, "unixgram", asyncio.WithRemoteAddr(name))
 		for m.transport.WriteBufferSize() == 0 {
 			m.send(t, "x", nil)
 		}
@@ -393,10 +393,10 @@ func TestAbortDropsDatagrams(t *testing.T) {
 
 func TestDatagramEndpointsShareAPort(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		one := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddress("127.0.0.1:0"), asyncio.WithReusePort())
+		one := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddr("127.0.0.1:0"), asyncio.WithReusePort())
 		address := one.transport.LocalAddr().String()
-		other := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddress(address), asyncio.WithReusePort())
-		client := openMailbox(t, ctx, "udp4", asyncio.WithRemoteAddress(address))
+		other := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddr(address), asyncio.WithReusePort())
+		client := openMailbox(t, ctx, "udp4", asyncio.WithRemoteAddr(address))
 		got := asyncio.NewFuture[struct{}](loopOf(ctx)) // by one of them, as the system deals
 		one.on = map[string]func(){"data": func() { got.SetResult(struct{}{}) }}
 		other.on = one.on
@@ -415,13 +415,13 @@ func TestDatagramBroadcast(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		server := openMailbox(t, ctx, "udp4")
 		to := &net.UDPAddr{IP: net.IPv4(127, 255, 255, 255), Port: server.transport.LocalAddr().(*net.UDPAddr).Port}
-		shy := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddress("127.0.0.1:0"))
+		shy := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddr("127.0.0.1:0"))
 		shy.send(t, "x", to)
 		shy.untilCall(ctx, "error")
 		if !errors.Is(shy.errs[0], syscall.EACCES) {
 			t.Errorf("without WithBroadcast it gave %v", shy.errs[0])
 		}
-		loud := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddress("127.0.0.1:0"), asyncio.WithBroadcast())
+		loud := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddr("127.0.0.1:0"), asyncio.WithBroadcast())
 		loud.send(t, "to all", to)
 		server.untilGot(ctx, 1)
 		if server.got[0] != "to all" {
@@ -498,7 +498,7 @@ func TestDatagramEndpointIsClosedInsideEachCallback(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		for _, call := range []string{"made", "data", "error", "lost"} {
 			for _, abort := range []bool{false, true} {
-				server := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddress("127.0.0.1:0"))
+				server := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddr("127.0.0.1:0"))
 				m := &mailbox{}
 				m.on = map[string]func(){call: func() {
 					if abort {
@@ -508,7 +508,7 @@ func TestDatagramEndpointIsClosedInsideEachCallback(t *testing.T) {
 					}
 				}}
 				_, _, err := loopOf(ctx).CreateDatagramEndpoint(ctx, "udp4", func() asyncio.DatagramProtocol { return m },
-					asyncio.WithRemoteAddress(server.transport.LocalAddr().String()))
+					asyncio.WithRemoteAddr(server.transport.LocalAddr().String()))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -596,7 +596,7 @@ func TestClosingTheLoopClosesDatagramEndpoints(t *testing.T) {
 
 func TestTheVirtualClockHasNoDatagrams(t *testing.T) {
 	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
-		_, _, err := loopOf(ctx).CreateDatagramEndpoint(ctx, "udp4", func() asyncio.DatagramProtocol { return &mailbox{} }, asyncio.WithLocalAddress("127.0.0.1:0"))
+		_, _, err := loopOf(ctx).CreateDatagramEndpoint(ctx, "udp4", func() asyncio.DatagramProtocol { return &mailbox{} }, asyncio.WithLocalAddr("127.0.0.1:0"))
 		if !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("it gave %v", err)
 		}
@@ -609,7 +609,7 @@ func TestDatagramsWithSocat(t *testing.T) {
 		t.Skip("socat is not installed")
 	}
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		server := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddress("127.0.0.1:0"))
+		server := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddr("127.0.0.1:0"))
 		server.on = map[string]func(){"data": func() {
 			server.transport.SendTo([]byte("got "+server.got[len(server.got)-1]), server.from)
 		}}

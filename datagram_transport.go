@@ -22,13 +22,15 @@ type datagramTransport struct {
 	size     int // of the queue
 	low,
 	high int
-	errs   []error // for ErrorReceived
+	errs   []error  // for ErrorReceived
+	room   waitList // who waits for the queue to sink; the protocol may not hear of a short pause
 	retry  *TimerHandle
 	reason error // what ConnectionLost is given
 
 	order      callOrder
 	scheduled  bool // run is in the ready queue
 	mayRead    bool // a read may give something; false: the driver will say when
+	readPaused bool // the protocol has no room
 	mayWrite   bool // likewise, while something is queued
 	paused     bool // the queue went above high, and not to low yet
 	toldPaused bool // of PauseWriting and ResumeWriting, the first was the last
@@ -196,7 +198,7 @@ func (t *datagramTransport) failed(err error) {
 // read reads some datagrams.
 func (t *datagramTransport) read() {
 	for range datagramsAtOnce {
-		if t.closing || !t.mayRead {
+		if t.closing || !t.mayRead || t.readPaused {
 			return
 		}
 		buf := t.buffer()
@@ -215,7 +217,7 @@ func (t *datagramTransport) read() {
 	t.schedule()
 }
 
-// buffer gives the loop's buffer for reading.
+// buffer returns the loop's buffer for reading.
 func (t *datagramTransport) buffer() []byte {
 	if t.isUnix() {
 		d := datagramsOf(t.loop)
@@ -227,7 +229,7 @@ func (t *datagramTransport) buffer() []byte {
 	return t.loop.readBuffer()
 }
 
-// isUnix says whether it is a unix socket: one without any address is.
+// isUnix reports whether it is a unix socket: one without any address is.
 func (t *datagramTransport) isUnix() bool {
 	switch t.conn.LocalAddr().(type) {
 	case nil, *net.UnixAddr:
@@ -271,7 +273,7 @@ func (t *datagramTransport) SendTo(p []byte, to net.Addr) error {
 	return nil
 }
 
-// isMisuse says whether the error of sending is one of the call, and not of the
+// isMisuse reports whether the error of sending is one of the call, and not of the
 // network.
 func isMisuse(err error) bool {
 	var addr *net.AddrError
@@ -323,6 +325,7 @@ func (t *datagramTransport) settleFlow() {
 		t.paused = true
 	case t.paused && t.size <= t.low:
 		t.paused = false
+		t.room.fire(nil)
 	}
 	if t.paused != t.toldPaused {
 		t.schedule()
@@ -354,6 +357,7 @@ func (t *datagramTransport) finish(reason error) {
 	t.reason = reason
 	t.queue, t.size = nil, 0
 	t.paused = t.toldPaused
+	t.room.fire(nil)
 	if t.retry != nil {
 		t.retry.Cancel()
 	}
@@ -377,6 +381,9 @@ func (t *datagramTransport) SetWriteBufferLimits(low, high int) {
 	t.low, t.high = waterMarks(low, high)
 	if paused := t.size > t.high; paused != t.paused {
 		t.paused = paused
+		if !paused {
+			t.room.fire(nil)
+		}
 		t.settleFlow()
 	}
 }
@@ -392,3 +399,11 @@ func (t *datagramTransport) RemoteAddr() net.Addr { return t.conn.RemoteAddr() }
 func (t *datagramTransport) SyscallConn() (syscall.RawConn, error) { return t.conn.SyscallConn() }
 
 func (t *datagramTransport) Loop() *Loop { return t.loop }
+
+// pauseReading leaves what comes in the kernel, or takes it again.
+func (t *datagramTransport) pauseReading(pause bool) {
+	if t.readPaused && !pause {
+		t.schedule()
+	}
+	t.readPaused = pause
+}

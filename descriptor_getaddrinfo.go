@@ -13,7 +13,7 @@ import (
 // Getaddrinfo looks up the addresses of a host and the port of a service, in
 // the loop's executor. The network is "tcp" or "udp", or one of these with "4"
 // or "6". The host may be a name or an address, and empty for this machine; the
-// service a name or a number, and empty for 0. It gives the addresses in the
+// service a name or a number, and empty for 0. It returns the addresses in the
 // order in which to try them, at least one, or the [*net.DNSError]. It is for a
 // task of the loop. Python: loop.getaddrinfo.
 func (l *Loop) Getaddrinfo(ctx context.Context, network, host, service string) ([]netip.AddrPort, error) {
@@ -37,7 +37,7 @@ func (l *Loop) Getaddrinfo(ctx context.Context, network, host, service string) (
 }
 
 // Getnameinfo looks up the name of an address's host, in the loop's executor,
-// and gives the address itself where there is none. The service is the port's
+// and returns the address itself where there is none. The service is the port's
 // number: net knows the ports of names, and not the names of ports. It is for a
 // task of the loop. Python: loop.getnameinfo.
 func (l *Loop) Getnameinfo(ctx context.Context, addr netip.AddrPort) (host, service string, err error) {

@@ -57,7 +57,7 @@ func (l *Loop) sockWait(t *task, level context.Context, c syscall.Conn, writing 
 		var fd uintptr
 		cerr := raw.Control(func(n uintptr) {
 			fd = n
-			if d := descriptorsOf(l).watched[n]; d != nil && *d.side(writing) != nil {
+			if d := descriptorsOf(l).watched[n]; d != nil && (*d.side(writing)).inUse() {
 				err = ErrDescriptorInUse
 			} else {
 				err = attempt(n)
@@ -81,7 +81,7 @@ func (l *Loop) sockWait(t *task, level context.Context, c syscall.Conn, writing 
 }
 
 // SockRecv receives at most max bytes from the socket c, in a new slice; from a
-// datagram socket, one datagram. At the end of a stream it gives [io.EOF]. It is
+// datagram socket, one datagram. At the end of a stream it returns [io.EOF]. It is
 // for a task of the loop. Python: loop.sock_recv.
 func (l *Loop) SockRecv(ctx context.Context, c syscall.Conn, max int) ([]byte, error) {
 	p := make([]byte, max)
@@ -101,7 +101,7 @@ func (l *Loop) SockRecvInto(ctx context.Context, c syscall.Conn, p []byte) (n in
 	return n, err
 }
 
-// SockRecvfrom receives one datagram from the socket c into p, and gives its
+// SockRecvfrom receives one datagram from the socket c into p, and returns its
 // sender, or nil when that has no name. It is for a task of the loop. Python:
 // loop.sock_recvfrom, loop.sock_recvfrom_into.
 func (l *Loop) SockRecvfrom(ctx context.Context, c syscall.Conn, p []byte) (n int, from net.Addr, err error) {
@@ -112,7 +112,7 @@ func (l *Loop) SockRecvfrom(ctx context.Context, c syscall.Conn, p []byte) (n in
 	return n, from, err
 }
 
-// SockSendall sends all of p on the socket c. With an error it gives the number
+// SockSendall sends all of p on the socket c. With an error it returns the number
 // of bytes that were sent before. It is for a task of the loop. Python:
 // loop.sock_sendall.
 func (l *Loop) SockSendall(ctx context.Context, c syscall.Conn, p []byte) (n int, err error) {
@@ -138,7 +138,7 @@ func (l *Loop) SockSendto(ctx context.Context, c syscall.Conn, p []byte, to net.
 }
 
 // SockSendfile sends count bytes of the file f from offset on, or up to its end
-// when there are fewer or count is negative, on the socket c, and gives how many
+// when there are fewer or count is negative, on the socket c, and returns how many
 // it has sent. The kernel copies them. The file's own position is neither used
 // nor moved. It is for a task of the loop. Python: loop.sock_sendfile.
 func (l *Loop) SockSendfile(ctx context.Context, c syscall.Conn, f *os.File, offset, count int64) (sent int64, err error) {

@@ -46,7 +46,7 @@ func sockRecv(fd uintptr, p []byte, sender bool) (int, net.Addr, error) {
 	}
 }
 
-// sockKind gives the socket's kind, or one that is none.
+// sockKind returns the socket's kind, or one that is none.
 func sockKind(fd uintptr) int {
 	kind, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil {
@@ -55,7 +55,7 @@ func sockKind(fd uintptr) int {
 	return kind
 }
 
-// isStream says whether to read nothing from the socket is the end.
+// isStream reports whether to read nothing from the socket is the end.
 func isStream(fd uintptr) bool {
 	kind := sockKind(fd)
 	return kind == unix.SOCK_STREAM || kind == unix.SOCK_SEQPACKET
@@ -106,7 +106,7 @@ func sockSendfile(fd uintptr, f *os.File, offset int64, n int) (sent int, err er
 	return max(sent, 0), sockError("sendfile", err)
 }
 
-// sockAddr gives the kernel's form of an address, for the socket's family.
+// sockAddr returns the kernel's form of an address, for the socket's family.
 func sockAddr(fd uintptr, addr net.Addr) (unix.Sockaddr, error) {
 	family, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN)
 	if err != nil {
@@ -127,7 +127,7 @@ func mustNotBlock(fd uintptr) error {
 	return nil
 }
 
-// sockConnect begins to connect, and says whether it has begun; then it may
+// sockConnect begins to connect, and reports whether it has begun; then it may
 // have connected at once.
 func sockConnect(fd uintptr, to net.Addr) (started bool, err error) {
 	if err := mustNotBlock(fd); err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/asyncio-go/asyncio"
 )
 
-// sockPair gives the two ends of a connection that no loop knows of.
+// sockPair returns the two ends of a connection that no loop knows of.
 func sockPair(t *testing.T, network string) (a, b asyncio.Socket) {
 	t.Helper()
 	ln := sockListener(t, network)
@@ -204,14 +204,14 @@ func TestCancellingASockCallLeavesNoWatchBehind(t *testing.T) {
 			if err := l.AddReader(numberOf(t, c), func() {}); !errors.Is(err, asyncio.ErrDescriptorInUse) {
 				t.Errorf("beside a task that waits AddReader gave %v", err)
 			}
-			if l.RemoveReader(numberOf(t, c)) {
+			if must(l.RemoveReader(numberOf(t, c))) {
 				t.Error("RemoveReader removed what a task waits for")
 			}
 			task.Cancel()
 			if _, err := task.Await(ctx); !asyncio.IsCancelled(err) {
 				t.Errorf("the cancelled call gave %v", err)
 			}
-			if l.RemoveReader(numberOf(t, c)) {
+			if must(l.RemoveReader(numberOf(t, c))) {
 				t.Error("a watch was left behind")
 			}
 			short, end := context.WithTimeout(ctx, time.Millisecond)
@@ -324,6 +324,33 @@ func TestSockSendfileSendsAFile(t *testing.T) {
 		in, _ := watchedPipe(t)
 		if _, err := l.SockSendfile(ctx, a, in, 0, 1); !errors.Is(err, os.ErrInvalid) {
 			t.Errorf("a pipe gave %v", err)
+		}
+	})
+}
+
+func TestSockRecvInTheTurnAfterAnotherWasCancelled(t *testing.T) {
+	onWatchers(t, func(t *testing.T, ctx context.Context) {
+		l := loopOf(ctx)
+		a, b := sockPair(t, "tcp")
+		recv := func(ctx context.Context) error {
+			_, err := l.SockRecv(ctx, a, 10)
+			return err
+		}
+		first := asyncio.Go(ctx, recv)
+		asyncio.Sleep(ctx, 0)
+		first.Cancel() // it will run, and give the descriptor up, after this task
+		l.CallSoon(func() { b.Write([]byte("data")) })
+		if p, err := l.SockRecv(ctx, a, 10); string(p) != "data" || err != nil {
+			t.Errorf("it got %q, %v", p, err)
+		}
+		if !first.Cancelled() {
+			t.Error("the first was not cancelled")
+		}
+		third := asyncio.Go(ctx, recv) // what was left of the first does no harm
+		asyncio.Sleep(ctx, 0)
+		b.Write([]byte("more"))
+		if _, err := third.Await(ctx); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -24,8 +24,9 @@ type descriptor struct {
 // A watch is a callback for one direction of a descriptor.
 type watch struct {
 	fn        func()
-	ofTask    bool // a task waits; it is not AddReader's
-	scheduled bool // run is in the ready queue
+	ofTask    *task   // who waits; nil: it is AddReader's
+	until     *future // what that task waits for
+	scheduled bool    // run is in the ready queue
 	removed   bool
 }
 
@@ -35,6 +36,15 @@ func (w *watch) run() {
 		w.fn()
 	}
 }
+
+// waiting reports whether the watch is that of a task whose wait has not ended:
+// one that was cancelled runs, and takes it away, only in the next turn.
+func (w *watch) waiting() bool {
+	return w.ofTask != nil && w.until.state == pending && w.ofTask.waiter == w.until
+}
+
+// inUse reports whether no task may wait beside w, which may be nil.
+func (w *watch) inUse() bool { return w != nil && (w.ofTask == nil || w.waiting()) }
 
 // Ready implements driver.Handler. It is called as long as there is something
 // to tell, so also before the callback has run.
@@ -54,7 +64,7 @@ func (d *descriptor) schedule(w *watch) {
 	}
 }
 
-// side gives the place of one direction's watch.
+// side returns the place of one direction's watch.
 func (d *descriptor) side(writing bool) **watch {
 	if writing {
 		return &d.writer
@@ -72,7 +82,7 @@ func (d *descriptor) events() (what driver.Event) {
 	return what
 }
 
-// watcher gives the driver, if it can watch a descriptor by its number.
+// watcher returns the driver, if it can watch a descriptor by its number.
 func (l *Loop) watcher() (driver.Watcher, error) {
 	if l.closed || l.closing {
 		return nil, ErrLoopClosed
@@ -105,7 +115,7 @@ func (l *Loop) watchDescriptor(fd uintptr, writing bool, w *watch) error {
 	}
 	side := d.side(writing)
 	before := *side
-	if before != nil && (before.ofTask || w.ofTask) {
+	if before.inUse() && (before.ofTask != nil || w.ofTask != nil) {
 		return ErrDescriptorInUse
 	}
 	*side = w
@@ -127,7 +137,7 @@ func (l *Loop) watchDescriptor(fd uintptr, writing bool, w *watch) error {
 }
 
 // unwatchDescriptor takes w, or whatever AddReader or AddWriter has put there
-// when that is nil, away from fd, and says whether it was there.
+// when that is nil, away from fd, and reports whether it was there.
 func (l *Loop) unwatchDescriptor(fd uintptr, writing bool, w *watch) bool {
 	all := descriptorsOf(l)
 	d := all.watched[fd]
@@ -136,7 +146,7 @@ func (l *Loop) unwatchDescriptor(fd uintptr, writing bool, w *watch) bool {
 	}
 	side := d.side(writing)
 	before := *side
-	if before == nil || w != nil && before != w || w == nil && before.ofTask {
+	if before == nil || w != nil && before != w || w == nil && before.ofTask != nil {
 		return false
 	}
 	before.removed = true
@@ -159,7 +169,7 @@ func (l *Loop) unwatchDescriptor(fd uintptr, writing bool, w *watch) bool {
 //
 // It is an error when the system cannot wait for fd (a regular file), and
 // [ErrDescriptorInUse] when it belongs to a transport or stream of the loop.
-// The portable driver, which has no numbers, gives an error that is
+// The portable driver, which has no numbers, returns an error that is
 // [errors.ErrUnsupported]. It is for the loop's goroutine. Python:
 // loop.add_reader.
 func (l *Loop) AddReader(fd uintptr, fn func()) error {
@@ -169,9 +179,11 @@ func (l *Loop) AddReader(fd uintptr, fn func()) error {
 	return nil
 }
 
-// RemoveReader takes back AddReader, and says whether there was a reader. A
-// call that was due is not made any more. Python: loop.remove_reader.
-func (l *Loop) RemoveReader(fd uintptr) bool { return l.unwatchDescriptor(fd, false, nil) }
+// RemoveReader takes back AddReader, and reports whether there was a reader. A
+// call that was due is not made any more. The error is [ErrDescriptorInUse] for
+// a descriptor that belongs to a transport or stream of the loop. Python:
+// loop.remove_reader.
+func (l *Loop) RemoveReader(fd uintptr) (bool, error) { return l.removeWatch("reader", fd, false) }
 
 // AddWriter is [Loop.AddReader] for room to write. Python: loop.add_writer.
 func (l *Loop) AddWriter(fd uintptr, fn func()) error {
@@ -181,14 +193,21 @@ func (l *Loop) AddWriter(fd uintptr, fn func()) error {
 	return nil
 }
 
-// RemoveWriter takes back AddWriter, and says whether there was a writer.
+// RemoveWriter takes back AddWriter, as [Loop.RemoveReader] does AddReader.
 // Python: loop.remove_writer.
-func (l *Loop) RemoveWriter(fd uintptr) bool { return l.unwatchDescriptor(fd, true, nil) }
+func (l *Loop) RemoveWriter(fd uintptr) (bool, error) { return l.removeWatch("writer", fd, true) }
+
+func (l *Loop) removeWatch(what string, fd uintptr, writing bool) (bool, error) {
+	if by, ok := l.driver.(driver.Watcher); ok && by.Owns(fd) {
+		return false, fmt.Errorf("asyncio: remove a %s: descriptor %d: %w", what, fd, ErrDescriptorInUse)
+	}
+	return l.unwatchDescriptor(fd, writing, nil), nil
+}
 
 // awaitDescriptor suspends t until fd is ready, and leaves no watch behind.
 func (l *Loop) awaitDescriptor(t *task, level context.Context, fd uintptr, writing bool) error {
 	f := &future{loop: l}
-	w := &watch{ofTask: true, fn: func() {
+	w := &watch{ofTask: t, until: f, fn: func() {
 		if f.state == pending {
 			f.setResult()
 		}

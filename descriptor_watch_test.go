@@ -35,7 +35,7 @@ func refusesToWatch(t *testing.T, ctx context.Context) {
 	if err := l.AddWriter(0, func() {}); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("AddWriter gave %v", err)
 	}
-	if l.RemoveReader(0) || l.RemoveWriter(0) {
+	if must(l.RemoveReader(0)) || must(l.RemoveWriter(0)) {
 		t.Error("what was not there was removed")
 	}
 	if _, err := l.SockRecv(ctx, os.Stdin, 1); !errors.Is(err, errors.ErrUnsupported) {
@@ -46,7 +46,7 @@ func refusesToWatch(t *testing.T, ctx context.Context) {
 	}
 }
 
-// numberOf gives the descriptor's number.
+// numberOf returns the descriptor's number.
 func numberOf(t *testing.T, c syscall.Conn) (fd uintptr) {
 	t.Helper()
 	if err := must(c.SyscallConn()).Control(func(n uintptr) { fd = n }); err != nil {
@@ -55,7 +55,7 @@ func numberOf(t *testing.T, c syscall.Conn) (fd uintptr) {
 	return fd
 }
 
-// watchedPipe gives a pipe, which is closed after the test.
+// watchedPipe returns a pipe, which is closed after the test.
 func watchedPipe(t *testing.T) (in, out *os.File) {
 	t.Helper()
 	in, out, err := os.Pipe()
@@ -78,7 +78,7 @@ func TestReaderIsCalledAsLongAsThereIsSomethingToRead(t *testing.T) {
 			n, err := in.Read(p)
 			got = append(got, p[:n]...)
 			if err == io.EOF {
-				if !l.RemoveReader(fd) || l.RemoveReader(fd) {
+				if !must(l.RemoveReader(fd)) || must(l.RemoveReader(fd)) {
 					t.Error("RemoveReader said that there was none, or then one")
 				}
 				ended.SetResult(struct{}{})
@@ -104,7 +104,7 @@ func TestWriterIsCalledAsLongAsThereIsRoom(t *testing.T) {
 		done := asyncio.NewFuture[struct{}](l)
 		err := l.AddWriter(fd, func() {
 			if calls++; calls == 3 {
-				if !l.RemoveWriter(fd) || l.RemoveWriter(fd) {
+				if !must(l.RemoveWriter(fd)) || must(l.RemoveWriter(fd)) {
 					t.Error("RemoveWriter said that there was none, or then one")
 				}
 				done.SetResult(struct{}{})
@@ -181,6 +181,11 @@ func TestWatchingRefusesWhatItCannot(t *testing.T) {
 			if err := l.AddReader(numberOf(t, tr), func() {}); !errors.Is(err, asyncio.ErrDescriptorInUse) {
 				t.Errorf("a transport's descriptor gave %v", err)
 			}
+			for _, remove := range []func(uintptr) (bool, error){l.RemoveReader, l.RemoveWriter} {
+				if removed, err := remove(numberOf(t, tr)); removed || !errors.Is(err, asyncio.ErrDescriptorInUse) {
+					t.Errorf("to remove a transport's descriptor gave %v, %v", removed, err)
+				}
+			}
 		}
 		client.transport.Close()
 		server.untilCall(ctx, "lost")
@@ -192,7 +197,7 @@ func TestWatchingRefusesWhatItCannot(t *testing.T) {
 		if err := l.AddWriter(^uintptr(0), func() {}); !errors.Is(err, syscall.EBADF) {
 			t.Errorf("a number that is none gave %v", err)
 		}
-		if l.RemoveReader(numberOf(t, f)) {
+		if must(l.RemoveReader(numberOf(t, f))) {
 			t.Error("what could not be added was removed")
 		}
 	})
@@ -279,7 +284,7 @@ func TestWatchesEndWithTheLoop(t *testing.T) {
 			if err := l.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if l.RemoveReader(numberOf(t, in)) {
+			if must(l.RemoveReader(numberOf(t, in))) {
 				t.Error("a closed loop had a reader")
 			}
 			if err := l.AddReader(numberOf(t, in), func() {}); !errors.Is(err, asyncio.ErrLoopClosed) {

@@ -43,3 +43,6 @@ func NewStreamOn(l *Loop, conn driver.Conn) (*Stream, error) {
 func NewTransportOn(l *Loop, conn driver.Conn, p Protocol) error {
 	return newTransport(l, p).attach(conn)
 }
+
+// Held returns how many connections the listener holds that nobody has taken.
+func (l *Listener) Held() int { return len(l.ready) }

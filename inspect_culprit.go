@@ -65,13 +65,13 @@ func programCounters(group string) (pcs []uintptr) {
 	return nil
 }
 
-const runForever = thisPackage + "(*Loop).RunForever"
+const loopForever = thisPackage + "(*Loop).forever"
 
 // runsLoop reports whether a goroutine is a loop's own or one of its coroutines, and
 // not one that a task has started, which has the label too.
 func runsLoop(frames []runtime.Frame) bool {
 	for _, f := range frames {
-		if f.Function == runForever || strings.HasPrefix(f.Function, coroPackage) && strings.Contains(f.Function, "bodies") {
+		if f.Function == loopForever || strings.HasPrefix(f.Function, coroPackage) && strings.Contains(f.Function, "bodies") {
 			return true
 		}
 	}

@@ -147,7 +147,7 @@ func (p *explainer) run(r runnable) {
 		took := time.Since(p.epoch) - began
 		p.callbacks++
 		p.inCallbacks += took
-		if took > p.slow {
+		if took >= p.slow { // as in Python; a coarse clock may show nothing at all
 			p.slowOnes++
 			p.loop.logger().Warn("asyncio: a step held the loop", "what", describe(r, fn), "took", took)
 		}
@@ -264,6 +264,15 @@ func (p *explainer) wrongGoroutine() error {
 		return fmt.Errorf("%w: it runs on another goroutine than this loop", ErrWrongLoop)
 	}
 	return ErrWrongGoroutine
+}
+
+// wrongThread returns, in debug mode, why the task that runs cannot wait, because
+// it is locked to its thread and the loop is not.
+func (p *explainer) wrongThread() error {
+	if !p.debug || !p.loop.running {
+		return nil
+	}
+	return p.loop.wrongThread(coro.Here())
 }
 
 // mustBeHere panics, in debug mode, when the calling goroutine must not use the

@@ -31,7 +31,9 @@ type Loop struct {
 	current  *task // the task that runs
 	tasks    taskList
 	coros    coro.Pool
-	trimmed  time.Duration // when it last gave coroutines back
+	trimmed  time.Duration // when it last looked which coroutines to give back
+	shed     time.Duration // when it last gave some back
+	home     coro.Home     // where the coroutines were made
 	sleepers spares[sleeper]
 	waiters  spares[waiter]
 	watched  *watchedWaits // nil but on the virtual clock

@@ -2,6 +2,7 @@ package asyncio
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/asyncio-go/asyncio/internal/coro"
 	"github.com/asyncio-go/asyncio/internal/ring"
@@ -12,17 +13,28 @@ import (
 // all the same is unwound, its deferred functions run. [Run] cancels the tasks
 // first, which is kinder. Closing twice does nothing. It returns [ErrLoopRunning]
 // when the loop runs. Python: loop.close.
-func (l *Loop) Close() error {
+func (l *Loop) Close() (err error) {
 	if l.closed {
 		return nil
 	}
 	if l.running {
 		return ErrLoopRunning
 	}
+	if l.coros.Alive() > 0 {
+		if err := l.comeHome(); err != nil {
+			return fmt.Errorf("close: %w", err)
+		}
+	}
 	l.inbox.close()
 	l.closing = true
 	l.parts.settle()
+	defer func() { err = l.letGo() }() // also when a task ends the goroutine
 	l.endTasks()
+	return nil
+}
+
+// letGo is Close when all tasks have ended.
+func (l *Loop) letGo() error {
 	l.parts.close(l)
 	l.coros.Close()
 	l.unseen.report()
@@ -35,36 +47,55 @@ func (l *Loop) Close() error {
 	return l.driver.Close()
 }
 
-// endTasks makes every await of what is left return an error.
+// endTasks ends what is left. When a task ends the goroutine meanwhile, the
+// others are ended before that goes on.
 func (l *Loop) endTasks() {
 	if !coro.MarkGoroutine() {
 		defer coro.UnmarkGoroutine()
 	}
+	defer func() {
+		if l.tasks.head != nil {
+			l.endTasks()
+		}
+	}()
 	for l.tasks.head != nil {
-		t := l.tasks.head
-		if l.probe != nil {
-			l.probe.leftAtClose(t)
+		l.endTask(l.tasks.head)
+	}
+}
+
+// endTask makes every await of a task return an error, and unwinds it when it
+// goes on all the same.
+func (l *Loop) endTask(t *task) {
+	if l.probe != nil {
+		l.probe.leftAtClose(t)
+	}
+	if t.asleep() {
+		t.sleeping.task = nil
+	}
+	if t.waiter != nil {
+		t.waiter.remove(t)
+	}
+	t.mustCancel = false
+	t.waiter, t.future.err = nil, ErrLoopClosed
+	t.step()
+	if t.state != pending {
+		if errors.Is(t.err, ErrLoopClosed) {
+			t.retrieved = true // no news to anybody
 		}
-		if t.asleep() {
-			t.sleeping.task = nil
-		}
-		if t.waiter != nil {
-			t.waiter.remove(t)
-		}
-		t.mustCancel = false
-		t.waiter, t.future.err = nil, ErrLoopClosed
-		t.step()
-		if t.state != pending {
-			if errors.Is(t.err, ErrLoopClosed) {
-				t.retrieved = true // no news to anybody
-			}
-			continue
-		}
+		return
+	}
+	l.handleException(ExceptionContext{
+		Message: "task would not end while the loop closed; it was unwound",
+		Err:     ErrLoopClosed,
+		Task:    t.shell(),
+	})
+	l.coros.Unwind(t.co)
+	if !t.retrieved {
+		t.retrieved = true
 		l.handleException(ExceptionContext{
-			Message: "task would not end while the loop closed; it was unwound",
-			Err:     ErrLoopClosed,
+			Message: "panic in a deferred function of a task that was unwound",
+			Err:     t.err,
 			Task:    t.shell(),
 		})
-		l.coros.Unwind(t.co) // call finishes the task
 	}
 }

@@ -311,6 +311,9 @@ func (l *Loop) runningTask() (*task, error) {
 		if err := l.probe.wrongGoroutine(); err != nil {
 			return nil, err
 		}
+		if err := l.probe.wrongThread(); err != nil {
+			return nil, err
+		}
 	}
 	t := l.current
 	if t == nil {

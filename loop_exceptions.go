@@ -1,6 +1,9 @@
 package asyncio
 
-import "runtime/debug"
+import (
+	"errors"
+	"runtime/debug"
+)
 
 // An ExceptionContext says what went wrong where nobody else can be told: a
 // callback panicked, or an error was never looked at. Python: the context of
@@ -57,7 +60,8 @@ func (l *Loop) DefaultExceptionHandler(c ExceptionContext) {
 		args = append(args, "made", c.Made)
 	}
 	message := "asyncio: " + c.Message
-	if p, ok := c.Err.(*PanicError); ok {
+	var p *PanicError
+	if errors.As(c.Err, &p) {
 		message += "\n" + string(p.Stack) // an attribute would be printed as one long line
 	}
 	l.logger().Error(message, args...)

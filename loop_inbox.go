@@ -17,8 +17,15 @@ type inbox struct {
 }
 
 // CallSoonThreadsafe is [Loop.CallSoon] for any goroutine, and wakes the loop
-// up. It returns [ErrLoopClosed] when the loop is closed; fn does not run then.
-// The handle is for the loop's goroutine. Python: loop.call_soon_threadsafe.
+// up. The handle is for the loop's goroutine. Python: loop.call_soon_threadsafe.
+//
+// Calls of one goroutine run in their order, in a later turn of the loop. That is a
+// promise only while the loop runs: fn does not run when the loop is stopped before
+// that turn and never run again, or closed. Close drops what it finds, although
+// CallSoonThreadsafe has returned no error for it, because nobody can know at that
+// moment whether a turn is still to come. After Close has begun, it returns
+// [ErrLoopClosed], and fn does not run. Who has to know that fn has run lets fn say
+// so, or uses [RunCoroutineThreadsafe], which returns when the loop is closed.
 func (l *Loop) CallSoonThreadsafe(fn func()) (*Handle, error) {
 	h := newHandle(fn)
 	if !l.post(h) {

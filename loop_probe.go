@@ -23,5 +23,6 @@ type probe interface {
 	madeFuture(f *future)        // f is new
 	madeAt(f *future) string     // returns where f was made, or ""
 	wrongGoroutine() error       // returns why the calling goroutine must not use the loop, if it must not
+	wrongThread() error          // returns why the runtime would end the program if the calling task waited, if it would
 	mustBeHere()                 // panics with what wrongGoroutine returns
 }

@@ -292,21 +292,22 @@ func (t *task) prepare() bool {
 func (t *task) step() {
 	l := t.loop
 	outer := l.current
-	if !t.prepare() {
-		return
-	}
-	var ended bool
-	if l.probe == nil {
-		ended = l.coros.Resume(t.co)
-	} else {
-		ended = l.probe.resume(t)
-	}
-	l.current = outer
-	if ended {
+	if t.prepare() && t.resume(outer) {
 		l.coros.Put(t.co)
 		t.co = nil
 		t.finish()
 	}
+}
+
+// resume lets the task go on inside outer, which is the running task again when
+// resume returns, and also when the task has ended the goroutine.
+func (t *task) resume(outer *task) (ended bool) {
+	l := t.loop
+	defer func() { l.current = outer }()
+	if l.probe != nil {
+		return l.probe.resume(t)
+	}
+	return l.coros.Resume(t.co)
 }
 
 // successor returns the coroutine that goes on after one that has stopped: that
@@ -340,37 +341,37 @@ func (r *taskRunner) Run() {
 	t := (*task)(r)
 	returned := false
 	defer func() {
-		if returned {
-			return
+		if !returned { // Ended knows whether it was a Goexit
+			t.future.err = &PanicError{Value: recover(), Stack: debug.Stack()}
 		}
-		if v := recover(); v != nil {
-			t.future.err = &PanicError{Value: v, Stack: debug.Stack()}
-			t.leave()
-			return
-		}
-		// A Goexit: it goes on through the loop to whoever runs that, and no
-		// step of this task comes back. So it ends here.
-		t.future.err = ErrGoexit
-		t.future.retrieved = true // whoever ended the goroutine knows
-		t.loop.current = nil
-		t.co = nil
-		t.finish()
 	}()
 	if p := t.loop.probe; p != nil {
 		p.begin(t)
 	}
 	t.future.err = t.shell().call((*taskContext)(t))
 	returned = true
-	t.leave()
 }
 
-// leave ends the task on its coroutine, unless step is there to do it.
-func (t *task) leave() {
-	if !t.co.Nested() {
-		t.loop.coros.Put(t.co)
-		t.co = nil
-		t.finish()
+// Ended ends the task on its coroutine, where step is not there to do it.
+func (r *taskRunner) Ended(returned bool) {
+	t := (*task)(r)
+	if !returned {
+		t.exited()
 	}
+	t.co = nil
+	t.finish()
+}
+
+// exited is for a task that has ended its goroutine: the Goexit goes on through
+// the loop to whoever runs that, and no step of this task comes back.
+func (t *task) exited() {
+	t.loop.current = nil
+	if p := t.future.err.(*PanicError); p.Value != nil {
+		t.future.err = fmt.Errorf("%w; in a deferred function: %w", ErrGoexit, p)
+		return
+	}
+	t.future.err = ErrGoexit
+	t.future.retrieved = true // whoever ended the goroutine knows
 }
 
 // finish settles the task by what its function returned.

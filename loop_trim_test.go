@@ -32,3 +32,29 @@ func TestLoopGivesTheCoroutinesOfABurstBack(t *testing.T) {
 		}
 	})
 }
+
+// A loop that holds a million coroutines is to have given them back after ten
+// seconds: some of them after one, when it has seen that they are not used, and at
+// more than a hundred a millisecond then.
+func TestLoopGivesAHundredCoroutinesBackInAMillisecond(t *testing.T) {
+	before := runtime.NumGoroutine()
+	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+		tasks := make([]*asyncio.Task[struct{}], 7500)
+		for i := range tasks {
+			tasks[i] = asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, 0) })
+		}
+		if _, err := asyncio.Gather(ctx, tasks...); err != nil {
+			return err
+		}
+		if err := asyncio.Sleep(ctx, 1200*time.Millisecond); err != nil {
+			return err
+		}
+		if after := runtime.NumGoroutine(); after > before+400 {
+			t.Errorf("%d goroutines before, %d after 200 ms", before, after)
+		}
+		return nil
+	}, asyncio.WithClock(asyncio.NewClock()))
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -99,17 +99,30 @@ func (l *Loop) poll() error {
 	return nil
 }
 
-// trimEvery is how often coroutines are given back that a burst has left.
-const trimEvery = 100 * time.Millisecond
+// Coroutines that a burst has left are given back to the system: trimEvery is how
+// often a loop that has nothing to do looks how many those are, and shedPause how
+// long it lets others work between two batches of them. A million are gone in some
+// seconds.
+const (
+	trimEvery = 500 * time.Millisecond
+	shedPause = 500 * time.Microsecond
+)
 
-// trim gives some of the idle coroutines back, when it is time, and says when
+// trim gives some of the idle coroutines back, when it is time, and returns when
 // it will be again.
 func (l *Loop) trim() time.Duration {
 	if l.now-l.trimmed >= trimEvery {
 		l.coros.Trim()
 		l.trimmed = l.now
 	}
-	return l.trimmed + trimEvery
+	if l.coros.Excess() == 0 {
+		return l.trimmed + trimEvery
+	}
+	if l.now-l.shed >= shedPause {
+		l.coros.Shed()
+		l.shed = l.Time()
+	}
+	return l.shed + shedPause
 }
 
 // adapt chooses after how many turns to poll again, by how long the last ones

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 // a descriptor behind.
 func TestMain(m *testing.M) {
 	asyncio.WorkerMain()
+	catchIgnored()
 	if program := os.Getenv("ASYNCIO_TEST_PROGRAM"); program != "" {
 		testPrograms[program]()
 		os.Exit(0)
@@ -40,6 +42,21 @@ func TestMain(m *testing.M) {
 
 // testPrograms are what this binary is when a test runs it as a program.
 var testPrograms = map[string]func(){}
+
+// itself is the command line that runs this test's binary once more. Where that is
+// of a foreign processor, and the system does not know what runs it, the environment
+// has the emulator's command line.
+func itself() []string {
+	return append(strings.Fields(os.Getenv("ASYNCIO_TEST_EMULATOR")), os.Args[0])
+}
+
+// notEmulated skips a test of what an emulator of one program cannot do.
+func notEmulated(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("ASYNCIO_TEST_EMULATOR") != "" {
+		t.Skip("under an emulator: ", why)
+	}
+}
 
 // descriptors counts the open descriptors of this process, where the system
 // tells.

@@ -80,7 +80,7 @@ func (s *children) begun(p *starting) {
 // closeGrace bounds what closing a loop waits for processes that it has killed.
 const closeGrace = 5 * time.Second
 
-// launcher gives what runs the function that starts a process: a goroutine, or
+// launcher returns what runs the function that starts a process: a goroutine, or
 // for one that dies with its thread, a goroutine that keeps its thread.
 func (s *children) launcher(starter *spawn.Starter) func(func()) {
 	if !starter.DiesWithThread() {
@@ -215,7 +215,7 @@ func (s *children) settle() {
 	within(closeGrace, done)
 }
 
-// within waits for done, and says whether it came in time.
+// within waits for done, and reports whether it came in time.
 func within(limit time.Duration, done <-chan struct{}) bool {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -277,7 +277,7 @@ func (s *children) close(l *Loop) {
 	clear(s.alive)
 }
 
-// kill kills the process, and says whether it will end or has. It may run as
+// kill kills the process, and reports whether it will end or has. It may run as
 // somebody else, and not be ours to kill.
 func (c *child) kill() bool {
 	err := c.proc.Kill()

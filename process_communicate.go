@@ -11,7 +11,7 @@ import (
 )
 
 // Communicate writes input to the process and closes its standard input, reads
-// its outputs to their ends, and waits for it. It gives what was read; nil for
+// its outputs to their ends, and waits for it. It returns what was read; nil for
 // an output that is no pipe. That the process does not read all of the input
 // is no error. All that it writes is kept in memory. A terminal is not closed
 // after the input: that ends with ^D, if it is to. Python: communicate.

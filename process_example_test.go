@@ -91,3 +91,22 @@ func ExampleLoop_AddSignalHandler() {
 	}
 	// Output: stopping in good order
 }
+
+// Communicate sends all of the input while it reads all of the output, so a
+// process that writes before it has read does not hold both up.
+func ExampleProcess_Communicate() {
+	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
+		p, err := asyncio.CreateSubprocessShell(ctx, "tr a-z A-Z; echo done >&2",
+			asyncio.WithStdin(asyncio.Pipe), asyncio.WithStdout(asyncio.Pipe), asyncio.WithStderr(asyncio.Pipe))
+		if err != nil {
+			return err
+		}
+		stdout, stderr, err := p.Communicate(ctx, []byte("hello"))
+		fmt.Printf("%s %s", stdout, stderr)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// HELLO done
+	// <nil>
+}

@@ -72,7 +72,7 @@ func TestAChildThatDiesWithItsParentLivesAsLongAsTheLoop(t *testing.T) {
 	})
 }
 
-// openTerminal gives both ends of a new pseudo-terminal.
+// openTerminal returns both ends of a new pseudo-terminal.
 func openTerminal(t *testing.T) (master, slave *os.File) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)

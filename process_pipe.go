@@ -75,10 +75,13 @@ func (p *outputPipe) schedule() {
 // eventLoop implements streamSource.
 func (p *outputPipe) eventLoop() *Loop { return p.sock.loop }
 
+// lost implements streamSource.
+func (p *outputPipe) lost() error { return p.sock.lost() }
+
 // read implements streamSource.
 func (p *outputPipe) read(t *task, level context.Context, b []byte) (int, error) {
 	n, err := p.sock.read(t, level, b)
-	if err != nil && readEnd(err) {
+	if err != nil && (readEnd(err) || p.sock.closed) {
 		p.end()
 	} else {
 		p.schedule()

@@ -40,43 +40,47 @@ type poolWorker struct {
 }
 
 // A ProcessPoolOption is an option of [NewProcessPoolExecutor].
-type ProcessPoolOption func(*processPoolConfig)
+type ProcessPoolOption interface{ applyProcessPool(*processPoolConfig) }
+
+type processPoolOption func(*processPoolConfig)
+
+func (f processPoolOption) applyProcessPool(c *processPoolConfig) { f(c) }
 
 // WithMaxMessage bounds the bytes of an encoded argument or result, 64 MiB
 // without it. One that is larger gives [ErrMessageTooLarge].
 func WithMaxMessage(n int) ProcessPoolOption {
-	return func(c *processPoolConfig) { c.workers.MaxMessage = min(max(n, 1), workerproc.MostBytes) }
+	return processPoolOption(func(c *processPoolConfig) { c.workers.MaxMessage = min(max(n, 1), workerproc.MostBytes) })
 }
 
 // WithMaxTasksPerChild replaces a worker process after so many calls. Python:
 // max_tasks_per_child.
 func WithMaxTasksPerChild(n int) ProcessPoolOption {
-	return func(c *processPoolConfig) { c.maxTasks = n }
+	return processPoolOption(func(c *processPoolConfig) { c.maxTasks = n })
 }
 
 // WithMaxWorkerMemory replaces a worker process that uses more than so many
 // bytes after a call, and tells its garbage collector to stay below them
 // (GOMEMLIMIT). A call may use more while it runs.
 func WithMaxWorkerMemory(bytes uint64) ProcessPoolOption {
-	return func(c *processPoolConfig) { c.workers.MaxMemory = bytes }
+	return processPoolOption(func(c *processPoolConfig) { c.workers.MaxMemory = bytes })
 }
 
 // WithWorkerStderr sends what worker processes write to standard output and
 // error to w, instead of this process's standard error. Writes come from
 // several goroutines.
 func WithWorkerStderr(w io.Writer) ProcessPoolOption {
-	return func(c *processPoolConfig) { c.workers.Stderr = w }
+	return processPoolOption(func(c *processPoolConfig) { c.workers.Stderr = w })
 }
 
 // WithWorkerEnv adds variables, as NAME=value, to the environment of worker
 // processes.
 func WithWorkerEnv(variables ...string) ProcessPoolOption {
-	return func(c *processPoolConfig) { c.workers.Env = append(c.workers.Env, variables...) }
+	return processPoolOption(func(c *processPoolConfig) { c.workers.Env = append(c.workers.Env, variables...) })
 }
 
 // NewProcessPoolExecutor makes an executor with at most maxWorkers processes; 0
 // means as many as there are processors. They are started when they are needed.
-// It gives [ErrNoWorkerMain] in a program that has not called [WorkerMain].
+// It returns [ErrNoWorkerMain] in a program that has not called [WorkerMain].
 func NewProcessPoolExecutor(maxWorkers int, opts ...ProcessPoolOption) (*ProcessPoolExecutor, error) {
 	if !workerproc.MainCalled() {
 		return nil, ErrNoWorkerMain
@@ -90,7 +94,7 @@ func NewProcessPoolExecutor(maxWorkers int, opts ...ProcessPoolOption) (*Process
 		all:    make(map[*poolWorker]struct{}),
 	}
 	for _, o := range opts {
-		o(&p.config)
+		o.applyProcessPool(&p.config)
 	}
 	return p, nil
 }
@@ -113,7 +117,7 @@ func (w *WorkerFunc[In, Out]) Call(ctx context.Context, p *ProcessPoolExecutor, 
 	return f.value, nil
 }
 
-// Start is [WorkerFunc.Call] that does not wait: it gives a future. Cancelling
+// Start is [WorkerFunc.Call] that does not wait: it returns a future. Cancelling
 // that kills the process. The argument is encoded at once. For the goroutine of
 // l. Python: loop.run_in_executor.
 func (w *WorkerFunc[In, Out]) Start(l *Loop, p *ProcessPoolExecutor, in In) *Future[Out] {
@@ -197,7 +201,7 @@ type RemoteError struct {
 
 func (e *RemoteError) Error() string { return e.Message }
 
-// take gives an idle worker, or a new one.
+// take returns an idle worker, or a new one.
 func (p *ProcessPoolExecutor) take(ctx context.Context) (*poolWorker, error) {
 	for {
 		p.mu.Lock()
@@ -254,7 +258,7 @@ func (p *ProcessPoolExecutor) retire(w *poolWorker) {
 
 // Shutdown takes no more calls, waits until those it has are done, and ends the
 // worker processes. When ctx ends first, it kills them, drops the calls that
-// have not begun, and gives a [*JobsLeftError] if any were under way. It blocks
+// have not begun, and returns a [*JobsLeftError] if any were under way. It blocks
 // the goroutine: inside a coroutine, use it with [WrapFuture]. Python:
 // Executor.shutdown.
 func (p *ProcessPoolExecutor) Shutdown(ctx context.Context) error {

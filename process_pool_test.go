@@ -59,6 +59,7 @@ var (
 
 func newProcessPool(t *testing.T, workers int, opts ...asyncio.ProcessPoolOption) *asyncio.ProcessPoolExecutor {
 	t.Helper()
+	notEmulated(t, "a worker is this program, started without an emulator")
 	p, err := asyncio.NewProcessPoolExecutor(workers, append([]asyncio.ProcessPoolOption{asyncio.WithWorkerStderr(io.Discard)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
@@ -191,6 +192,7 @@ func TestMessagesOfWorkersAreBounded(t *testing.T) {
 }
 
 func TestShutdownOfAProcessPoolKillsWhatDoesNotEnd(t *testing.T) {
+	notEmulated(t, "a worker is this program, started without an emulator")
 	stderr := newRecord()
 	p := must(asyncio.NewProcessPoolExecutor(1, asyncio.WithWorkerStderr(stderr)))
 	onVirtualClock(t, func(t *testing.T, ctx context.Context) {

@@ -33,7 +33,7 @@ func noChildren(t *testing.T) {
 	}
 }
 
-// heap gives the memory in use.
+// heap returns the memory in use.
 func heap() int {
 	var m runtime.MemStats
 	runtime.GC()

@@ -22,7 +22,7 @@ import (
 type Process struct {
 	// Stdin is nil without WithStdin(Pipe). Closing it, or WriteEOF, closes the
 	// pipe after all was written. When the process closes its end, or ends,
-	// writing gives an error that is [syscall.EPIPE].
+	// writing returns an error that is [syscall.EPIPE].
 	Stdin *StreamWriter
 	// Stdout is nil without WithStdout(Pipe). What was written before the
 	// process ended can be read after that.
@@ -39,7 +39,7 @@ type Process struct {
 }
 
 // CreateSubprocessExec starts the program name with the arguments, which do not
-// include the name, and gives the process. The name is looked for in the PATH
+// include the name, and returns the process. The name is looked for in the PATH
 // as [exec.LookPath] does. Python: create_subprocess_exec.
 //
 // Without options the process has this one's standard descriptors, environment
@@ -153,20 +153,20 @@ func (p *Process) closePipes() {
 	}
 }
 
-// Pid gives the process's number. After the end it may be another's. Python: pid.
+// Pid returns the process's number. After the end it may be another's. Python: pid.
 func (p *Process) Pid() int { return p.child.pid }
 
-// ReturnCode gives the process's return code, and whether it has ended: what
+// ReturnCode returns the process's return code, and whether it has ended: what
 // it gave to exit, or for one that a signal has ended, the signal's number,
 // negative. It is 255 when somebody else has reaped the process, which happens
 // where SIGCHLD is ignored. Python: returncode.
 func (p *Process) ReturnCode() (code int, ended bool) { return p.child.returnCode() }
 
-// State gives all that the system says about a process that has ended; nil
+// State returns all that the system says about a process that has ended; nil
 // before that, and when somebody else has reaped it.
 func (p *Process) State() *os.ProcessState { return p.child.state }
 
-// Wait suspends the running task until the process has ended, and gives its
+// Wait suspends the running task until the process has ended, and returns its
 // return code, as ReturnCode does. It does not wait for the pipes: a process of
 // the process may hold them much longer. A process that waits for somebody to
 // read its output does not end; see [Process.Communicate]. Several tasks may
@@ -188,7 +188,7 @@ func (p *Process) Wait(ctx context.Context) (int, error) {
 	return code, nil
 }
 
-// SendSignal sends sig to the process. Once the process was reaped it gives
+// SendSignal sends sig to the process. Once the process was reaped it returns
 // [os.ErrProcessDone], and never hits another that has got the number. It may
 // be called from any goroutine. Python: send_signal.
 func (p *Process) SendSignal(sig os.Signal) error { return p.child.signal(sig) }

@@ -436,7 +436,7 @@ func TestWaitEndsThoughAGrandchildHasThePipe(t *testing.T) {
 	})
 }
 
-// neverReady gives a pipe from which nothing comes until the test ends.
+// neverReady returns a pipe from which nothing comes until the test ends.
 func neverReady(t *testing.T) *os.File {
 	r, w, err := os.Pipe()
 	must(t, err)

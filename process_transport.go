@@ -65,15 +65,15 @@ func (BaseSubprocessProtocol) ConnectionLost(error) {}
 // methods are for the loop's goroutine, but for Pid, SendSignal, Terminate and
 // Kill. Python: SubprocessTransport.
 type SubprocessTransport interface {
-	// Pid gives the process's number. Python: get_pid.
+	// Pid returns the process's number. Python: get_pid.
 	Pid() int
-	// ReturnCode gives the return code, as [Process.ReturnCode] does. Python:
+	// ReturnCode returns the return code, as [Process.ReturnCode] does. Python:
 	// get_returncode.
 	ReturnCode() (code int, ended bool)
-	// State gives all that the system says about a process that has ended.
+	// State returns all that the system says about a process that has ended.
 	// Python: get_extra_info('subprocess').
 	State() *os.ProcessState
-	// PipeTransport gives the transport of the process's descriptor 0, 1 or 2,
+	// PipeTransport returns the transport of the process's descriptor 0, 1 or 2,
 	// or nil where that is no pipe. Python: get_pipe_transport.
 	PipeTransport(fd int) Transport
 	// SendSignal is [Process.SendSignal]. Python: send_signal.
@@ -85,18 +85,18 @@ type SubprocessTransport interface {
 	// Close closes the pipes, and kills the process if it has not ended.
 	// Closing twice does nothing. Python: close.
 	Close()
-	// IsClosing says whether Close was called. Python: is_closing.
+	// IsClosing reports whether Close was called. Python: is_closing.
 	IsClosing() bool
-	// SetProtocol gives the callbacks that follow to p. Python: set_protocol.
+	// SetProtocol makes p be told what follows. Python: set_protocol.
 	SetProtocol(p SubprocessProtocol)
-	// Protocol gives the protocol. Python: get_protocol.
+	// Protocol returns the protocol. Python: get_protocol.
 	Protocol() SubprocessProtocol
-	// Loop gives the loop.
+	// Loop returns the loop.
 	Loop() *Loop
 }
 
 // SubprocessExec starts the program name with the arguments, as
-// [CreateSubprocessExec] does, and gives a transport, whose protocol the factory
+// [CreateSubprocessExec] does, and returns a transport, whose protocol the factory
 // makes. It returns when ConnectionMade was called, before data is received.
 // Unlike in Python no descriptor is a pipe unless an option says so. Python:
 // loop.subprocess_exec.

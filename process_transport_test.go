@@ -326,3 +326,19 @@ func TestACancelledSubprocessIsKilled(t *testing.T) {
 		}
 	})
 }
+
+func TestSubprocessWhoseInputNobodyEndsIsLostWhenItHasEnded(t *testing.T) {
+	for _, line := range []string{"exit 0", "read line"} {
+		onEachDriver(t, func(t *testing.T, ctx context.Context) {
+			r := &processRecorder{}
+			tr := launch(t, ctx, r, line, asyncio.WithStdin(asyncio.Pipe))
+			if line == "read line" {
+				tr.PipeTransport(0).Write([]byte("line\n"))
+			}
+			r.until(ctx, "lost") // without a write that would fail
+			if !slices.Contains(r.calls, "exited") || !tr.PipeTransport(0).IsClosing() {
+				t.Errorf("the calls were %v", r.calls)
+			}
+		})
+	}
+}

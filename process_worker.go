@@ -20,7 +20,7 @@ var ErrNoWorkerMain = workerproc.ErrNoMain
 // [RegisterWorker].
 type WorkerFunc[In, Out any] struct{ name string }
 
-// Name gives the name under which the function was registered.
+// Name returns the name under which the function was registered.
 func (w *WorkerFunc[In, Out]) Name() string { return w.name }
 
 // RegisterWorker names a function that the worker processes of a

@@ -70,6 +70,9 @@ func RunOn[T any](ctx context.Context, r *Runner, main func(context.Context) (T,
 	case l.running:
 		return zero, fmt.Errorf("run: %w", ErrLoopRunning)
 	}
+	if err := l.arrive(); err != nil { // before main could be left for the next run
+		return zero, err
+	}
 	if s, ok := l.onRun.(*stallSubject); ok {
 		s.values = ctx
 		defer func() { s.values = context.Background() }()
@@ -81,7 +84,7 @@ func RunOn[T any](ctx context.Context, r *Runner, main func(context.Context) (T,
 	defer stop()
 	interrupts := l.handleInterrupts(ctx, &t.task)
 	defer interrupts.stop()
-	err := l.RunUntilComplete(t)
+	err := l.until(t)
 	if !t.Done() {
 		return zero, err
 	}
@@ -95,7 +98,7 @@ func RunOn[T any](ctx context.Context, r *Runner, main func(context.Context) (T,
 
 // Close ends the tasks that are left, shuts the default executor down and
 // closes the loop. Python: Runner.close.
-func (r *Runner) Close() error {
+func (r *Runner) Close() (err error) {
 	l := r.loop
 	if l.closed {
 		return nil
@@ -103,11 +106,11 @@ func (r *Runner) Close() error {
 	if l.running {
 		return ErrLoopRunning
 	}
-	err := l.cancelAll()
-	if err == nil {
-		err = l.shutdownExecutor()
+	defer func() { err = joinClose(err, l.Close()) }() // also when a task ends the goroutine
+	if err := l.cancelAll(); err != nil {
+		return err
 	}
-	return joinClose(err, l.Close())
+	return l.shutdownExecutor()
 }
 
 // Go code often handles any error and goes on, and so swallows a cancellation
@@ -135,11 +138,11 @@ func (l *Loop) cancelAll() error {
 		}
 		err := l.RunForever()
 		timer.Cancel()
-		if err != nil && !errors.Is(err, ErrDeadlock) {
-			return err
-		}
 		for t := l.tasks.head; t != nil; t = t.next {
 			t.remove(watch)
+		}
+		if err != nil && !errors.Is(err, ErrDeadlock) {
+			return err
 		}
 	}
 	if l.tasks.n > 0 {

@@ -356,7 +356,8 @@ func init() {
 func program(t *testing.T, ctx context.Context, name string, opts ...asyncio.ProcessOption) *asyncio.Process {
 	t.Helper()
 	opts = append(opts, asyncio.WithStdout(asyncio.Pipe), asyncio.WithEnv(append(os.Environ(), "ASYNCIO_TEST_PROGRAM="+name)...))
-	p := start(t, ctx, opts, os.Args[0])
+	self := itself()
+	p := start(t, ctx, opts, self[0], self[1:]...)
 	if line := readLine(t, ctx, p.Stdout); line != "ready" {
 		t.Fatalf("the program says %q", line)
 	}
@@ -424,7 +425,7 @@ func TestAfterRunAnInterruptDoesWhatItDidBefore(t *testing.T) {
 func TestAProgramThatIgnoresInterruptsGoesOnDoingSo(t *testing.T) {
 	runOn(t, nil, func(t *testing.T, ctx context.Context) {
 		p := start(t, ctx, []asyncio.ProcessOption{asyncio.WithStdout(asyncio.Pipe), asyncio.WithEnv(append(os.Environ(), "ASYNCIO_TEST_PROGRAM=plain")...)},
-			"sh", "-c", `trap "" INT; exec "$0"`, os.Args[0])
+			"sh", append([]string{"-c", `trap "" INT; exec "$@"`, "sh"}, itself()...)...)
 		readLine(t, ctx, p.Stdout)
 		must(t, p.SendSignal(os.Interrupt)) // of two signals the lower number comes first
 		must(t, p.Terminate())

@@ -50,7 +50,7 @@ func (c *connection) secure(t *task, level context.Context, cfg *tls.Config, ser
 	return nil
 }
 
-// Loop gives the stream's loop.
+// Loop returns the stream's loop.
 func (s *Stream) Loop() *Loop { return s.StreamWriter.sock.loop }
 
 // SyscallConn gives access to the descriptor, for options of the system's. It
@@ -61,7 +61,7 @@ func (s *Stream) SyscallConn() (syscall.RawConn, error) {
 }
 
 // OpenConnection connects to address on the network, which is "tcp", "tcp4",
-// "tcp6" or "unix", and gives the stream. The forms of the address are those of
+// "tcp6" or "unix", and returns the stream. The forms of the address are those of
 // [net.Dial].
 //
 // A name is looked up by [net.Resolver] in the executor. Where it has several

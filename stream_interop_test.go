@@ -20,7 +20,7 @@ import (
 	"github.com/asyncio-go/asyncio"
 )
 
-// tool gives the path of a program, or skips the test.
+// tool returns the path of a program, or skips the test.
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -84,7 +84,7 @@ func (p *peer) find(ctx context.Context, r *bufio.Reader, pattern string) []stri
 	return m
 }
 
-// rest gives the rest of its output, and waits for its end.
+// rest returns the rest of its output, and waits for its end.
 func (p *peer) rest(ctx context.Context) string {
 	p.t.Helper()
 	all, err := asyncio.ToThread(ctx, func(context.Context) (string, error) {

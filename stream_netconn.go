@@ -1,13 +1,12 @@
 package asyncio
 
-import (
-	"io"
-	"net"
-	"time"
-)
+import "net"
 
 // netConn is the net.Conn view of a stream.
-type netConn struct{ s *Stream }
+type netConn struct {
+	netView
+	s *Stream
+}
 
 var (
 	_ net.Conn    = (*netConn)(nil)
@@ -16,49 +15,50 @@ var (
 
 type closeWriter interface{ CloseWrite() error }
 
-// Conn gives a [net.Conn] of the stream, for code that is written for one: a
-// Read suspends the running task and not a thread. It is bound to the loop and
-// not to a context; all its methods are for the loop's goroutine, and give
-// [ErrWrongGoroutine] elsewhere. Deadlines follow the real clock. It has the
-// CloseWrite of a [net.TCPConn] too.
-func (s *Stream) Conn() net.Conn { return &netConn{s} }
+// Conn returns a [net.Conn] of the stream, for code that is written for one.
+// Conn itself is for the loop's goroutine.
+//
+// Read, Write and CloseWrite are for a task of the loop: they suspend the task,
+// and return [ErrWrongGoroutine] on any other goroutine; see
+// [Stream.SharedConn]. Close and the setters of deadlines may be called from
+// any goroutine that is not another loop's, as libraries do when a context
+// ends: the loop is told, and does it in its next turn, unless a later setting
+// comes first. That costs what [Loop.CallSoonThreadsafe] does; on the loop they
+// act at once.
+//
+// Errors, but for [io.EOF], are a [*net.OpError]. A deadline ends a Read or
+// Write with one whose Timeout is true; it follows the real clock. The
+// connection is bound to no context: a cancellation of the task ends its wait.
+// It has the CloseWrite of a [net.TCPConn] too. It has neither WriteTo nor
+// ReadFrom: [io.Copy] uses a buffer of its own, and the write queue holds it up.
+func (s *Stream) Conn() net.Conn { return s.view() }
 
-func (c *netConn) Read(p []byte) (int, error)  { return c.s.Read(p) }
-func (c *netConn) Write(p []byte) (int, error) { return c.s.Write(p) }
-func (c *netConn) Close() error                { return c.s.Close() }
-func (c *netConn) CloseWrite() error           { return c.s.WriteEOF() }
-func (c *netConn) LocalAddr() net.Addr         { return c.s.LocalAddr() }
-func (c *netConn) RemoteAddr() net.Addr        { return c.s.RemoteAddr() }
-
-func (c *netConn) SetDeadline(t time.Time) error {
-	if err := c.SetReadDeadline(t); err != nil {
-		return err
+// view returns the one view of the stream, so that all settings of its
+// deadlines are counted in one place.
+func (s *Stream) view() *netConn {
+	sock := s.StreamWriter.sock
+	if onLoop() != nil {
+		// To look at the socket would be a race. Who may not call Conn here
+		// may still close what it returns.
+		return &netConn{netView{of: sock, local: textAddr{}, remote: textAddr{}}, s}
 	}
-	return c.SetWriteDeadline(t)
-}
-
-func (c *netConn) SetReadDeadline(t time.Time) error {
-	return c.setDeadline((*pullSocket).setReadDeadline, t)
-}
-
-// SetWriteDeadline bounds how long a Write is held up. It never drops what is
-// queued.
-func (c *netConn) SetWriteDeadline(t time.Time) error {
-	return c.setDeadline((*pullSocket).setWriteDeadline, t)
-}
-
-func (c *netConn) setDeadline(set func(*pullSocket, time.Time), t time.Time) error {
-	if err := onLoop(); err != nil {
-		return err
+	r := sock.withRare()
+	if r.view == nil {
+		r.view = &netConn{netView{of: sock, local: s.LocalAddr(), remote: s.RemoteAddr()}, s}
 	}
-	s := c.s.StreamWriter.sock
-	if s.closed {
-		return net.ErrClosed
-	}
-	set(s, t)
-	return nil
+	return r.view
 }
 
-// WriteTo and ReadFrom are not there on purpose: io.Copy then uses its own
-// buffer, and the write queue holds it up.
-var _ io.ReadWriteCloser = (*netConn)(nil)
+func (c *netConn) Read(p []byte) (int, error) {
+	n, err := c.s.Read(p)
+	return n, c.opError("read", err)
+}
+
+func (c *netConn) Write(p []byte) (int, error) {
+	n, err := c.s.Write(p)
+	return n, c.opError("write", err)
+}
+
+func (c *netConn) CloseWrite() error { return c.opError("close", c.s.WriteEOF()) }
+
+func (c *netConn) Close() error { return c.doClose(c.s.Close) }

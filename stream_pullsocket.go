@@ -27,10 +27,11 @@ type pullSocket struct {
 // pullRare is what few sockets have, apart because there may be very many.
 type pullRare struct {
 	tls     *tlsLayer // between the socket and its stream
+	view    *netConn  // the net.Conn of the stream, made when first asked for
 	readBy  deadline
 	writeBy deadline
 	drained waitList // who waits for the queue to sink
-	ended   waitList // who waits for the descriptor to be closed
+	ended   waitList // who waits for the connection to end
 	hangup  func()   // is told once that the peer has ended its half
 }
 
@@ -44,9 +45,10 @@ func (s *pullSocket) withRare() *pullRare {
 var (
 	_ socketOwner  = (*pullSocket)(nil)
 	_ streamSource = (*pullSocket)(nil)
+	_ deadlined    = (*pullSocket)(nil)
 )
 
-// eventLoop implements streamSource.
+// eventLoop implements streamSource and deadlined.
 func (s *pullSocket) eventLoop() *Loop { return s.loop }
 
 // readable implements socketOwner.
@@ -69,7 +71,12 @@ func (s *pullSocket) flow() {
 }
 
 // broken implements socketOwner.
-func (s *pullSocket) broken() { s.fireDrained(s.failure()) }
+func (s *pullSocket) broken() {
+	s.fireDrained(s.failure())
+	if s.rare != nil {
+		s.rare.ended.fire(s.failure())
+	}
+}
 
 func (s *pullSocket) fireDrained(err error) {
 	if s.rare != nil {
@@ -79,7 +86,9 @@ func (s *pullSocket) fireDrained(err error) {
 
 // gone implements socketOwner.
 func (s *pullSocket) gone(reason, closeErr error) {
-	if reason == nil {
+	if reason != nil {
+		closeErr = reason
+	} else {
 		reason = net.ErrClosed
 	}
 	s.interruptReader(reason)
@@ -105,11 +114,17 @@ func (s *pullSocket) read(t *task, level context.Context, p []byte) (int, error)
 		if err == nil && s.rare != nil && s.rare.readBy.expired && !s.closed {
 			err = os.ErrDeadlineExceeded
 		}
+		if err == nil && s.closing && !s.closed {
+			err = net.ErrClosed // what was written is still sent; nothing is read any more
+		}
 		if err == nil {
 			var n int
 			if n, err = s.readNow(p); err != driver.ErrWouldBlock {
 				s.count(n)
 				s.reading = false
+				if err != nil {
+					s.readFailed(err)
+				}
 				return n, err
 			}
 			s.moved = 0
@@ -121,6 +136,23 @@ func (s *pullSocket) read(t *task, level context.Context, p []byte) (int, error)
 			return 0, err
 		}
 	}
+}
+
+// readFailed closes the descriptor, unless err is the end of what the peer
+// sends: after any other error nothing comes or goes any more, and the system
+// tells of a reset only once.
+func (s *pullSocket) readFailed(err error) {
+	if !readEnd(err) && !s.closed {
+		s.abort(err)
+	}
+}
+
+// lost implements streamSource.
+func (s *pullSocket) lost() error {
+	if s.closed && s.out != nil {
+		return s.out.failed
+	}
+	return nil
 }
 
 // count counts n bytes that were read or written.
@@ -152,6 +184,9 @@ func (s *pullSocket) drain(t *task, level context.Context) error {
 	return r.drained.wait(t, level)
 }
 
+// isClosed implements deadlined.
+func (s *pullSocket) isClosed() bool { return s.closed }
+
 // setReadDeadline bounds reads, the one that waits now too.
 func (s *pullSocket) setReadDeadline(t time.Time) {
 	s.withRare().readBy.set(s.loop, t, func() { s.interruptReader(os.ErrDeadlineExceeded) })
@@ -178,10 +213,14 @@ func (s *pullSocket) interruptReader(err error) {
 	}
 }
 
-// waitClosed suspends t until the descriptor is gone.
+// waitClosed suspends t until the descriptor is gone or the connection has
+// failed. It returns why that was, if it was not asked for.
 func (s *pullSocket) waitClosed(t *task, level context.Context) error {
-	if s.closed {
-		return nil
+	if !s.closed && !s.writeFailed() {
+		return s.withRare().ended.wait(t, level)
 	}
-	return s.withRare().ended.wait(t, level)
+	if s.out != nil {
+		return s.out.failed
+	}
+	return nil
 }

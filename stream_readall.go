@@ -11,7 +11,7 @@ func (r *StreamReader) ReadAll(ctx context.Context) ([]byte, error) {
 	var all []byte
 	p := make([]byte, min(512, int(r.limit))) // as in Python, never more than the limit at once
 	for {
-		n, err := r.read(ctx, p)
+		n, err := r.ReadContext(ctx, p)
 		all = append(all, p[:n]...)
 		if err == io.EOF {
 			return all, nil

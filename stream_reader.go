@@ -30,7 +30,7 @@ func (e *IncompleteReadError) Error() string {
 	return fmt.Sprintf("asyncio: the stream ended after %d of %d bytes", len(e.Partial), e.Expected)
 }
 
-// Unwrap gives [io.ErrUnexpectedEOF].
+// Unwrap returns [io.ErrUnexpectedEOF].
 func (e *IncompleteReadError) Unwrap() error { return io.ErrUnexpectedEOF }
 
 // A LimitOverrunError says that no separator came within a stream's limit. What
@@ -38,17 +38,20 @@ func (e *IncompleteReadError) Unwrap() error { return io.ErrUnexpectedEOF }
 type LimitOverrunError struct {
 	Consumed int // how many bytes certainly hold no separator
 	found    bool
+	limit    int
 }
 
 func (e *LimitOverrunError) Error() string {
 	if e.found {
-		return fmt.Sprintf("asyncio: the separator came after %d bytes, beyond the limit", e.Consumed)
+		return fmt.Sprintf("asyncio: the separator came after %d bytes, beyond the limit of %d", e.Consumed, e.limit)
 	}
-	return fmt.Sprintf("asyncio: no separator in %d bytes, the limit", e.Consumed)
+	return fmt.Sprintf("asyncio: no separator in the first %d bytes, and the limit is %d", e.Consumed, e.limit)
 }
 
 // ErrLineTooLong is returned by [StreamReader.ReadLine] for a line beyond the
-// limit, which is dropped. Python: ValueError.
+// limit. What has come of it is dropped; the rest, which is still to come, is
+// read as if it were the next line unless [StreamReader.SkipLine] drops it too.
+// Python: ValueError.
 var ErrLineTooLong = errors.New("asyncio: the line is longer than the stream's limit")
 
 const (
@@ -73,16 +76,23 @@ type StreamReader struct {
 type incoming struct {
 	buf []byte // buf[off:] is what has come and was not read
 	off int
-	err error // set by SetError: all reads give it
+	err error // all reads return it
+
+	// A line that was too long was dropped with its end, and nothing was read
+	// since.
+	wholeLine bool
 }
 
 // A streamSource is where a reader's bytes come from.
 type streamSource interface {
-	// eventLoop gives the loop that it belongs to.
+	// eventLoop returns the loop that it belongs to.
 	eventLoop() *Loop
-	// read gives at least one byte, or an error: io.EOF at the end, and
+	// read returns at least one byte, or an error: io.EOF at the end, and
 	// ErrConcurrentRead inside another read. It suspends t until it can.
 	read(t *task, level context.Context, p []byte) (int, error)
+	// lost returns the error with which the source has failed for good, if it
+	// has.
+	lost() error
 }
 
 // NewStreamReader makes a reader that is fed by [StreamReader.FeedData], for
@@ -110,7 +120,7 @@ type handFeed struct {
 
 func (h *handFeed) eventLoop() *Loop { return h.loop }
 
-// read gives no byte: it waits until there is something in the buffer, or the
+// read returns no byte; it waits until there is something in the buffer, or the
 // end has come.
 func (h *handFeed) read(t *task, level context.Context, _ []byte) (int, error) {
 	if h.waiting != nil {
@@ -125,7 +135,10 @@ func (h *handFeed) read(t *task, level context.Context, _ []byte) (int, error) {
 	return 0, err
 }
 
-// held gives what the reader holds, to add to it.
+// lost implements streamSource: who feeds by hand says so by SetError.
+func (h *handFeed) lost() error { return nil }
+
+// held returns what the reader holds, to add to it.
 func (r *StreamReader) held() *incoming {
 	if r.in == nil {
 		r.in = &incoming{}
@@ -153,19 +166,29 @@ func (r *StreamReader) FeedEOF() {
 	r.wake(nil)
 }
 
-// SetError makes this read and all that follow fail with err, whatever is
-// buffered. Python: set_exception.
+// SetError makes the read that waits and all that follow fail with err,
+// whatever is buffered. Python: set_exception.
 func (r *StreamReader) SetError(err error) {
 	r.held().err = err
 	r.wake(err)
 }
 
-// Err gives what SetError was given. Python: exception.
+// Err returns the error with which each read fails: that of SetError, or the
+// one with which the connection has failed, a reset for example. It is nil while
+// there is none, also at a clean end and after Close. Python: exception.
 func (r *StreamReader) Err() error {
-	if r.in == nil {
-		return nil
+	if r.in != nil && r.in.err != nil {
+		return r.in.err
 	}
-	return r.in.err
+	return r.src.lost()
+}
+
+// keepError makes all reads fail as the source has, if it has for good: what is
+// buffered is a part of something of which the rest will not come.
+func (r *StreamReader) keepError() {
+	if err := r.src.lost(); err != nil {
+		r.held().err = err
+	}
 }
 
 // AtEOF says that all was read and nothing more will come. Python: at_eof.
@@ -238,13 +261,17 @@ func (r *StreamReader) fill(t *task, level context.Context) error {
 	if n > 0 { // in place, unless another task has taken what there was
 		r.in.buf = append(r.in.buf, room[:n]...)
 	}
-	if err == io.EOF {
+	switch err {
+	case nil:
+	case io.EOF:
 		r.eof, err = true, nil
+	default:
+		r.keepError()
 	}
 	return err
 }
 
-// room gives room for more at the end of the buffer.
+// room returns room for more at the end of the buffer.
 func (r *StreamReader) room() []byte {
 	in := r.held()
 	if in.off > 0 && len(in.buf) == cap(in.buf) {
@@ -259,45 +286,62 @@ func (r *StreamReader) room() []byte {
 	return in.buf[len(in.buf):cap(in.buf)]
 }
 
-// begin is the door of every read.
+// begin is the door of every read that is given a context.
 func (r *StreamReader) begin(ctx context.Context) (*task, context.Context, error) {
-	var t *task
-	var level context.Context
-	var err error
-	l := r.src.eventLoop()
-	if ctx == nil {
-		t, err = l.runningTask()
-	} else {
-		t, level, err = enter(ctx)
-	}
-	if err == nil && t.loop != l {
-		err = ErrWrongLoop
-	}
+	t, level, err := enter(ctx)
 	if err == nil {
-		err = r.Err()
+		err = r.readable(t)
 	}
 	return t, level, err
 }
 
+// readable returns why t cannot read, if it cannot.
+func (r *StreamReader) readable(t *task) error {
+	if t.loop != r.src.eventLoop() {
+		return ErrWrongLoop
+	}
+	if in := r.in; in != nil {
+		in.wholeLine = false
+		return in.err
+	}
+	return nil
+}
+
 // Read reads up to len(p) bytes into p, as [io.Reader] says, and suspends the
 // running task until there is at least one. When nothing is buffered, bytes go
-// from the kernel into p directly. At the end it gives [io.EOF]. Python: read.
-func (r *StreamReader) Read(p []byte) (int, error) { return r.read(nil, p) }
+// from the kernel into p directly. At the end it returns [io.EOF]. Python: read.
+func (r *StreamReader) Read(p []byte) (int, error) {
+	t, err := r.src.eventLoop().runningTask()
+	if err == nil {
+		err = r.readable(t)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return r.read(t, nil, p)
+}
 
 // ReadContext is Read that also ends with ctx. Python: read(n).
 func (r *StreamReader) ReadContext(ctx context.Context, p []byte) (int, error) {
-	return r.read(ctx, p)
+	t, level, err := r.begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return r.read(t, level, p)
 }
 
-func (r *StreamReader) read(ctx context.Context, p []byte) (int, error) {
-	t, level, err := r.begin(ctx)
-	if err != nil || len(p) == 0 {
-		return 0, err
+func (r *StreamReader) read(t *task, level context.Context, p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
 	}
 	if r.buffered() == 0 && !r.eof {
 		n, err := r.src.read(t, level, p)
-		if err == io.EOF {
+		switch err {
+		case nil:
+		case io.EOF:
 			r.eof = true
+		default:
+			r.keepError()
 		}
 		if n > 0 || err != nil {
 			return n, err
@@ -313,7 +357,7 @@ func (r *StreamReader) read(ctx context.Context, p []byte) (int, error) {
 	return copy(p, r.take(min(len(p), r.buffered()))), nil
 }
 
-// ReadExactly reads n bytes. When the stream ends before, it gives an
+// ReadExactly reads n bytes. When the stream ends before, it returns an
 // [*IncompleteReadError] with what there was; when it is interrupted, nothing
 // is taken. Python: readexactly.
 func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
@@ -338,9 +382,9 @@ func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
 	return r.takeCopy(n), nil
 }
 
-// ReadUntil reads up to the first of the separators, and gives what it read
+// ReadUntil reads up to the first of the separators, and returns what it read
 // with the separator. Where several fit, the one that ends first counts. When
-// the stream ends before, it gives an [*IncompleteReadError]; when there is
+// the stream ends before, it returns an [*IncompleteReadError]; when there is
 // none within the limit, a [*LimitOverrunError], and nothing is taken. Python:
 // readuntil.
 func (r *StreamReader) ReadUntil(ctx context.Context, separators ...[]byte) ([]byte, error) {
@@ -358,7 +402,7 @@ func (r *StreamReader) ReadUntil(ctx context.Context, separators ...[]byte) ([]b
 	return r.takeCopy(n), nil
 }
 
-// find waits until a separator has come, and gives the length up to its end.
+// find waits until a separator has come, and returns the length up to its end.
 func (r *StreamReader) find(t *task, level context.Context, separators [][]byte) (int, error) {
 	shortest, longest := 0, 0
 	for i, s := range separators {
@@ -373,13 +417,13 @@ func (r *StreamReader) find(t *task, level context.Context, separators [][]byte)
 		if have := r.buffered(); have-from >= shortest {
 			if start, end, ok := firstOf(r.unread(), from, separators); ok {
 				if start > limit {
-					return 0, &LimitOverrunError{Consumed: start, found: true}
+					return 0, &LimitOverrunError{Consumed: start, found: true, limit: limit}
 				}
 				return end, nil
 			}
 			from = max(0, have+1-longest)
 			if from > limit {
-				return 0, &LimitOverrunError{Consumed: from}
+				return 0, &LimitOverrunError{Consumed: from, limit: limit}
 			}
 		}
 		if r.eof {
@@ -411,8 +455,12 @@ func firstOf(p []byte, from int, separators [][]byte) (start, end int, ok bool) 
 var newline = [][]byte{[]byte("\n")}
 
 // ReadLine reads a line with its newline; the last one may have none. After it
-// comes [io.EOF]. For a line beyond the limit it gives [ErrLineTooLong], and
-// drops what has come of it. Python: readline.
+// comes [io.EOF].
+//
+// For a line beyond the limit it returns [ErrLineTooLong], and drops what has
+// come of the line. Whoever goes on reads the rest of it as the next line, which
+// a peer can choose so that it is taken for a command: end the connection, or
+// call [StreamReader.SkipLine] first. Python: readline.
 func (r *StreamReader) ReadLine(ctx context.Context) ([]byte, error) {
 	t, level, err := r.begin(ctx)
 	if err != nil {
@@ -439,6 +487,7 @@ func (r *StreamReader) line(t *task, level context.Context) ([]byte, error) {
 	case *LimitOverrunError:
 		if rest := r.unread()[e.Consumed:]; bytes.HasPrefix(rest, newline[0]) {
 			r.take(e.Consumed + 1)
+			r.in.wholeLine = true
 		} else {
 			r.take(r.buffered())
 		}
@@ -447,9 +496,31 @@ func (r *StreamReader) line(t *task, level context.Context) ([]byte, error) {
 	return nil, err
 }
 
-// Lines gives the lines, each with its newline, until the end or an error,
-// which comes last. A line is valid until the next one is asked for. Python:
-// async for line in reader.
+// SkipLine reads and drops what is left of a line, with its newline, and holds
+// none of it: after [ErrLineTooLong] the rest of that line, which may be nothing;
+// elsewhere all up to the next newline. A line that ends with the stream is
+// skipped too.
+func (r *StreamReader) SkipLine(ctx context.Context) error {
+	dropped := r.in != nil && r.in.wholeLine
+	t, level, err := r.begin(ctx)
+	for err == nil && !dropped {
+		if i := bytes.IndexByte(r.unread(), '\n'); i >= 0 {
+			r.take(i + 1)
+			return nil
+		}
+		r.take(r.buffered())
+		if r.eof {
+			return nil
+		}
+		err = r.fill(t, level)
+	}
+	return err
+}
+
+// Lines returns the lines, each with its newline, until the end or an error,
+// which comes last. A line is valid until the next one is asked for. After
+// [ErrLineTooLong] see [StreamReader.SkipLine] before asking for more lines.
+// Python: async for line in reader.
 func (r *StreamReader) Lines(ctx context.Context) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for {

@@ -2,13 +2,23 @@ package asyncio
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
 // StartServer listens on address, and runs handler as a task for each
-// connection. The stream is closed when the handler returns; an error of it
-// that is no cancellation is told to the loop's exception handler.
+// connection. The stream is closed when the handler returns.
+//
+// The handler's error is told to the loop's exception handler, unless it is a
+// cancellation or how a connection ends ordinarily: [io.EOF], an
+// [*IncompleteReadError] without a byte, and [net.ErrClosed] where this side has
+// closed the stream, as [Server.CloseClients] does. A handler can therefore
+// return what its reads and writes return.
 //
 // The network is "tcp", "tcp4", "tcp6" or "unix", and the forms of the address
 // those of [net.Listen]: an empty host is all addresses of the machine, port 0
@@ -19,6 +29,10 @@ func StartServer(ctx context.Context, network, address string, handler func(ctx 
 	if err != nil {
 		o.letGo()
 		return nil, err
+	}
+	if handler == nil {
+		o.letGo()
+		return nil, fmt.Errorf("asyncio: start server: the handler is nil: %w", fs.ErrInvalid)
 	}
 	s := newServer(t.loop, o)
 	values := baseContext{ctx, baseOf(ctx)}
@@ -48,7 +62,7 @@ func serveStream(s *Server, conn driver.Conn, values context.Context, handler fu
 		if s.options.tls != nil && !c.handshake(ctx, &s.options) {
 			return struct{}{}, nil // the peer's trouble, as a reset would be
 		}
-		return struct{}{}, handler(ctx, &c.stream)
+		return struct{}{}, c.news(handler(ctx, &c.stream))
 	}, nil)
 	c.task.future.add((*handlerEnd)(c))
 	return nil
@@ -63,6 +77,21 @@ func (c *streamClient) handshake(ctx context.Context, o *streamOptions) bool {
 		c.abort(err)
 	}
 	return err == nil
+}
+
+// news returns err, the handler's, unless it says no more than that the
+// connection has ended as connections do.
+func (c *streamClient) news(err error) error {
+	var incomplete *IncompleteReadError
+	switch {
+	case err == io.EOF, c.reader.eof && errors.Is(err, io.EOF):
+		return nil
+	case errors.As(err, &incomplete) && len(incomplete.Partial) == 0:
+		return nil
+	case c.closing && !c.writeFailed() && errors.Is(err, net.ErrClosed):
+		return nil
+	}
+	return err
 }
 
 // handlerEnd is what happens when the handler has returned.

@@ -437,7 +437,7 @@ func TestNextAddressIsTriedWhenTheFirstIsRefused(t *testing.T) {
 	})
 }
 
-// silent gives an address that answers no connect: its queue is full.
+// silent returns an address that answers no connect: its queue is full.
 func silent(t *testing.T) *net.TCPAddr {
 	t.Helper()
 	fd := must(syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0))
@@ -515,8 +515,9 @@ func TestUsedFromAForeignGoroutineStreamsGiveAnError(t *testing.T) {
 			_, read := s.Read(make([]byte, 1))
 			_, write := s.Write([]byte("x"))
 			_, line := s.ReadLine(ctx)
+			_, view := s.Conn().Read(make([]byte, 1))
 			_, open := asyncio.OpenConnection(ctx, "tcp", srv.Addr().String())
-			return []error{read, write, line, s.Close(), s.WriteEOF(), s.Drain(ctx), open, s.Conn().SetDeadline(time.Now())}, nil
+			return []error{read, write, line, s.Close(), s.WriteEOF(), s.Drain(ctx), open, view}, nil
 		}))
 		for i, err := range errs {
 			if !errors.Is(err, asyncio.ErrWrongGoroutine) {

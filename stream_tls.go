@@ -50,6 +50,9 @@ func startTLS(t *task, level context.Context, s *pullSocket, cfg *tls.Config, se
 // eventLoop implements streamSource.
 func (l *tlsLayer) eventLoop() *Loop { return l.inner.sock.loop }
 
+// lost implements streamSource.
+func (l *tlsLayer) lost() error { return l.inner.pull.lost() }
+
 // read implements streamSource.
 func (l *tlsLayer) read(_ *task, level context.Context, p []byte) (int, error) {
 	if l.reading {
@@ -102,7 +105,7 @@ func (c *tlsSocket) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// interruption says whether err ended a wait, and the connection is as it was.
+// interruption reports whether err ended a wait, and the connection is as it was.
 func interruption(err error) bool {
 	return IsCancelled(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -13,7 +13,7 @@ import (
 // task.
 type StreamWriter struct{ sock *pullSocket }
 
-// tls gives the TLS between the stream and its socket; nil: plain.
+// tls returns the TLS between the stream and its socket; nil: plain.
 func (w *StreamWriter) tls() *tlsLayer {
 	if w.sock.rare == nil {
 		return nil
@@ -26,16 +26,9 @@ func (w *StreamWriter) tls() *tlsLayer {
 // calls it, it suspends the task until the queue has sunk to the low-water mark
 // (16 KiB): so what writes to a slow peer, [io.Copy] for example, is held up.
 // In a callback it never waits. An error of the wait (a cancellation) comes with
-// a full count: p is written or queued then all the same. Python: write, and
-// drain where needed.
-func (w *StreamWriter) Write(p []byte) (int, error) { return w.write(nil, p) }
-
-// WriteContext is Write whose wait also ends with ctx. Python: write and drain.
-func (w *StreamWriter) WriteContext(ctx context.Context, p []byte) (int, error) {
-	return w.write(ctx, p)
-}
-
-func (w *StreamWriter) write(ctx context.Context, p []byte) (int, error) {
+// a full count: p is written or queued then all the same. Python: write and
+// drain; [StreamWriter.WriteNowait] is write alone.
+func (w *StreamWriter) Write(p []byte) (int, error) {
 	if err := onLoop(); err != nil {
 		return 0, err
 	}
@@ -43,12 +36,49 @@ func (w *StreamWriter) write(ctx context.Context, p []byte) (int, error) {
 	if err != nil {
 		return n, err
 	}
-	return n, w.holdUp(ctx, n)
+	return n, w.holdUp(n)
+}
+
+// WriteContext is Write whose wait also ends with ctx. Python: write and drain.
+func (w *StreamWriter) WriteContext(ctx context.Context, p []byte) (int, error) {
+	if err := onLoop(); err != nil {
+		return 0, err
+	}
+	n, err := w.put(p)
+	if err != nil || !w.mustHoldUp(n) {
+		return n, err
+	}
+	t, level, err := w.begin(ctx)
+	if err != nil {
+		return n, err
+	}
+	return n, w.waitForRoom(t, level)
+}
+
+// WriteNowait is [StreamWriter.Write] that never waits: what the kernel does not
+// take at once is copied and queued, however much is queued already. It returns
+// the error with which writing has failed, or [net.ErrClosed].
+//
+// It is Python's write, for code between whose writes no other task may run, as
+// where one task writes to many streams and the set of them must not change
+// meanwhile. A peer that does not read makes the queue grow: wait in
+// [StreamWriter.Drain], or look at [StreamWriter.WriteBufferSize] and end what
+// is too slow. Python: write.
+func (w *StreamWriter) WriteNowait(p []byte) error {
+	if err := onLoop(); err != nil {
+		return err
+	}
+	n, err := w.put(p)
+	w.sock.count(n)
+	return err
 }
 
 // put is write that never waits.
 func (w *StreamWriter) put(p []byte) (int, error) {
 	if layer := w.tls(); layer != nil {
+		if err := w.sock.writable(); err != nil { // crypto/tls would say it in its own words
+			return 0, err
+		}
 		return layer.conn.Write(p)
 	}
 	return w.sock.write(p)
@@ -68,7 +98,7 @@ func (w *StreamWriter) WriteLines(bufs ...[]byte) (int, error) {
 		if err != nil {
 			return n, err
 		}
-		return n, w.holdUp(nil, n)
+		return n, w.holdUp(n)
 	}
 	total := 0
 	for _, b := range bufs {
@@ -84,29 +114,36 @@ func (w *StreamWriter) WriteLines(bufs ...[]byte) (int, error) {
 // holdUp suspends the running task, if there is one, while too much is queued;
 // and for one turn, when it has written much that the kernel took at once. n is
 // what was written last.
-func (w *StreamWriter) holdUp(ctx context.Context, n int) error {
-	s := w.sock
-	s.count(n)
-	if !s.paused && s.moved < atOnce || s.loop.current == nil {
+func (w *StreamWriter) holdUp(n int) error {
+	if !w.mustHoldUp(n) {
 		return nil
 	}
-	s.moved = 0
-	t, level, err := w.begin(ctx)
+	t, err := w.sock.loop.runningTask()
 	if err != nil {
 		return err
 	}
-	if !s.paused {
+	return w.waitForRoom(t, nil)
+}
+
+func (w *StreamWriter) mustHoldUp(n int) bool {
+	s := w.sock
+	s.count(n)
+	if !s.paused && s.moved < atOnce || s.loop.current == nil {
+		return false
+	}
+	s.moved = 0
+	return true
+}
+
+func (w *StreamWriter) waitForRoom(t *task, level context.Context) error {
+	if !w.sock.paused {
 		return t.yield()
 	}
-	return s.drain(t, level)
+	return w.sock.drain(t, level)
 }
 
 func (w *StreamWriter) begin(ctx context.Context) (t *task, level context.Context, err error) {
-	if ctx == nil {
-		t, err = w.sock.loop.runningTask()
-	} else {
-		t, level, err = enter(ctx)
-	}
+	t, level, err = enter(ctx)
 	if err == nil && t.loop != w.sock.loop {
 		err = ErrWrongLoop
 	}
@@ -114,8 +151,9 @@ func (w *StreamWriter) begin(ctx context.Context) (t *task, level context.Contex
 }
 
 // Drain suspends the running task until what is queued has sunk to the
-// low-water mark, if it was above the high one. It gives the error with which
-// writing has failed. Python: drain.
+// low-water mark, if it was above the high one. It returns the error with which
+// writing has failed. It is where to wait after [StreamWriter.WriteNowait];
+// [StreamWriter.Write] waits itself. Python: drain.
 func (w *StreamWriter) Drain(ctx context.Context) error {
 	t, level, err := w.begin(ctx)
 	if err != nil {
@@ -124,7 +162,7 @@ func (w *StreamWriter) Drain(ctx context.Context) error {
 	return w.sock.drain(t, level)
 }
 
-// WriteBufferSize gives the number of bytes that are queued. Python:
+// WriteBufferSize returns the number of bytes that are queued. Python:
 // transport.get_write_buffer_size.
 func (w *StreamWriter) WriteBufferSize() int { return w.sock.queued() }
 
@@ -136,7 +174,7 @@ func (w *StreamWriter) SetWriteBufferLimits(low, high int) {
 	w.sock.setLimits(low, high)
 }
 
-// CanWriteEOF says whether the half that is written can be ended while the
+// CanWriteEOF reports whether the half that is written can be ended while the
 // other is still read. Python: can_write_eof.
 func (w *StreamWriter) CanWriteEOF() bool { return true }
 
@@ -178,7 +216,8 @@ func (w *StreamWriter) Abort() {
 }
 
 // WaitClosed suspends the running task until the connection is closed, which
-// somebody else asks for. Python: wait_closed.
+// somebody else asks for, or has failed. It returns the error with which it has
+// failed: what was written may not have arrived then. Python: wait_closed.
 func (w *StreamWriter) WaitClosed(ctx context.Context) error {
 	t, level, err := w.begin(ctx)
 	if err != nil {
@@ -187,17 +226,17 @@ func (w *StreamWriter) WaitClosed(ctx context.Context) error {
 	return w.sock.waitClosed(t, level)
 }
 
-// IsClosing says whether Close or Abort was called, or the connection is gone.
-// Python: is_closing.
-func (w *StreamWriter) IsClosing() bool { return w.sock.closing || w.sock.closed }
+// IsClosing reports whether Close or Abort was called, or the connection has
+// failed. Python: is_closing.
+func (w *StreamWriter) IsClosing() bool { return w.sock.closing || w.sock.writeFailed() }
 
-// LocalAddr gives this side's address. Python: get_extra_info('sockname').
+// LocalAddr returns this side's address. Python: get_extra_info('sockname').
 func (w *StreamWriter) LocalAddr() net.Addr { return w.sock.conn.LocalAddr() }
 
-// RemoteAddr gives the peer's address. Python: get_extra_info('peername').
+// RemoteAddr returns the peer's address. Python: get_extra_info('peername').
 func (w *StreamWriter) RemoteAddr() net.Addr { return w.sock.conn.RemoteAddr() }
 
-// ConnectionState gives what the handshake has agreed on; nil for a stream
+// ConnectionState returns what the handshake has agreed on; nil for a stream
 // without TLS. Python: get_extra_info('ssl_object').
 func (w *StreamWriter) ConnectionState() *tls.ConnectionState {
 	if layer := w.tls(); layer != nil {

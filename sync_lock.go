@@ -2,6 +2,7 @@ package asyncio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -87,6 +88,15 @@ func (l *Lock) With(ctx context.Context, body func(context.Context) error) error
 	return during(func() error { return body(ctx) }, l.release)
 }
 
+// afterError is an error of giving something back after another error, which
+// errors.Is and errors.As find too.
+type afterError struct{ err, before error }
+
+func (e *afterError) Error() string        { return fmt.Sprintf("%v (after %v)", e.err, e.before) }
+func (e *afterError) Unwrap() error        { return e.err }
+func (e *afterError) Is(target error) bool { return errors.Is(e.before, target) }
+func (e *afterError) As(target any) bool   { return errors.As(e.before, target) }
+
 // during runs body and then release, however body ends.
 func during(body, release func() error) (err error) {
 	returned := false
@@ -96,7 +106,7 @@ func during(body, release func() error) (err error) {
 			return
 		}
 		if err != nil {
-			e = fmt.Errorf("%w (after %w)", e, err)
+			e = &afterError{e, err}
 		}
 		err = e
 	}()

@@ -80,13 +80,21 @@ func runInExecutor[T any](l *Loop, ctx context.Context, e Executor, fn func(cont
 		}
 	}
 	j := newJob(f, ctx, fn)
-	if err := e.Submit(j, j.work); err != nil {
-		l.inbox.outside.Add(-1)
-		j.cancel(nil)
-		f.setError(err)
-	}
+	err := errSubmitPanicked
+	defer func() {
+		if err != nil {
+			l.inbox.outside.Add(-1)
+			j.cancel(nil)
+			f.setError(err)
+			f.retrieved = f.retrieved || err == errSubmitPanicked // the panic goes on
+		}
+	}()
+	err = e.Submit(j, j.work)
 	return f
 }
+
+// errSubmitPanicked is the error of a future that nobody was given.
+var errSubmitPanicked = errors.New("asyncio: Submit of the executor panicked")
 
 // A job is a function whose result, from another goroutine, a future is for. It
 // is the context by which an executor knows it, too.

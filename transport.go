@@ -23,7 +23,7 @@ type Transport interface {
 	// the end, and can still send. Over TLS that is a close_notify. Python:
 	// write_eof.
 	WriteEOF() error
-	// CanWriteEOF says whether the transport has halves to be ended apart.
+	// CanWriteEOF reports whether the transport has halves to be ended apart.
 	// Python: can_write_eof.
 	CanWriteEOF() bool
 
@@ -34,7 +34,7 @@ type Transport interface {
 	// Abort closes the connection at once and drops what was not sent.
 	// ConnectionLost follows, with nil. Python: abort.
 	Abort()
-	// IsClosing says whether the connection is closed or closes. Python:
+	// IsClosing reports whether the connection is closed or closes. Python:
 	// is_closing.
 	IsClosing() bool
 
@@ -44,12 +44,12 @@ type Transport interface {
 	PauseReading()
 	// ResumeReading takes PauseReading back. Python: resume_reading.
 	ResumeReading()
-	// IsReading says whether data is received. Python: is_reading.
+	// IsReading reports whether data is received. Python: is_reading.
 	IsReading() bool
 
-	// SetProtocol gives the callbacks that follow to p. Python: set_protocol.
+	// SetProtocol makes p be told what follows. Python: set_protocol.
 	SetProtocol(p Protocol)
-	// Protocol gives the protocol. Python: get_protocol.
+	// Protocol returns the protocol. Python: get_protocol.
 	Protocol() Protocol
 
 	// SetWriteBufferLimits sets the water marks, in bytes. A negative high is
@@ -57,18 +57,18 @@ type Transport interface {
 	// quarter of high. With a high of zero each byte that is queued pauses.
 	// Python: set_write_buffer_limits.
 	SetWriteBufferLimits(low, high int)
-	// WriteBufferLimits gives the water marks. Python:
+	// WriteBufferLimits returns the water marks. Python:
 	// get_write_buffer_limits.
 	WriteBufferLimits() (low, high int)
-	// WriteBufferSize gives the number of bytes that are queued; over TLS,
+	// WriteBufferSize returns the number of bytes that are queued; over TLS,
 	// encrypted ones. Python: get_write_buffer_size.
 	WriteBufferSize() int
 
-	// LocalAddr gives this side's address. Python: get_extra_info('sockname').
+	// LocalAddr returns this side's address. Python: get_extra_info('sockname').
 	LocalAddr() net.Addr
-	// RemoteAddr gives the peer's address. Python: get_extra_info('peername').
+	// RemoteAddr returns the peer's address. Python: get_extra_info('peername').
 	RemoteAddr() net.Addr
-	// ConnectionState gives what the TLS handshake has agreed on; nil without
+	// ConnectionState returns what the TLS handshake has agreed on; nil without
 	// TLS. Python: get_extra_info('ssl_object'), 'peercert', 'cipher'.
 	ConnectionState() *tls.ConnectionState
 	// SyscallConn gives access to the descriptor, for options of the system's.
@@ -79,6 +79,6 @@ type Transport interface {
 	// the system tells; elsewhere [errors.ErrUnsupported]. Python: getsockopt
 	// with SO_PEERCRED on get_extra_info('socket').
 	PeerCredentials() (*Credentials, error)
-	// Loop gives the transport's loop.
+	// Loop returns the transport's loop.
 	Loop() *Loop
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
@@ -31,7 +32,7 @@ func (l *Loop) CreateConnection(ctx context.Context, network, address string, fa
 	return tr, tr.protocol, nil
 }
 
-// ConnectAcceptedSocket gives a connection that was accepted elsewhere to the
+// ConnectAcceptedSocket hands a connection that was accepted elsewhere to the
 // protocol that factory makes; with [WithTLS], as the server. nc belongs to the
 // loop from then on, also when that fails; see [WithConn] for what it may be.
 // It is for a task of the loop. Python: loop.connect_accepted_socket.
@@ -45,6 +46,10 @@ func (l *Loop) ConnectAcceptedSocket(ctx context.Context, nc net.Conn, factory f
 	for _, opt := range opts {
 		opt.applyServer(&o)
 	}
+	if err := o.check(); err != nil {
+		_ = nc.Close()
+		return nil, nil, fmt.Errorf("asyncio: connect accepted socket: %w", err)
+	}
 	conn, err := l.driver.FromConn(nc)
 	if err != nil {
 		return nil, nil, fmt.Errorf("asyncio: connect accepted socket: %w", err)
@@ -56,7 +61,9 @@ func (l *Loop) ConnectAcceptedSocket(ctx context.Context, nc net.Conn, factory f
 	return tr, tr.protocol, nil
 }
 
-// connectTransport gives conn to a new protocol, and waits until it was told.
+var errNoFactory = fmt.Errorf("the factory of protocols is nil: %w", fs.ErrInvalid)
+
+// connectTransport hands conn to a new protocol, and waits until it was told.
 func connectTransport(t *task, level context.Context, conn driver.Conn, factory func() Protocol, o *streamOptions, server bool) (*transport, error) {
 	tr, err := startTransport(t.loop, conn, factory, o, server, nil)
 	if err != nil {
@@ -69,7 +76,7 @@ func connectTransport(t *task, level context.Context, conn driver.Conn, factory 
 	return tr, nil
 }
 
-// startTransport gives conn to a new protocol, which is told in the next turn.
+// startTransport hands conn to a new protocol, which is told in the next turn.
 // When that cannot be, conn is closed.
 func startTransport(l *Loop, conn driver.Conn, factory func() Protocol, o *streamOptions, server bool, by *Server) (tr *transport, err error) {
 	started := false
@@ -78,6 +85,9 @@ func startTransport(l *Loop, conn driver.Conn, factory func() Protocol, o *strea
 			_ = conn.Close()
 		}
 	}()
+	if factory == nil {
+		return nil, errNoFactory
+	}
 	p := factory()
 	if p == nil {
 		return nil, errors.New("the factory gave no protocol")

@@ -131,7 +131,7 @@ func TestDatagramTransportIsNotClosedFromAForeignGoroutine(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		m := &mailbox{}
 		tr, _, err := loopOf(ctx).CreateDatagramEndpoint(ctx, "udp", func() asyncio.DatagramProtocol { return m },
-			asyncio.WithLocalAddress("127.0.0.1:0"))
+			asyncio.WithLocalAddr("127.0.0.1:0"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -155,8 +155,8 @@ func TestDatagramEndpointSaysWhyItCannotBeOpened(t *testing.T) {
 		factory := func() asyncio.DatagramProtocol { return &mailbox{} }
 		var unknown *net.DNSError
 		for name, opt := range map[string]asyncio.DatagramOption{
-			"to":   asyncio.WithRemoteAddress("127.0.0.1:no-such-service"),
-			"from": asyncio.WithLocalAddress("127.0.0.1:no-such-service"),
+			"to":   asyncio.WithRemoteAddr("127.0.0.1:no-such-service"),
+			"from": asyncio.WithLocalAddr("127.0.0.1:no-such-service"),
 		} {
 			tr, p, err := loopOf(ctx).CreateDatagramEndpoint(ctx, "udp", factory, opt)
 			if !errors.As(err, &unknown) || tr != nil || p != nil {
@@ -242,7 +242,7 @@ func TestNoDatagramIsReceivedAfterClose(t *testing.T) {
 		m := &mailbox{}
 		m.on = map[string]func(){"data": func() { m.transport.Close() }}
 		tr, _, err := loopOf(ctx).CreateDatagramEndpoint(ctx, "udp", func() asyncio.DatagramProtocol { return m },
-			asyncio.WithLocalAddress("127.0.0.1:0"))
+			asyncio.WithLocalAddr("127.0.0.1:0"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -85,3 +85,46 @@ func ExampleWorkers() {
 	// hello
 	// asyncio: workers: context canceled
 }
+
+// greeter is the protocol of a client: it notes the first line that comes.
+type greeter struct {
+	asyncio.BaseProtocol
+	line *asyncio.Future[string]
+	got  []byte
+}
+
+func (g *greeter) ConnectionMade(t asyncio.Transport) { t.Write([]byte("hello\n")) }
+func (g *greeter) DataReceived(data []byte) {
+	g.got = append(g.got, data...)
+	if line, _, found := bytes.Cut(g.got, []byte("\n")); found && !g.line.Done() {
+		g.line.SetResult(string(line))
+	}
+}
+
+func ExampleLoop_CreateConnection() {
+	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
+		loop, err := asyncio.RunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		srv, err := loop.CreateServer(ctx, "tcp", "127.0.0.1:0", func() asyncio.Protocol { return &shouter{} })
+		if err != nil {
+			return err
+		}
+		defer srv.Close()
+		client := &greeter{line: asyncio.NewFuture[string](loop)}
+		transport, _, err := loop.CreateConnection(ctx, "tcp", srv.Addr().String(),
+			func() asyncio.Protocol { return client })
+		if err != nil {
+			return err
+		}
+		defer transport.Close()
+		line, err := client.line.Await(ctx)
+		fmt.Println(line)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// HELLO
+	// <nil>
+}

@@ -34,7 +34,7 @@ func onEachDriverWithFaults(t *testing.T, body func(t *testing.T, ctx context.Co
 	}
 }
 
-// legal says whether calls are in the order that the diagram has.
+// legal reports whether calls are in the order that the diagram has.
 func legal(calls []string) bool {
 	stage, paused := "", false
 	for _, call := range calls {

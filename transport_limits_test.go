@@ -21,11 +21,12 @@ import (
 )
 
 // again runs this test once more in a process of its own, which sees role in
-// the environment, and gives its ends.
+// the environment, and returns its ends.
 func again(t *testing.T, role string) (in io.WriteCloser, out *bufio.Reader, wait func()) {
 	t.Helper()
 	name, _, _ := strings.Cut(t.Name(), "/")
-	cmd := exec.Command(os.Args[0], "-test.run=^"+name+"$")
+	self := itself()
+	cmd := exec.Command(self[0], append(self[1:], "-test.run=^"+name+"$")...)
 	cmd.Env = append(os.Environ(), "ASYNCIO_TEST_ROLE="+role)
 	cmd.Stderr = os.Stderr
 	in = must(cmd.StdinPipe())

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// ConnectReadPipe gives the reading end of a pipe, or a terminal, to the
+// ConnectReadPipe hands the reading end of a pipe, or a terminal, to the
 // protocol that factory makes. At the end of what is written EOFReceived is
 // called, whose answer does not count, and ConnectionLost. Nothing can be
 // written.
@@ -26,7 +26,7 @@ func (l *Loop) ConnectReadPipe(ctx context.Context, factory func() Protocol, f *
 	})
 }
 
-// ConnectWritePipe gives the writing end of a pipe, or a terminal, to the
+// ConnectWritePipe hands the writing end of a pipe, or a terminal, to the
 // protocol that factory makes. Nothing is received. WriteEOF closes the pipe
 // after what was written.
 //
@@ -40,7 +40,7 @@ func (l *Loop) ConnectWritePipe(ctx context.Context, factory func() Protocol, f 
 func (l *Loop) connectPipe(ctx context.Context, which string, factory func() Protocol, f *os.File, open func(Protocol) (*transport, error)) (Transport, Protocol, error) {
 	tr, err := l.startPipe(ctx, factory, f, open)
 	if err != nil {
-		return nil, nil, fmt.Errorf("asyncio: connect %s pipe: %w", which, err)
+		return nil, nil, fmt.Errorf("asyncio: connect %s pipe %s: %w", which, f.Name(), err)
 	}
 	return tr, tr.protocol, nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/asyncio-go/asyncio"
 )
 
-// osPipe gives both ends of a pipe.
+// osPipe returns both ends of a pipe.
 func osPipe(t *testing.T) (in, out *os.File) {
 	t.Helper()
 	in, out, err := os.Pipe()

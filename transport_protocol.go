@@ -58,7 +58,7 @@ type Protocol interface {
 // Python: BufferedProtocol.
 type BufferedProtocol interface {
 	Protocol
-	// GetBuffer gives the buffer for the next read. The hint is the size that
+	// GetBuffer returns the buffer for the next read. The hint is the size that
 	// would suit, or -1. An empty buffer is an error that ends the connection.
 	// The loop lets go of the buffer when BufferUpdated is called. Python:
 	// get_buffer.

@@ -7,7 +7,7 @@ import (
 )
 
 // Sendfile sends count bytes of the file f from offset on, or up to its end
-// when there are fewer or count is negative, and gives how many it has sent. It
+// when there are fewer or count is negative, and returns how many it has sent. It
 // suspends the running task until the kernel has them all. The file's own
 // position is neither used nor moved.
 //

@@ -155,7 +155,7 @@ func (t *transport) settle(err error) bool {
 	return true
 }
 
-// made calls ConnectionMade, and says whether somebody waits for that.
+// made calls ConnectionMade, and reports whether somebody waits for that.
 func (t *transport) made() (awaited bool) {
 	t.check(t.order == callsNone, "ConnectionMade")
 	t.order = callsMade
@@ -197,7 +197,7 @@ func (t *transport) tellFlow() {
 	}
 }
 
-// reads says whether what comes is for the protocol.
+// reads reports whether what comes is for the protocol.
 func (t *transport) reads() bool {
 	return !t.readPaused && !t.readEnded && !t.sock.closing
 }
@@ -237,7 +237,7 @@ func (t *transport) read() {
 
 var errEmptyBuffer = errors.New("asyncio: GetBuffer of a protocol gave an empty buffer")
 
-// buffer gives the buffer for the next read: the protocol's or the loop's.
+// buffer returns the buffer for the next read: the protocol's or the loop's.
 func (t *transport) buffer() []byte {
 	if t.buffered {
 		return t.protocol.(BufferedProtocol).GetBuffer(-1)
@@ -404,7 +404,7 @@ func (t *transport) closeClient() { t.Close() }
 // cancelClient implements served.
 func (t *transport) cancelClient(error) { t.sock.abort(nil) }
 
-// transportOf gives the transport of this package that tr is.
+// transportOf returns the transport of this package that tr is.
 func transportOf(l *Loop, tr Transport) (*transport, error) {
 	t, ok := tr.(*transport)
 	if !ok {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -563,10 +564,14 @@ func TestCreateConnectionComesFromTheLocalAddressItIsGiven(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		srv := host(t, ctx, newEcho)
 		free := must(net.Listen("tcp", "127.0.0.1:0"))
-		local := free.Addr().(*net.TCPAddr)
+		local := free.Addr().String()
 		l := loopOf(ctx)
-		connect := func(a net.Addr) (asyncio.Transport, error) {
-			tr, _, err := l.CreateConnection(ctx, "tcp", srv.Addr().String(), newEcho, asyncio.WithLocalAddr(a))
+		resolver := func(context.Context, string, string) ([]netip.Addr, error) {
+			return []netip.Addr{netip.IPv6Loopback(), netip.MustParseAddr("127.0.0.1")}, nil
+		}
+		connect := func(address string) (asyncio.Transport, error) {
+			tr, _, err := l.CreateConnection(ctx, "tcp", srv.Addr().String(), newEcho,
+				asyncio.WithLocalAddr(address), asyncio.WithResolver(resolver))
 			return tr, err
 		}
 		if _, err := connect(local); !errors.Is(err, syscall.EADDRINUSE) {
@@ -574,12 +579,21 @@ func TestCreateConnectionComesFromTheLocalAddressItIsGiven(t *testing.T) {
 		}
 		free.Close()
 		tr, err := connect(local)
-		if err != nil || tr.LocalAddr().String() != local.String() {
+		if err != nil || tr.LocalAddr().String() != local {
 			t.Fatalf("the connection comes from %v, %v", tr, err)
 		}
 		tr.Abort()
-		if _, err := connect(&net.TCPAddr{IP: net.IPv6loopback}); err == nil {
-			t.Error("an address of the other family was taken")
+		for _, address := range []string{":0", "a.name:0"} {
+			tr, err := connect(address)
+			if err != nil || tr.LocalAddr().(*net.TCPAddr).IP.String() != "127.0.0.1" {
+				t.Fatalf("%s: the connection comes from %v, %v", address, tr, err)
+			}
+			tr.Abort()
+		}
+		for _, address := range []string{"[::1]:0", "127.0.0.1", "127.0.0.1:no such port"} {
+			if _, err := connect(address); err == nil {
+				t.Errorf("%s was taken", address)
+			}
 		}
 		shutdown(t, ctx, srv)
 	})

@@ -74,7 +74,15 @@ func (l *tlsTransport) Run() {
 	l.err = l.conn.HandshakeContext(context.Background())
 }
 
-// shake goes on with the handshake, and says whether it has ended. When it has
+// Ended is called when a function of the configuration has ended the goroutine.
+func (l *tlsTransport) Ended(bool) {
+	l.co = nil
+	l.shaking = false
+	l.stop()
+	l.t.sock.abort(fmt.Errorf("TLS handshake: %w", ErrGoexit))
+}
+
+// shake goes on with the handshake, and reports whether it has ended. When it has
 // failed, the socket is closed.
 func (l *tlsTransport) shake() (ended bool) {
 	t := l.t
@@ -258,7 +266,7 @@ func (l *tlsTransport) close() {
 	t.schedule()
 }
 
-// connectionState gives what the handshake has agreed on.
+// connectionState returns what the handshake has agreed on.
 func (l *tlsTransport) connectionState() *tls.ConnectionState {
 	if l.shaking { // the handshake holds the lock that would be taken
 		return nil
@@ -293,7 +301,7 @@ func (w *transportWire) Read(p []byte) (int, error) {
 }
 
 // StartTLS does a TLS handshake over t, after what was read and written so far,
-// and goes on over TLS. It gives t itself, which has the same protocol; no
+// and goes on over TLS. It returns t itself, which has the same protocol; no
 // ConnectionMade is called again. Reading goes on afterwards, also when it was
 // paused: pause it in the callback that decides to start TLS, so that what the
 // peer sends next is not taken for plain text. While the handshake goes on,

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -386,6 +387,41 @@ func TestPanicInATLSConfigurationEndsItsConnectionOnly(t *testing.T) {
 			}, options(driver)...)
 			if err != nil {
 				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func TestGoexitInATLSConfigurationEndsItsConnection(t *testing.T) {
+	for name, driver := range drivers() {
+		t.Run(name, func(t *testing.T) {
+			r := must(asyncio.NewRunner(options(driver)...))
+			var client *asyncio.Task[*asyncio.Stream]
+			returned := onOwnGoroutine(func() {
+				_ = r.Run(t.Context(), func(ctx context.Context) error {
+					cfg := serverTLS()
+					cfg.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+						runtime.Goexit()
+						return nil, nil
+					}
+					srv := host(t, ctx, newEcho, asyncio.WithTLS(cfg))
+					client = asyncio.CreateTask(ctx, func(ctx context.Context) (*asyncio.Stream, error) {
+						return asyncio.OpenConnection(ctx, "tcp", srv.Addr().String(), asyncio.WithTLS(clientTLS()))
+					})
+					return asyncio.Sleep(ctx, time.Hour)
+				})
+			})
+			if returned {
+				t.Error("Run returned")
+			}
+			err := r.Run(t.Context(), func(ctx context.Context) error {
+				if _, err := client.Await(ctx); err == nil {
+					t.Error("the connection stands")
+				}
+				return nil
+			})
+			if err := errors.Join(err, r.Close()); err != nil {
+				t.Error(err)
 			}
 		})
 	}

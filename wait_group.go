@@ -272,7 +272,7 @@ func (g *TaskGroup) isCancellation(err error, level context.Context) bool {
 func (g *TaskGroup) abandon() {
 	g.exiting = true
 	g.abort()
-	_ = g.join(nil)
+	_ = g.join(context.Background())
 	if g.cancelled {
 		g.ctx.task.uncancel()
 	}

@@ -103,7 +103,10 @@ func (s *Server) serve(ctx context.Context, stream *asyncio.Stream) error {
 		c.reads.end()
 		c.writes.end()
 		s.forget(c)
-		return stream.WaitClosed(ctx)
+		if err := stream.WaitClosed(ctx); asyncio.IsCancelled(err) {
+			return err
+		}
+		return nil // how the connection ended is the hijacker's affair
 	}
 	return c.end(ctx)
 }

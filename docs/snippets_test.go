@@ -315,6 +315,7 @@ func TestWholeSnippetsRun(t *testing.T) {
 		"from-python.md":        "Hello, you\n",
 		"for-go-programmers.md": "PASS\n",
 	}
+	seen := map[string]bool{}
 	for _, s := range snippets(t, "go") {
 		if !strings.HasPrefix(s.text, "package ") {
 			continue
@@ -334,10 +335,12 @@ func TestWholeSnippetsRun(t *testing.T) {
 		if err != nil || string(out) != want[s.file] {
 			t.Errorf("%v: %v, %q", s, err, out)
 		}
-		delete(want, s.file)
+		seen[s.file] = true
 	}
 	for file := range want {
-		t.Errorf("%s has no whole program", file)
+		if !seen[file] {
+			t.Errorf("%s has no whole program", file)
+		}
 	}
 }
 

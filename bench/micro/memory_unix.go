@@ -14,7 +14,7 @@ func peakMemory() int64 {
 		return 0
 	}
 	if runtime.GOOS == "darwin" {
-		return r.Maxrss // bytes there, kilobytes elsewhere
+		return int64(r.Maxrss) // bytes there, kilobytes elsewhere
 	}
-	return r.Maxrss << 10
+	return int64(r.Maxrss) << 10
 }

@@ -18,24 +18,32 @@
 //
 // That halves the switches: one for each step, and not one there and one back.
 //
-// It is how the runtime does it, and package iter does not promise it of yield: a
-// Go that did otherwise would fail this package's tests. Then each coroutine would
-// have to go back to the goroutine that began, as with Resume, which needs nothing
-// that is not promised.
+// It is how the runtime does it, and package iter does not promise it of yield. So
+// with a Go that is newer than the newest that was tested, a coroutine goes back to
+// the goroutine that began, which lets the next one go on; see relay.go.
 package coro
 
 import (
 	"iter"
 	"runtime"
 	"runtime/debug"
+	"time"
 )
 
 // Body is what a coroutine runs. It is an interface, not a func, so that
 // starting one needs no closure.
 type Body interface {
-	// Run runs. When the coroutine was switched to, and not resumed, Run gives
-	// it to Put before it returns.
+	// Run runs.
 	Run()
+	// Ended is called on the coroutine after Run where no Resume reports that:
+	// when Run has returned on a coroutine that was switched to, which is then
+	// in the pool again, and when Run did not return, because of a Goexit or a
+	// panic.
+	//
+	// What Run itself recovers may have been a panic in a deferred function that
+	// a Goexit has called. The Goexit goes on after that, so only here it is
+	// known which of the two it was.
+	Ended(returned bool)
 }
 
 // A Coro is a coroutine of a [Pool], and the place that was made with it.
@@ -53,13 +61,11 @@ type Coro struct {
 	entered bool // next was called last, so it is yield's turn
 
 	nested    bool // it was resumed, and not switched to
+	unproven  bool // it was made and resumed, and nobody has switched to it yet
 	unwinding bool
 	dead      bool // its goroutine waits for its end, and for nothing else
 	gone      bool // its goroutine has ended
 }
-
-// Nested says whether c was resumed, and not switched to.
-func (c *Coro) Nested() bool { return c.nested }
 
 // A Pool makes coroutines and keeps those whose body returned for the next
 // one. The zero value is empty and ready for use. It is not safe for use by
@@ -72,10 +78,13 @@ type Pool struct {
 	begin   iter.Seq[struct{}] // what each runs: one func for all
 	resumer *Coro              // who has resumed the running coroutine, if that is nested
 	order   func(woke *Coro)   // what whoever wakes up next has to do first
+	relays  bool               // see relay
 	root    Coro               // stands for the goroutine that is no coroutine of this pool
 	idle    *Coro              // the one that was put back last
 	n       int                // how many are idle
 	least   int                // the fewest that were since the last Trim
+	excess  int                // how many Shed is to end
+	alive   int                // how many have not ended
 
 	dead   []*Coro // to be ended by Close
 	ender  *Coro   // who is ending a coroutine
@@ -89,12 +98,17 @@ func (p *Pool) Root() *Coro { return &p.root }
 // Switch makes another coroutine go on; to must wait, or be new. It returns
 // when somebody has switched to the one that runs now.
 func (p *Pool) Switch(to *Coro) {
-	me, place := p.running, to.at
-	me.at, p.running = place, to
-	if place.entered = !place.entered; place.entered {
-		place.next()
+	me := p.running
+	if p.relays {
+		p.relay(to)
 	} else {
-		place.yield(struct{}{})
+		place := to.at
+		me.at, p.running = place, to
+		if place.entered = !place.entered; place.entered {
+			place.next()
+		} else {
+			place.yield(struct{}{})
+		}
 	}
 	if p.order != nil {
 		p.obey(me)
@@ -135,15 +149,20 @@ func (p *Pool) Suspend() {
 			runtime.Goexit()
 		}
 		me.nested = false
+		me.unproven = me.unproven && me.body == nil // else it will be let go on
 	} else if to = p.Next(); to == me {
 		return
 	}
-	place := to.at
-	me.at, p.running = place, to
-	if place.entered = !place.entered; place.entered {
-		place.next()
+	if p.relays {
+		p.relay(to)
 	} else {
-		place.yield(struct{}{})
+		place := to.at
+		me.at, p.running = place, to
+		if place.entered = !place.entered; place.entered {
+			place.next()
+		} else {
+			place.yield(struct{}{})
+		}
 	}
 	if p.order != nil {
 		p.obey(me)
@@ -223,7 +242,11 @@ type unwound struct{}
 // leave is what the coroutine does last: when it was idle and has returned, when
 // its body was unwound or ended the goroutine, and when the body panicked with v.
 func (p *Pool) leave(c *Coro, returned bool, v any) {
+	body := c.body
 	c.body = nil
+	if !returned {
+		body.Ended(false)
+	}
 	if c.unwinding {
 		p.thrown = v
 	} else {
@@ -241,10 +264,13 @@ func (p *Pool) leave(c *Coro, returned bool, v any) {
 		}
 		p.Switch(to)
 	}
-	if p.ender.at != c {
+	if p.relays {
+		p.running = p.ender
+	} else if p.ender.at != c {
 		p.Switch(p.ender)
 	}
 	c.gone = true
+	p.alive--
 	if !returned {
 		panic(unwound{})
 	}
@@ -259,9 +285,13 @@ func (p *Pool) bodies() iter.Seq[struct{}] {
 		MarkGoroutine()
 		c.yield = yield
 		for !c.unwinding {
-			c.body.Run()
+			body := c.body
+			body.Run()
 			if c.nested {
 				c.body = nil
+			} else {
+				p.put(c)
+				body.Ended(true)
 			}
 			p.Suspend() // until there is a next body, or none
 		}
@@ -294,8 +324,11 @@ func OnMarkedGoroutine() bool {
 // Kept is how many idle coroutines Trim leaves in any case.
 const Kept = 256
 
-// trimAtOnce bounds how long a Trim takes: about half a millisecond.
-const trimAtOnce = 512
+// Shed ends at most so many coroutines, and goes on for not much longer than that.
+const (
+	shedAtOnce = 1024
+	shedTime   = 500 * time.Microsecond
+)
 
 // Get gives a coroutine that will run body when it first goes on.
 func (p *Pool) Get(body Body) *Coro {
@@ -307,15 +340,36 @@ func (p *Pool) Get(body Body) *Coro {
 	if p.running == nil {
 		p.running = &p.root
 		p.begin = p.bodies()
+		p.relays = relays
 	}
-	c := &Coro{body: body}
+	c := &Coro{body: body, unproven: true}
 	c.at = c
 	c.next, _ = iter.Pull(p.begin)
+	p.alive++
 	return c
 }
 
-// Put takes back a coroutine whose body has returned, or is about to.
+// Alive counts the coroutines that have not ended. While there are any, the pool
+// must be used at the [Home] where they were made.
+func (p *Pool) Alive() int { return p.alive }
+
+// Put takes back a coroutine whose body has returned, and Resume has said so.
+//
+// A coroutine that was made just for that body may have been made by a goroutine
+// that is locked to its thread for a while: in a callback from C, or between
+// LockOSThread and UnlockOSThread. Nobody could resume it after that, so Put ends
+// it. When it has waited in between, the loop itself has let it go on, and it is
+// like all the others.
 func (p *Pool) Put(c *Coro) {
+	if c.unproven && Here().Locked != 0 {
+		p.Unwind(c)
+		return
+	}
+	p.put(c)
+}
+
+func (p *Pool) put(c *Coro) {
+	c.unproven = false
 	c.body, p.idle = idle{p.idle}, c
 	p.n++
 }
@@ -326,6 +380,9 @@ type idle struct{ next *Coro }
 
 // Run implements Body.
 func (idle) Run() { panic("coro: a coroutine went on that is idle") }
+
+// Ended implements Body.
+func (idle) Ended(bool) {}
 
 func (p *Pool) takeIdle() *Coro {
 	c := p.idle
@@ -338,14 +395,31 @@ func (p *Pool) takeIdle() *Coro {
 // Idle counts the coroutines that wait for a body.
 func (p *Pool) Idle() int { return p.n }
 
-// Trim ends some of the coroutines for which there was no use since the last
-// Trim: what a burst of tasks needed is not held for ever, and what comes again
-// and again is not made anew each time.
+// Trim finds out for how many coroutines there was no use since the last Trim,
+// and Shed ends those: what a burst of tasks needed is not held for ever, and what
+// comes again and again is not made anew each time.
 func (p *Pool) Trim() {
-	for range min(max(p.least-Kept, 0), trimAtOnce) {
-		p.Unwind(p.takeIdle())
-	}
+	p.excess = max(p.least-Kept, 0)
 	p.least = p.n
+}
+
+// Excess counts the coroutines that Shed is to end.
+func (p *Pool) Excess() int { return p.excess }
+
+// Shed ends some of the coroutines that the last Trim has found, for about half a
+// millisecond.
+func (p *Pool) Shed() {
+	p.excess = max(min(p.excess, p.n-Kept), 0) // some may be in use again
+	var began time.Time
+	for i := range min(p.excess, shedAtOnce) {
+		if i == 0 {
+			began = time.Now()
+		} else if i%16 == 0 && time.Since(began) > shedTime {
+			break
+		}
+		p.Unwind(p.takeIdle())
+		p.excess--
+	}
 }
 
 // Close ends the idle coroutines, and what is left of those whose body ended

@@ -53,13 +53,10 @@ func TestBodyIsFollowedByAnotherOnTheSameCoroutine(t *testing.T) {
 		if second != nil {
 			return p.Root()
 		}
-		second = start(&p, func(c *coro.Coro) {
-			ran = true
-			p.Put(c)
-		})
+		second = start(&p, func(*coro.Coro) { ran = true })
 		return second
 	}
-	first = start(&p, func(c *coro.Coro) { p.Put(c) })
+	first = start(&p, func(*coro.Coro) {})
 	p.Switch(first)
 	if first != second || !ran || p.Idle() != 1 {
 		t.Errorf("same coroutine: %v, second body ran: %v, %d idle", first == second, ran, p.Idle())
@@ -107,7 +104,6 @@ func TestCoroutinesEndWhereverTheyWait(t *testing.T) {
 				case "panic":
 					panic("ouch")
 				}
-				p.Put(m.c)
 			}))
 			all = append(all, m)
 			alive[m] = true

@@ -51,4 +51,7 @@ type Watcher interface {
 	// ErrInUse when fd has another handler. The watch must end before fd is
 	// closed.
 	Watch(fd uintptr, what Event, h Handler) error
+	// Owns reports whether fd is the descriptor of one of the driver's own
+	// handles.
+	Owns(fd uintptr) bool
 }

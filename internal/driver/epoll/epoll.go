@@ -99,7 +99,7 @@ func (d *Driver) Name() string { return "epoll" }
 
 func (d *Driver) Now() time.Duration { return time.Since(d.epoch) }
 
-// fetch takes events from the kernel, and says whether there were any.
+// fetch takes events from the kernel, and reports whether there were any.
 func (d *Driver) fetch(uintptr) bool {
 	d.n, d.err = epollWait(d.epfd, d.events)
 	return d.n > 0 || d.err != nil
@@ -212,7 +212,7 @@ func (d *Driver) watch(fd int, h driver.Handler, events uint32) error {
 	return d.add(fd, slot{handler: h}, events|unix.EPOLLET)
 }
 
-// find gives the slot of fd, which may be empty; nil when its page is.
+// find returns the slot of fd, which may be empty; nil when its page is.
 func (d *Driver) find(fd int) *slot {
 	if i := fd / slotsOfPage; i < len(d.pages) && d.pages[i] != nil {
 		return &d.pages[i].slots[fd%slotsOfPage]
@@ -225,6 +225,9 @@ func (d *Driver) add(fd int, s slot, events uint32) error {
 	d.generation++
 	s.generation = d.generation
 	if err := d.control(unix.EPOLL_CTL_ADD, fd, s.generation, events); err != nil {
+		if errors.Is(err, unix.EPERM) {
+			err = fmt.Errorf("what is always ready, as a regular file or /dev/null is, cannot be waited for: %w", err)
+		}
 		return err
 	}
 	i := fd / slotsOfPage

@@ -15,7 +15,7 @@ type node struct {
 	info os.FileInfo
 }
 
-// nodeOf gives the node that was made for addr, if that is the kind of address
+// nodeOf returns the node that was made for addr, if that is the kind of address
 // that has one.
 func nodeOf(addr net.Addr) *node {
 	a, ok := addr.(*net.UnixAddr)

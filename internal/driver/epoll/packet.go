@@ -106,7 +106,7 @@ func (p *packet) setOptions(spec driver.PacketSpec) error {
 	return nil
 }
 
-// sockaddr gives the kernel's form of an address that can be sent to.
+// sockaddr returns the kernel's form of an address that can be sent to.
 func (p *packet) sockaddr(to net.Addr) (unix.Sockaddr, error) {
 	if _, ok := to.(*net.TCPAddr); ok {
 		return nil, &net.AddrError{Err: "not an address of a datagram socket", Addr: to.String()}

@@ -19,7 +19,7 @@ type peer struct {
 	family uint16 // zero: there is no such address
 }
 
-// addr gives Go's form of the address; nil when there is none.
+// addr returns Go's form of the address; nil when there is none.
 func (p *peer) addr() net.Addr {
 	switch p.family {
 	case unix.AF_INET:

@@ -46,7 +46,7 @@ func runControl(control driver.Control, fd, family int, addr net.Addr) error {
 	return control(network, addr.String(), &rawConn{func() int { return fd }})
 }
 
-// sockaddr gives the kernel's form of the address of a stream socket, and its
+// sockaddr returns the kernel's form of the address of a stream socket, and its
 // family.
 func sockaddr(addr net.Addr) (unix.Sockaddr, int, error) {
 	switch a := addr.(type) {
@@ -73,7 +73,7 @@ func packetSockaddr(addr net.Addr) (unix.Sockaddr, int, error) {
 	return nil, 0, &net.AddrError{Err: "not an address of a datagram socket", Addr: addr.String()}
 }
 
-// Sockaddr gives the kernel's form of addr for a socket of the family: that of
+// Sockaddr returns the kernel's form of addr for a socket of the family: that of
 // an IPv4 address is another one for a socket of IPv6.
 func Sockaddr(addr net.Addr, family int) (unix.Sockaddr, error) {
 	var sa unix.Sockaddr
@@ -95,7 +95,7 @@ func Sockaddr(addr net.Addr, family int) (unix.Sockaddr, error) {
 	return sa, nil
 }
 
-// Addr gives Go's form of an address of a socket of the kind, SOCK_STREAM or
+// Addr returns Go's form of an address of a socket of the kind, SOCK_STREAM or
 // another; nil for one that has no name, or that is of no family net knows.
 func Addr(sa unix.Sockaddr, kind int) net.Addr {
 	if kind == unix.SOCK_STREAM {
@@ -124,7 +124,7 @@ func zoneID(zone string) uint32 {
 	return uint32(n)
 }
 
-// netAddr gives Go's form of a stream socket's address; nil for one that has
+// netAddr returns Go's form of a stream socket's address; nil for one that has
 // no name.
 func netAddr(sa unix.Sockaddr) net.Addr {
 	switch a := sa.(type) {

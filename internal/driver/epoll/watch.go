@@ -14,6 +14,15 @@ import (
 
 var _ driver.Watcher = (*Driver)(nil)
 
+// Owns implements [driver.Watcher].
+func (d *Driver) Owns(fd uintptr) bool {
+	if fd > math.MaxInt32 {
+		return false
+	}
+	s := d.find(int(fd))
+	return s != nil && s.handler != nil && !s.foreign
+}
+
 // Watch implements [driver.Watcher]. These are reported as long as they last
 // (level triggered): their handlers may take what there is bit by bit.
 func (d *Driver) Watch(fd uintptr, what driver.Event, h driver.Handler) error {

@@ -14,7 +14,7 @@ const (
 // The collector empties it.
 type buffers struct{ small, medium, large sync.Pool }
 
-// get gives a buffer of the least size that holds n bytes, at most large.
+// get returns a buffer of the least size that holds n bytes, at most large.
 func (b *buffers) get(n int) []byte {
 	switch {
 	case n <= small:

@@ -81,7 +81,7 @@ func (c *conn) Start(h driver.Handler) error {
 	return nil
 }
 
-// usable says whether the connection is there: [driver.ErrWouldBlock] while it
+// usable reports whether the connection is there: [driver.ErrWouldBlock] while it
 // is being made.
 func (c *conn) usable() error {
 	switch {
@@ -266,7 +266,7 @@ func (c *conn) ConnectError() error {
 	return nil
 }
 
-// networkOf gives the network that serves addr's family and no other.
+// networkOf returns the network that serves addr's family and no other.
 func networkOf(addr net.Addr) (string, error) {
 	switch a := addr.(type) {
 	case *net.TCPAddr:

@@ -120,7 +120,7 @@ func openPacket(network string, spec driver.PacketSpec, control driver.Control) 
 	return nc.(net.PacketConn), nil
 }
 
-// packetNetworkOf gives the network that serves addr's family and no other.
+// packetNetworkOf returns the network that serves addr's family and no other.
 func packetNetworkOf(addr net.Addr, v6only bool) (string, error) {
 	switch a := addr.(type) {
 	case *net.UDPAddr:
@@ -227,7 +227,7 @@ func (p *packet) buffer() []byte {
 	return p.d.buffers.get(p.size)
 }
 
-// withName gives nil for the address of a unix socket without a name.
+// withName returns nil for the address of a unix socket without a name.
 func withName(a net.Addr) net.Addr {
 	if u, ok := a.(*net.UnixAddr); ok && (u == nil || u.Name == "") {
 		return nil
@@ -235,7 +235,7 @@ func withName(a net.Addr) net.Addr {
 	return a
 }
 
-// takeError gives the error of an earlier datagram, once.
+// takeError returns the error of an earlier datagram, once.
 func (w *packetWriter) takeError() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -277,7 +277,7 @@ func (p *packet) WriteTo(b []byte, to net.Addr) (int, error) {
 	return len(b), nil
 }
 
-// receiver gives to as net wants it.
+// receiver returns to as net wants it.
 func (p *packet) receiver(to net.Addr) (net.Addr, error) {
 	ok := true
 	switch a := to.(type) {

@@ -118,7 +118,7 @@ func readAll(t *testing.T, d *portable.Driver, c driver.Conn, n *notes) ([]byte,
 	}
 }
 
-// tcpPair gives a connection made by the driver, and its peer.
+// tcpPair returns a connection made by the driver, and its peer.
 func tcpPair(t *testing.T, d *portable.Driver) (driver.Conn, *notes, *net.TCPConn) {
 	t.Helper()
 	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})

@@ -30,7 +30,7 @@ func (w *waiter) wait() error {
 	return w.raw.Read(w.look)
 }
 
-// ready says whether a read would not block. When it does not, it is called
+// ready reports whether a read would not block. When it does not, it is called
 // again after something has happened to the descriptor.
 func (w *waiter) ready(fd uintptr) bool {
 	first := !w.asked
@@ -95,7 +95,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// readError gives the error at the end. A write may have been told of the
+// readError returns the error at the end. A write may have been told of the
 // peer's reset; the system tells it only once, and the end of the stream would
 // look like a clean one.
 func (c *conn) readError() error {

@@ -13,7 +13,7 @@ import (
 // canWait says that one can wait for something to read without a buffer.
 const canWait = true
 
-// readable says whether a read of fd would not block. Go's poller reports edges.
+// readable reports whether a read of fd would not block. Go's poller reports edges.
 // One that an earlier read has used up does not come again, so the first look
 // must be our own; later ones need none.
 func readable(fd uintptr, first bool) bool {

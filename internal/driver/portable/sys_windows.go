@@ -11,7 +11,7 @@ import (
 // canWait says that one can wait for something to read without a buffer.
 const canWait = true
 
-// readable says whether a read would not block: between two looks the runtime
+// readable reports whether a read would not block: between two looks the runtime
 // reads no bytes, which ends when there are some.
 func readable(_ uintptr, first bool) bool { return !first }
 
@@ -29,6 +29,9 @@ func setBacklog(net.Listener, int) error { return nil }
 // systemError makes an error of Windows known by the name that the other
 // systems have for it, so that one test by [errors.Is] does everywhere.
 func systemError(err error) error {
+	if err == nil {
+		return nil // what follows allocates, and most reads and writes succeed
+	}
 	var code syscall.Errno
 	if !errors.As(err, &code) {
 		return err

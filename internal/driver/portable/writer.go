@@ -157,7 +157,7 @@ func (c *conn) tellRoom() {
 	}
 }
 
-// failure gives the error that ended writing, if any.
+// failure returns the error that ended writing, if any.
 func (w *writer) failure() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -167,7 +167,7 @@ func (w *writer) failure() error {
 // shutter is a connection whose halves close apart.
 type shutter interface{ CloseWrite() error }
 
-// CloseWrite implements [driver.Conn]. It gives [errors.ErrUnsupported] for an
+// CloseWrite implements [driver.Conn]. It returns [errors.ErrUnsupported] for an
 // existing connection that has no CloseWrite.
 func (c *conn) CloseWrite() error {
 	if err := c.usable(); err == driver.ErrWouldBlock {

@@ -1,0 +1,5 @@
+//go:build !unix
+
+package asyncio_test
+
+func catchIgnored() {}
