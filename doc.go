@@ -38,11 +38,15 @@
 //
 // Waiting is not marked in any way. A function that calls one that waits does
 // not change its type for that, and neither does code that knows nothing of
-// this package: bufio, crypto/tls, encoding/json or net/http over a [Stream]
-// suspend the task where they would have blocked a goroutine. They must not
-// start goroutines of their own that use the stream, and two tasks must not
-// meet on a [sync.Mutex] that one holds while it waits: the second would block
-// the goroutine that the first needs to go on. Use [Lock] there.
+// this package: bufio, encoding/json or net/smtp over a [Stream], or net/http over
+// package asynchttp, suspend the task where they would have blocked a goroutine.
+// They must not start goroutines of their own that use the stream, and two tasks
+// must not meet on a [sync.Mutex] that one holds while it waits: the second would
+// block the goroutine that the first needs to go on. Use [Lock] there. The same is
+// true of <-ctx.Done(): use [WaitDone].
+//
+// A loop that stands still for two seconds is reported to its log, with what holds
+// it and where; see [WithStallWatch].
 //
 // # Futures
 //
@@ -58,11 +62,13 @@
 // return a [*CancelledError], once. The task may clean up, waiting if it must,
 // and it may go on; mostly it returns the error. [Timeout] and [Group] are
 // built on it. [IsCancelled] recognises it, and so does
-// errors.Is(err, context.Canceled).
+// errors.Is(err, context.Canceled). In a [CancelScope], as trio and anyio have it,
+// each wait fails once it is cancelled, and not one alone.
 //
 // Go's is a level. A context that was derived by [context.WithTimeout] or
 // [context.WithCancel] ends every wait that it is given to, with its error. It
-// ends the wait only, not what was waited for. It follows the real clock, also
+// ends the wait only, not what was waited for. In a task that was cancelled, and
+// cleans up, its deadline holds. It follows the real clock, also
 // on a loop with a virtual one; use Timeout there.
 //
 // A function that gets an error and goes on swallows a cancellation too, so
@@ -97,7 +103,9 @@
 // say so. Its loop takes note of its end by itself; closing the loop kills what
 // has not ended. [Loop.AddSignalHandler] makes a signal a callback. [Run] in the
 // main goroutine turns the first interrupt (^C) into a cancellation of main and
-// returns an [*InterruptError], whose ExitCode is 130; see [WithInterrupts].
+// returns an [*InterruptError], whose ExitCode is 130; see [WithInterrupts]. [Main]
+// is all of a program's main function: it knows SIGTERM, too, prints the error, and
+// ends with the exit status.
 //
 // # What is going on
 //
@@ -106,7 +114,7 @@
 // goroutine [CaptureWaitGraph], who waits for what on a whole loop. They cost
 // nothing until they are asked. Debug mode ([WithDebug], ASYNCIODEBUG=1) also
 // reports what holds the loop, with its stack, and calls from wrong goroutines.
-// While a [runtime/trace] is taken, tasks and their steps show in it.
+// With [WithTraceRegions] tasks and their steps show in a [runtime/trace].
 //
 // # Tests
 //

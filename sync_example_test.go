@@ -274,3 +274,34 @@ func ExampleTaskGroup_Cancel() {
 	// found by 4
 	// <nil>
 }
+
+// A worker takes items until the queue is shut down.
+func ExampleQueue_All() {
+	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
+		queue := asyncio.NewQueue[string](10)
+		worker := asyncio.Go(ctx, func(ctx context.Context) error {
+			for item, err := range queue.All(ctx) {
+				if err != nil {
+					return err // a cancellation
+				}
+				fmt.Println("done:", item)
+				queue.TaskDone()
+			}
+			return nil // it was shut down, and is empty
+		})
+		for _, item := range []string{"dishes", "laundry"} {
+			if err := queue.Put(ctx, item); err != nil {
+				return err
+			}
+		}
+		queue.Shutdown(false)
+		_, err := worker.Await(ctx)
+		return err
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// done: dishes
+	// done: laundry
+}

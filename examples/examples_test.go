@@ -89,13 +89,18 @@ func TestEveryExampleHasATest(t *testing.T) {
 	if err != nil || len(mains) == 0 {
 		t.Fatal("no examples", err)
 	}
-	source, err := os.ReadFile("examples_test.go")
-	if err != nil {
-		t.Fatal(err)
+	var source strings.Builder
+	for _, file := range []string{"examples_test.go", "cookbook_test.go"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source.Write(text)
 	}
 	for _, main := range mains {
 		name := filepath.Dir(main)
-		if !strings.Contains(string(source), fmt.Sprintf("example(t, %q", name)) && !strings.Contains(string(source), fmt.Sprintf("}, %q)", name)) {
+		run := regexp.MustCompile(fmt.Sprintf(`\b(example|serve)\(t, %q|\}, %q\)`, name, name))
+		if !run.MatchString(source.String()) {
 			t.Errorf("no test runs the example %s", name)
 		}
 	}

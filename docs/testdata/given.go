@@ -37,6 +37,10 @@ func run(context.Context) error                           { panic("") }
 
 var (
 	loop        *asyncio.Loop
+	srv         *asyncio.Server
+	s           *asyncio.Stream
+	conn        *Conn
+	handle      func(context.Context, *asyncio.Stream) error
 	reader      *asyncio.StreamReader
 	event       *asyncio.Event
 	quick, slow *asyncio.Task[string]
