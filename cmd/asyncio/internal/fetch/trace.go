@@ -63,6 +63,7 @@ func (x *transfer) secured(state tls.ConnectionState, err error) {
 	x.result.Times.AppConnect = x.since()
 	if x.client.opts.Verbose && err == nil {
 		x.to.say("* TLS connection using %s / %s", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite))
+		x.client.speaksHTTP2[x.request.URL.Host] = state.NegotiatedProtocol == "h2"
 	}
 }
 
@@ -91,8 +92,7 @@ func (x *transfer) gotConn(info httptrace.GotConnInfo) {
 		x.to.say("* using the connection to %s again", x.result.Remote)
 	}
 	proto := "HTTP/1.1"
-	secure, is := info.Conn.(interface{ ConnectionState() tls.ConnectionState })
-	if x.client.opts.HTTP == HTTP2Only || is && secure.ConnectionState().NegotiatedProtocol == "h2" {
+	if u := x.request.URL; x.client.opts.HTTP == HTTP2Only || u.Scheme == "https" && x.client.speaksHTTP2[u.Host] {
 		proto = http2
 	}
 	x.sayRequest(x.request, proto)

@@ -155,7 +155,7 @@ func (x *transfer) roundTrip(ctx context.Context, h hop) (*http.Response, error)
 	if err != nil {
 		return nil, err
 	}
-	if resp.ProtoMajor != 1 && resp.ProtoMajor != 2 {
+	if resp.ProtoMajor != 1 && resp.Proto != "HTTP/2.0" { // what a line of HTTP/1 says it is, it is not
 		_ = resp.Body.Close()
 		return nil, fail(UnsupportedProtocol, "unsupported HTTP version in the response: %s", resp.Proto)
 	}
