@@ -117,7 +117,7 @@ func (s *site) get(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, http.StatusNotFound)
 		return
 	}
-	q := query{name: name, slash: strings.HasSuffix(r.URL.Path, "/"), path: path.Clean("/" + r.URL.Path)}
+	q := query{name: name, slash: name == "." || strings.HasSuffix(r.URL.Path, "/"), path: path.Clean("/" + r.URL.Path)}
 	// A part of the packed form would be of no use to anybody.
 	q.zip = r.Header.Get("Range") == "" && acceptsGzip(r.Header.Values("Accept-Encoding"))
 	d, err := s.find(r.Context(), q)
