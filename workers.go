@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"runtime"
 	"sync"
 
@@ -79,6 +80,13 @@ func (w *Worker) Index() int { return w.index }
 
 // Count returns the number of workers.
 func (w *Worker) Count() int { return w.count }
+
+// Listen returns the worker's listener on an address that all workers share, as
+// [Worker.StartServer] says, for a server that takes [WithListener]. It is the
+// caller's to close, unless a server gets it.
+func (w *Worker) Listen(network, address string) (net.Listener, error) {
+	return w.ports.Listen(network, address)
+}
 
 // StartServer is the package's [StartServer] on an address that all workers
 // share: each calls it with the same one, and the system deals the connections

@@ -169,3 +169,38 @@ func TestWorkersAllLearnThatTheyCannotListen(t *testing.T) {
 		t.Error("they listen where another does")
 	}
 }
+
+// Listen is for servers that are not started by the worker, such as those of HTTP.
+func TestWorkersListenForServersOfTheirOwn(t *testing.T) {
+	for name, driver := range drivers() {
+		t.Run(name, func(t *testing.T) {
+			addrs := make([]string, 2)
+			err := asyncio.Workers(t.Context(), 2, func(ctx context.Context, w *asyncio.Worker) error {
+				ln, err := w.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					return err
+				}
+				srv, err := asyncio.StartServer(ctx, "", "", func(_ context.Context, s *asyncio.Stream) error {
+					_, err := fmt.Fprintln(s, "served")
+					return err
+				}, asyncio.WithListener(ln))
+				if err != nil {
+					return err
+				}
+				defer srv.Close()
+				addrs[w.Index()] = srv.Addr().String()
+				if w.Index() > 0 {
+					return nil
+				}
+				line, err := ask(ctx, srv.Addr())
+				if err != nil || line != "served\n" {
+					t.Errorf("%q, %v", line, err)
+				}
+				return nil
+			}, options(driver)...)
+			if err != nil || addrs[0] != addrs[1] || addrs[0] == "" {
+				t.Errorf("%q, %v", addrs, err)
+			}
+		})
+	}
+}

@@ -1,6 +1,6 @@
 // Command asyncio shows what the library does: demo fetches two hundred pages
-// from itself, fetch gets any number of URLs at once, in one thread, and crawl
-// follows links.
+// from itself, fetch gets any number of URLs at once, in one thread, crawl
+// follows links, and serve is a web server of a directory.
 package main
 
 import (

@@ -42,6 +42,17 @@ func (f *connectionFlags) define(s *pflag.FlagSet, o *fetch.Options, agentShort 
 	s.VarP(value[time.Duration](&o.MaxTime, fetch.ParseSeconds), "max-time", "m", "so many `seconds` for a transfer")
 	s.Int64VarP(&o.SpeedLimit, "speed-limit", "Y", 0, "give up transfers slower than this, in `bytes` a second")
 	s.VarP(value[time.Duration](&o.SpeedTime, fetch.ParseSeconds), "speed-time", "y", "when they were so for so many `seconds` (30)")
+	for _, v := range []struct {
+		name, usage string
+		version     fetch.HTTPVersion
+	}{
+		{"http1.1", "speak HTTP/1.1 only", fetch.HTTP1},
+		{"http2", "speak HTTP/2 with https servers that offer it, which is done anyway", fetch.HTTPAny},
+		{"http2-prior-knowledge", "speak HTTP/2 from the first byte on, without TLS, too", fetch.HTTP2Only},
+	} {
+		s.Var(&versionValue{to: &o.HTTP, version: v.version}, v.name, v.usage)
+		s.Lookup(v.name).NoOptDefVal = "true"
+	}
 	s.StringArrayVar(&f.resolve, "resolve", nil, "`host:port:address[,address]`: the addresses of a host")
 }
 

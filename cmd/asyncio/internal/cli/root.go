@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.PersistentFlags().StringVar(&p.driver, "driver", "", "the loop's driver: portable, or this system's own")
 	_ = root.PersistentFlags().MarkHidden("driver")
-	root.AddCommand(p.fetchCommand(), p.crawlCommand(), p.demoCommand())
+	root.AddCommand(p.fetchCommand(), p.crawlCommand(), p.serveCommand(), p.demoCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		var known *fetch.Error
 		if !errors.As(err, &known) {
@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		fmt.Fprintf(errs, "asyncio: %s\n", known.Error())
 		if known.Code == fetch.BadUsage {
 			command := "fetch"
-			if len(args) > 0 && args[0] == "crawl" {
+			if len(args) > 0 && (args[0] == "crawl" || args[0] == "serve") {
 				command = args[0]
 			}
 			fmt.Fprintf(errs, "asyncio: try 'asyncio help %s'\n", command)
@@ -76,15 +76,22 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 
 // onLoop runs main on a loop of the driver that the user chose.
 func (p *program) onLoop(ctx context.Context, main func(context.Context) error) error {
-	var opts []asyncio.Option
-	switch p.driver {
-	case "":
-	case "portable":
-		opts = append(opts, asyncio.WithPortableDriver())
-	default:
-		return fmt.Errorf("--driver %s: there is none of that name", p.driver)
+	opts, err := p.loopOptions()
+	if err != nil {
+		return err
 	}
 	return asyncio.Run(ctx, main, opts...)
+}
+
+// loopOptions returns the options of a loop with the driver that the user chose.
+func (p *program) loopOptions() ([]asyncio.Option, error) {
+	switch p.driver {
+	case "":
+		return nil, nil
+	case "portable":
+		return []asyncio.Option{asyncio.WithPortableDriver()}, nil
+	}
+	return nil, fmt.Errorf("--driver %s: there is none of that name", p.driver)
 }
 
 // streams describes the standard streams.

@@ -1,6 +1,10 @@
 package cli
 
-import "github.com/asyncio-go/asyncio/cmd/asyncio/internal/fetch"
+import (
+	"strconv"
+
+	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/fetch"
+)
 
 // outputValue is -o and -O: both add to one list, so that their order is kept.
 type outputValue struct {
@@ -28,6 +32,28 @@ func (v *outputValue) Type() string {
 	}
 	return "string"
 }
+
+// versionValue is a flag that chooses a version of HTTP: the last of them counts,
+// as in curl.
+type versionValue struct {
+	to      *fetch.HTTPVersion
+	version fetch.HTTPVersion
+	given   bool
+}
+
+func (v *versionValue) String() string { return strconv.FormatBool(v.given && *v.to == v.version) }
+
+func (v *versionValue) Set(s string) (err error) {
+	if v.given, err = strconv.ParseBool(s); err == nil && v.given {
+		*v.to = v.version
+	}
+	return err
+}
+
+func (v *versionValue) Type() string { return "bool" }
+
+// IsBoolFlag is for pflag: no argument follows.
+func (v *versionValue) IsBoolFlag() bool { return true }
 
 // parsed is a flag that is read by a function.
 type parsed[T any] struct {

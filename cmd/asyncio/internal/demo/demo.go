@@ -14,6 +14,7 @@ import (
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/asynchttp"
+	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/certificate"
 )
 
 // Report is how a run went.
@@ -40,7 +41,7 @@ func Run(ctx context.Context, pages int, progress func(done int)) (*Report, erro
 	if err != nil {
 		return nil, err
 	}
-	cert, roots, err := newCertificate()
+	cert, roots, err := certificate.New("asyncio demo")
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}

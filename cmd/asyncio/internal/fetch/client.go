@@ -19,6 +19,8 @@ type Client struct {
 	tracing    bool // somebody wants to know more than the body
 	watched    map[*transfer]struct{}
 	speedTimer *asyncio.TimerHandle
+
+	speaksHTTP2 map[string]bool // by host, for -v only: the connection itself does not tell
 }
 
 // NewClient returns a client for the loop. It must be closed.
@@ -35,7 +37,7 @@ func NewClient(l *asyncio.Loop, o *Options) (*Client, error) {
 func newClient(l *asyncio.Loop, o *Options, t http.RoundTripper) *Client {
 	return &Client{
 		opts: o, loop: l, transport: t, close: func() error { return nil },
-		watched: make(map[*transfer]struct{}),
+		watched: make(map[*transfer]struct{}), speaksHTTP2: make(map[string]bool),
 		tracing: o.Trace || o.NDJSON || o.WriteOut != "" || o.Verbose || o.ConnectTimeout > 0,
 	}
 }

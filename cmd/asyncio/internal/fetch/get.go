@@ -125,10 +125,15 @@ func requestHead(r *http.Request) []byte {
 	return []byte(b.String())
 }
 
-// responseHead is the header of a response as net/http has kept it.
+// responseHead is the header of a response as net/http has kept it. That of HTTP/2
+// has the form of HTTP/1.1, which is what readers of it understand.
 func responseHead(r *http.Response) []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s\r\n", r.Proto, r.Status)
+	proto := r.Proto
+	if r.ProtoMajor == 2 {
+		proto = "HTTP/1.1"
+	}
+	fmt.Fprintf(&b, "%s %s\r\n", proto, r.Status)
 	writeHeader(&b, r.Header)
 	return []byte(b.String())
 }

@@ -45,6 +45,7 @@ type Options struct {
 	CheckAddr  func(netip.Addr) error
 	TLS        *tls.Config // nil: the system's certificates
 	Compressed bool
+	HTTP       HTTPVersion
 
 	ConnectTimeout time.Duration // 0: none
 	MaxTime        time.Duration // for each attempt; 0: none
@@ -92,6 +93,15 @@ const (
 	ToFile               // a file that the user named
 	ToRemote             // a file named after the last part of the URL's path
 	ToNowhere            // the body is read, counted and dropped
+)
+
+// An HTTPVersion is which versions of HTTP are spoken.
+type HTTPVersion uint8
+
+const (
+	HTTPAny   HTTPVersion = iota // HTTP/2 where an https server offers it
+	HTTP1                        // HTTP/1.1 only
+	HTTP2Only                    // HTTP/2 from the first byte on, also without TLS
 )
 
 // A Header is one that the user asked for. Remove takes away one that would be

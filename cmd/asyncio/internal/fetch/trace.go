@@ -63,6 +63,7 @@ func (x *transfer) secured(state tls.ConnectionState, err error) {
 	x.result.Times.AppConnect = x.since()
 	if x.client.opts.Verbose && err == nil {
 		x.to.say("* TLS connection using %s / %s", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite))
+		x.client.speaksHTTP2[x.request.URL.Host] = state.NegotiatedProtocol == "h2"
 	}
 }
 
@@ -90,6 +91,11 @@ func (x *transfer) gotConn(info httptrace.GotConnInfo) {
 	if x.client.opts.Verbose && info.Reused {
 		x.to.say("* using the connection to %s again", x.result.Remote)
 	}
+	proto := "HTTP/1.1"
+	if u := x.request.URL; x.client.opts.HTTP == HTTP2Only || u.Scheme == "https" && x.client.speaksHTTP2[u.Host] {
+		proto = http2
+	}
+	x.sayRequest(x.request, proto)
 }
 
 func orElseTime(a, b time.Duration) time.Duration {
@@ -114,20 +120,40 @@ func (x *transfer) note(req *http.Request, resp *http.Response) {
 	if !x.client.tracing {
 		return
 	}
-	r.HTTPVersion = fmt.Sprintf("%d.%d", resp.ProtoMajor, resp.ProtoMinor)
+	r.HTTPVersion = strings.TrimPrefix(protoOf(resp), "HTTP/")
 	r.ContentType = resp.Header.Get("Content-Type")
 	r.Times.StartTransfer = orElseTime(r.Times.StartTransfer, x.since())
 	var size int64
 	size, r.Headers = headerSize(resp)
 	r.HeaderSize += size
-	r.RequestSize += requestSize(req)
+	r.RequestSize += requestSize(req, protoOf(resp))
+}
+
+// http2 is the name that curl, and the protocol itself, have for HTTP/2.
+const http2 = "HTTP/2"
+
+// protoOf returns the version of HTTP of a response, as curl writes it.
+func protoOf(resp *http.Response) string {
+	if resp.ProtoMajor == 2 {
+		return http2
+	}
+	return resp.Proto
+}
+
+// statusOf returns the status of a response as curl writes it: HTTP/2 has no
+// words for it.
+func statusOf(resp *http.Response) string {
+	if resp.ProtoMajor == 2 {
+		return fmt.Sprintf("%d ", resp.StatusCode)
+	}
+	return resp.Status
 }
 
 // headerSize counts the bytes and the lines of a response's header, as they
 // were before net/http took some of them out. A header with unusual white
 // space was longer.
 func headerSize(resp *http.Response) (size int64, lines int) {
-	size = int64(len(resp.Proto) + 1 + len(resp.Status) + 2 + 2)
+	size = int64(len(protoOf(resp)) + 1 + len(statusOf(resp)) + 2 + 2)
 	for name, values := range resp.Header {
 		for _, v := range values {
 			size += int64(len(name) + 2 + len(v) + 2)
@@ -149,9 +175,10 @@ func headerSize(resp *http.Response) (size int64, lines int) {
 	return size, lines
 }
 
-// requestSize counts the bytes of a request.
-func requestSize(req *http.Request) int64 {
-	n := len(req.Method) + 1 + len(req.URL.RequestURI()) + len(" HTTP/1.1\r\n") + len("Host: \r\n") + len(req.Host) + 2
+// requestSize counts the bytes of a request, with HTTP/2 those that it would have
+// without packing, as curl does.
+func requestSize(req *http.Request, proto string) int64 {
+	n := len(req.Method) + 1 + len(req.URL.RequestURI()) + len(" "+proto+"\r\n") + len("Host: \r\n") + len(req.Host) + 2
 	for name, values := range req.Header {
 		for _, v := range values {
 			if v != "" || name != "User-Agent" {
@@ -166,11 +193,11 @@ func requestSize(req *http.Request) int64 {
 }
 
 // sayRequest prints a request, for -v.
-func (x *transfer) sayRequest(req *http.Request) {
+func (x *transfer) sayRequest(req *http.Request, proto string) {
 	if !x.client.opts.Verbose {
 		return
 	}
-	lines := []string{fmt.Sprintf("> %s %s HTTP/1.1", req.Method, req.URL.RequestURI()), "> Host: " + req.Host}
+	lines := []string{fmt.Sprintf("> %s %s %s", req.Method, req.URL.RequestURI(), proto), "> Host: " + req.Host}
 	lines = append(lines, headerLines("> ", req.Header)...)
 	x.to.say("%s", strings.Join(append(lines, ">"), "\n"))
 }
@@ -180,7 +207,7 @@ func (x *transfer) sayResponse(resp *http.Response) {
 	if !x.client.opts.Verbose {
 		return
 	}
-	lines := append([]string{"< " + Printable(resp.Proto+" "+resp.Status)}, headerLines("< ", resp.Header)...)
+	lines := append([]string{"< " + Printable(protoOf(resp)+" "+statusOf(resp))}, headerLines("< ", resp.Header)...)
 	x.to.say("%s", strings.Join(append(lines, "<"), "\n"))
 }
 

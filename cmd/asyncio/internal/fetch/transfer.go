@@ -31,7 +31,8 @@ type transfer struct {
 
 	retry   bool // the response asks for another attempt, so its body is nobody's
 	again   time.Duration
-	rawBody error // what receiving the body has failed with
+	request *http.Request // that is being sent
+	rawBody error         // what receiving the body has failed with
 }
 
 // A receiver is for whom a transfer is made.
@@ -148,13 +149,13 @@ func (x *transfer) roundTrip(ctx context.Context, h hop) (*http.Response, error)
 	r := x.result
 	r.Effective, r.Method, r.Scheme = h.url.String(), h.method, h.url.Scheme
 	req := x.client.opts.request(x.traced(ctx), h)
-	x.sayRequest(req)
+	x.request = req
 	x.rawBody = nil
 	resp, err := x.client.transport.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
-	if resp.ProtoMajor != 1 {
+	if resp.ProtoMajor != 1 && resp.Proto != "HTTP/2.0" { // what a line of HTTP/1 says it is, it is not
 		_ = resp.Body.Close()
 		return nil, fail(UnsupportedProtocol, "unsupported HTTP version in the response: %s", resp.Proto)
 	}

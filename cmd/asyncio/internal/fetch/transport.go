@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"strconv"
@@ -34,11 +35,27 @@ func newTransport(o *Options) (*asynchttp.Transport, error) {
 		TLSHandshakeTimeout: handshakeTimeout, // --connect-timeout may be shorter, and has a timer of its own
 		MaxIdleConns:        idle,
 		ReadBufferSize:      8 << 10,
+		Protocols:           o.HTTP.protocols(),
 	}
 	if len(o.Resolve) > 0 || o.CheckAddr != nil {
 		t.DialContext = o.dial
 	}
 	return t, nil
+}
+
+// protocols returns what a transport is to speak; nil is its default.
+func (v HTTPVersion) protocols() *http.Protocols {
+	p := new(http.Protocols)
+	switch v {
+	case HTTP1:
+		p.SetHTTP1(true)
+	case HTTP2Only:
+		p.SetHTTP2(true)
+		p.SetUnencryptedHTTP2(true)
+	default:
+		return nil
+	}
+	return p
 }
 
 // dial opens a connection, to the addresses that a rule has for the host or else
