@@ -30,8 +30,10 @@ var areas = []area{
 		"internal/writequeue/", "internal/sockopt/", "internal/sharedport/", "internal/hangup/",
 	}},
 	{name: "executors and processes", patterns: []string{
-		"thread_*.go", "process_*.go", "signal_*.go", "workers*.go", "internal/spawn/", "internal/workerproc/",
+		"thread_*.go", "process_*.go", "signal_*.go", "workers*.go", "internal/spawn/", "internal/workerproc/", "internal/gobvalue/",
 	}},
+	{name: "http2", patterns: []string{"asynchttp/internal/h2/", "asynchttp/http2*.go"},
+		tests: []string{"asynchttp/internal/h2", "asynchttp"}},
 	{name: "asynchttp", patterns: []string{"asynchttp/"}},
 	{name: "coro, ring, heap", patterns: []string{"internal/coro/", "internal/ring/", "internal/heap/"}},
 	{name: "epoll", patterns: []string{"internal/driver/epoll/"}},
