@@ -253,7 +253,8 @@ func (m *mutant) suites() []string {
 	if m.area.tests != nil {
 		return m.area.tests
 	}
-	return []string{m.file.pkg.dir}
+	own := m.file.pkg.dir
+	return append([]string{own}, slices.DeleteFunc(slices.Clone(m.area.also), func(dir string) bool { return dir == own })...)
 }
 
 func (v verdict) String() string {
