@@ -48,7 +48,7 @@ func waiting(t *testing.T, ctx context.Context, stream *asyncio.Stream) map[stri
 		"Wait": func(ctx context.Context) error {
 			return errorOf3(asyncio.Wait(ctx, asyncio.AllCompleted, asyncio.NoTimeout, future))
 		},
-		"WaitFor":     func(ctx context.Context) error { return errorOf(asyncio.WaitFor(ctx, time.Hour, future)) },
+		"WaitFor": func(ctx context.Context) error { return errorOf(asyncio.WaitFor(ctx, time.Hour, future)) },
 		"Timeout": func(ctx context.Context) error {
 			return asyncio.Timeout(ctx, time.Hour, func(ctx context.Context) error { return noWork(ctx) })
 		},
