@@ -88,7 +88,7 @@ func TestTheProgramIsToldTheNameByWhichItWasCalled(t *testing.T) {
 	t.Setenv("PATH", dir)
 	for name, env := range map[string][]string{
 		"this process's PATH": nil,
-		"its own PATH":        {"A=" + dir, "path=/nowhere", "PATH=" + dir, "PATHS=/nowhere", "nothing"},
+		"its own PATH":        {"A=" + dir, "PATH=" + dir, "path=/nowhere", "PATHS=/nowhere", "nothing"},
 		"no PATH of its own":  {"A=b"},
 	} {
 		if got := run(spawn.Command{Name: "called", Env: env}); got != "called" {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -235,6 +236,9 @@ func TestAWorkerEndsWellWhenItsParentHangsUpAndIllWhenTheMessageIsNone(t *testin
 		t.Error("a request that is too large was answered")
 	}
 	p.End()
+	if want := fmt.Sprintf("worker process %d died: exit status 1", p.Pid()); p.Crash().Error() != want {
+		t.Errorf("%q, want %q", p.Crash(), want)
+	}
 	if c := p.Crash(); c.State.ExitCode() != 1 || !strings.Contains(printed.String(), "read a request") {
 		t.Errorf("%v: %s", c, printed.String())
 	}

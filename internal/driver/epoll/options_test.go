@@ -217,3 +217,98 @@ func TestWhatFailsToOpenLeavesNoDescriptor(t *testing.T) {
 		t.Errorf("%d handles are left", n)
 	}
 }
+
+func TestWhatAListenerThatWasTakenOverAcceptsSendsAtOnce(t *testing.T) {
+	d := open(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s seen
+	l, err := d.FromListener(ln, &s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	peer, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	until(t, d, func() bool { return s.events&driver.Readable != 0 })
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	wantOwn(t, "the connection", c)
+	if option(t, c, unix.IPPROTO_TCP, unix.TCP_NODELAY) == 0 {
+		t.Error("the connection waits with what is small")
+	}
+	if c.RemoteAddr().String() != peer.LocalAddr().String() || c.LocalAddr().String() != peer.RemoteAddr().String() {
+		t.Errorf("it is from %v to %v", c.RemoteAddr(), c.LocalAddr())
+	}
+}
+
+// A socket of both families sees the addresses of IPv4 as Go writes them: in four
+// bytes, so that they can be compared.
+func TestAnAddressOfIPv4HasFourBytesOnASocketOfBothFamilies(t *testing.T) {
+	d := open(t)
+	var s seen
+	p, err := d.OpenPacket(driver.PacketSpec{Local: &net.UDPAddr{IP: net.IPv6unspecified}}, &s)
+	if err != nil {
+		t.Skip("no IPv6 here: ", err)
+	}
+	defer p.Close()
+	port := p.LocalAddr().(*net.UDPAddr).Port
+	peer, err := net.DialUDP("udp4", nil, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	peer.Write([]byte("x"))
+	until(t, d, func() bool { return s.events&driver.Readable != 0 })
+	n, from, err := p.ReadFrom(make([]byte, 10))
+	if err != nil || n != 1 {
+		t.Fatal(n, err)
+	}
+	if ip := from.(*net.UDPAddr).IP; len(ip) != net.IPv4len || !ip.Equal(net.IPv4(127, 0, 0, 1)) {
+		t.Errorf("the address has %d bytes: %v", len(ip), from)
+	}
+	if n, err := p.WriteTo([]byte("back"), from); n != 4 || err != nil {
+		t.Errorf("the answer: %d, %v", n, err)
+	}
+}
+
+func TestNothingIsSentToWhatIsNoAddressOfADatagramSocket(t *testing.T) {
+	d := open(t)
+	p, err := d.OpenPacket(driver.PacketSpec{Local: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}}, &seen{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if n, err := p.WriteTo([]byte("x"), &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}); n != 0 || err == nil {
+		t.Errorf("to an address of TCP: %d, %v", n, err)
+	}
+	if n, err := p.WriteTo([]byte("x"), nil); n != 0 || !errors.Is(err, unix.EDESTADDRREQ) {
+		t.Errorf("to nobody: %d, %v", n, err)
+	}
+	if n, err := p.WriteTo(make([]byte, 1<<17), p.LocalAddr()); n != 0 || !errors.Is(err, unix.EMSGSIZE) {
+		t.Errorf("too much: %d, %v", n, err)
+	}
+}
+
+func TestAFileThatIsClosedIsNotOpened(t *testing.T) {
+	d := open(t)
+	r, _ := pipe(t)
+	r.Close()
+	if c, err := d.OpenFile(r); c != nil || err == nil {
+		t.Errorf("%v, %v", c, err)
+	}
+}
+
+func TestADriverHasItsName(t *testing.T) {
+	if name := open(t).Name(); name != "epoll" {
+		t.Errorf("the name is %q", name)
+	}
+}
