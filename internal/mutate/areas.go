@@ -16,8 +16,9 @@ type area struct {
 	patterns []string
 
 	// tests are the packages whose tests count. None: those of the file's own
-	// package.
+	// package, and of also, which has the code that uses it.
 	tests []string
+	also  []string
 }
 
 // areas are all of them. The first pattern that fits a file decides.
@@ -28,10 +29,12 @@ var areas = []area{
 	{name: "transports", patterns: []string{
 		"conn_*.go", "transport*.go", "datagram*.go", "descriptor_*.go",
 		"internal/writequeue/", "internal/sockopt/", "internal/sharedport/", "internal/hangup/",
-	}},
+	}, also: []string{"."}},
 	{name: "executors and processes", patterns: []string{
-		"thread_*.go", "process_*.go", "signal_*.go", "workers*.go", "internal/spawn/", "internal/workerproc/",
-	}},
+		"thread_*.go", "process_*.go", "signal_*.go", "workers*.go", "internal/spawn/", "internal/workerproc/", "internal/gobvalue/",
+	}, also: []string{"."}},
+	{name: "http2", patterns: []string{"asynchttp/internal/h2/", "asynchttp/http2*.go"},
+		tests: []string{"asynchttp/internal/h2", "asynchttp"}},
 	{name: "asynchttp", patterns: []string{"asynchttp/"}},
 	{name: "coro, ring, heap", patterns: []string{"internal/coro/", "internal/ring/", "internal/heap/"}},
 	{name: "epoll", patterns: []string{"internal/driver/epoll/"}},

@@ -1,15 +1,17 @@
 // Mutate measures what the tests notice: it makes small changes to the code,
 // runs the tests on each, and reports the changes that no test has noticed.
 //
-//	go run ./internal/mutate                      40 mutants of every area, seed 1
+//	go run ./internal/mutate                           40 mutants of every area, seed 1
 //	go run ./internal/mutate -seed 7 -n 60 kernel streams
-//	go run ./internal/mutate -only queue.go       every mutant of that file
-//	go run ./internal/mutate -only queue.go:120   of that line
-//	go run ./internal/mutate -list kernel         what would be drawn; nothing runs
+//	go run ./internal/mutate -only sync_queue.go       every mutant of that file
+//	go run ./internal/mutate -only sync_queue.go:120   of that line
+//	go run ./internal/mutate -list kernel              what would be drawn; nothing runs
 //
-// An area is a room of the project; areas.go has the table. The same seed draws
-// the same mutants from the same code. A run prints, for each area, how many
-// mutants were noticed, and each survivor with its place, before and after.
+// An area is a room of the project; areas.go has the table, and says whose tests
+// count: those of the file's package, and for what was taken out of the root
+// package those of the root too. The same seed draws the same mutants from the
+// same code. A run prints, for each area, how many mutants were noticed, and each
+// survivor with its place, before and after.
 //
 // All mutants of a package are compiled into one test binary, and an environment
 // variable chooses one. So there is one build for each package that is tested,

@@ -163,8 +163,8 @@ func shuffle(all []*mutant, seed uint64, area string) {
 	rand.New(rand.NewPCG(seed, h.Sum64())).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 }
 
-// isAt reports whether a mutant is where the user said: "queue.go" or
-// "queue.go:120".
+// isAt reports whether a mutant is where the user said: "sync_queue.go" or
+// "sync_queue.go:120".
 func isAt(m *mutant, where string) bool {
 	file, line, _ := strings.Cut(where, ":")
 	return file == m.file.name && (line == "" || line == strconv.Itoa(lineOf(m)))
@@ -253,7 +253,8 @@ func (m *mutant) suites() []string {
 	if m.area.tests != nil {
 		return m.area.tests
 	}
-	return []string{m.file.pkg.dir}
+	own := m.file.pkg.dir
+	return append([]string{own}, slices.DeleteFunc(slices.Clone(m.area.also), func(dir string) bool { return dir == own })...)
 }
 
 func (v verdict) String() string {

@@ -82,7 +82,7 @@ func TestEntryWithoutReasonIsRefused(t *testing.T) {
 }
 
 func TestFileInNoAreaIsAnError(t *testing.T) {
-	if a, err := areaOf("queue.go"); err != nil || a.name != "coordination" {
+	if a, err := areaOf("sync_queue.go"); err != nil || a.name != "coordination" {
 		t.Errorf("area %v, error %v", a, err)
 	}
 	if a, err := areaOf("cmd/asyncio/main.go"); err != nil || a != nil {

@@ -187,11 +187,13 @@ func (p *project) overlay(pkg *sourcePackage, mutants []*mutant, ids int) (_ ove
 		}
 		at := p.fset.PositionFor(e.Pos, false)
 		for _, s := range spans[at.Filename] {
-			// The brace that ends a body is where a missing return is told.
 			if s.start <= at.Offset && at.Offset <= s.end {
 				bad[s.m] = true
 				return
 			}
+		}
+		if e.Msg == "missing return" && markEndless(spans[at.Filename], at.Offset, bad) {
+			return
 		}
 		if !e.Soft {
 			other = fmt.Errorf("%s: %w", at, err)
@@ -201,4 +203,25 @@ func (p *project) overlay(pkg *sourcePackage, mutants []*mutant, ids int) (_ ove
 		err = other
 	}
 	return o, bad, err
+}
+
+// markEndless marks the mutants of the function that ends at offset which may let
+// it run past its end: those that leave an endless loop, or no longer panic.
+func markEndless(spans []span, offset int, bad map[*mutant]bool) (marked bool) {
+	var last *mutant
+	for _, s := range spans {
+		if s.end <= offset {
+			last = s.m
+		}
+	}
+	for _, s := range spans {
+		if last == nil || s.m.fn != last.fn {
+			continue
+		}
+		dropped := string(s.m.file.text[s.m.start:s.m.end])
+		if s.m.with == "break" || s.m.with == "" && strings.HasPrefix(dropped, "panic(") {
+			bad[s.m], marked = true, true
+		}
+	}
+	return marked
 }

@@ -42,3 +42,16 @@ func Join(words []string) string {
 }
 
 func concat(a, b string) string { return a + b }
+
+// First returns the first word that has a letter. A loop that is left by a break
+// would let it run past its end, and so does not compile.
+func First(words []string) string {
+	i := 0
+	for {
+		if words[i] == "" {
+			i++
+			continue
+		}
+		return words[i]
+	}
+}

@@ -26,3 +26,11 @@ func TestJoin(t *testing.T) {
 		t.Errorf("joined: %q", s)
 	}
 }
+
+func TestFirst(t *testing.T) {
+	for _, words := range [][]string{{"a", "b"}, {"", "", "a"}} {
+		if s := First(words); s != "a" {
+			t.Errorf("the first of %q: %q", words, s)
+		}
+	}
+}
