@@ -10,7 +10,7 @@ var (
 	WhatItDoes      = whatItDoes
 	PlainFunction   = plainFunction
 	CoroPackage     = coroPackage
-	RunForeverName  = runForever
+	RunForeverName  = loopForever
 	TaskBodyName    = taskBody
 )
 

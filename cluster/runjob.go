@@ -89,6 +89,12 @@ func (w *worker) run(ctx context.Context, h *held) {
 		w.unknown(h)
 		return
 	}
+	if has, err := w.hasResult(ctx, h); err != nil {
+		w.putBack(h, backoff(firstBack, lastBack, h.delivered))
+		return
+	} else if has {
+		return
+	}
 	if h.delivered > 1 {
 		if wanted, err := w.again(ctx, h); err != nil {
 			w.putBack(h, backoff(firstBack, lastBack, h.delivered))
@@ -212,23 +218,30 @@ func (w *worker) lostArgument(h *held, err error) {
 	}
 }
 
-// again looks at a job that was delivered before: whether its key has got a result,
-// and whether it kills its workers. It reports whether the job is to be run.
+// hasResult reports whether a job's key has a result, which is passed on then: it was
+// delivered before, or was submitted in the moment when another with the same key
+// had ended.
+func (w *worker) hasResult(ctx context.Context, h *held) (bool, error) {
+	if h.job.key == "" {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	m, err := w.streams.last(ctx, w.streams.results, w.streams.resultOf(hashOf(h.job.function, h.job.key)))
+	if m == nil || err != nil {
+		return false, err
+	}
+	if w.claim(h) {
+		w.passOn(h, m.Data)
+	}
+	return true, nil
+}
+
+// again looks at a job that was delivered before: whether it kills its workers. It
+// reports whether the job is to be run.
 func (w *worker) again(ctx context.Context, h *held) (wanted bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	if h.job.key != "" {
-		m, err := w.streams.last(ctx, w.streams.results, w.streams.resultOf(hashOf(h.job.function, h.job.key)))
-		if err != nil {
-			return false, err
-		}
-		if m != nil {
-			if w.claim(h) {
-				w.passOn(h, m.Data)
-			}
-			return false, nil
-		}
-	}
 	m, err := w.streams.last(ctx, w.streams.tries, w.streams.triesOf(h.job.id))
 	if err != nil {
 		return false, err
