@@ -153,7 +153,7 @@ func calledByUser(frames []runtime.Frame) string {
 		if isUsers(f) {
 			return called
 		}
-		if !strings.HasPrefix(f.Function, runtimeParts) {
+		if !strings.HasPrefix(f.Function, runtimeParts) && !strings.HasPrefix(f.Function, "sync/atomic.") {
 			called = plainFunction(f.Function)
 		}
 	}

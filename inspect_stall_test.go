@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -111,13 +112,11 @@ var hangs = map[string]struct {
 	}},
 	"a computation": {"computing", func(ctx context.Context, at chan<- string, free <-chan struct{}) error {
 		at <- "inspect_stall_test.go:" // somewhere below
-		for {
-			select {
-			case <-free:
-				return nil
-			default:
-			}
+		var over atomic.Bool
+		go func() { <-free; over.Store(true) }()
+		for !over.Load() {
 		}
+		return nil
 	}},
 	"a callback": {"a callback is blocked in a channel receive", func(ctx context.Context, at chan<- string, free <-chan struct{}) error {
 		loopOf(ctx).CallSoon(func() {
@@ -283,7 +282,7 @@ func TestTheStallWatchIsNotSeenByLeakChecksAndStaysOutOfBubbles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		err := asyncio.Run(t.Context(), func(ctx context.Context) error {
-			time.Sleep(time.Hour)
+			<-time.After(time.Hour) // it blocks the loop's goroutine, and the clock leaps
 			return nil
 		}, asyncio.WithPortableDriver(), asyncio.WithStallWatch(time.Second), asyncio.WithLogger(slog.New(newStallLog())))
 		if err != nil || time.Since(began) != time.Hour {

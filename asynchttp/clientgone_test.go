@@ -58,7 +58,8 @@ func testAClientThatGoesAwayEndsTheRequest(t *testing.T) {
 			started, ended := make(chan bool, 1), make(chan error, 1)
 			told := false
 			srv := handle(func(w http.ResponseWriter, r *http.Request) {
-				notice := w.(http.CloseNotifier).CloseNotify() //nolint:staticcheck // old code uses it
+				//lint:ignore SA1019 old code uses it
+				notice := w.(http.CloseNotifier).CloseNotify()
 				if _, err := io.ReadFull(r.Body, make([]byte, x.read)); err != nil {
 					t.Error(err)
 				}

@@ -237,7 +237,7 @@ func (x *exchange) notHTTP() error {
 	if len(head) == 0 || strings.HasPrefix(begin, string(head)) {
 		return nil
 	}
-	return &MalformedResponseError{fmt.Errorf("malformed HTTP response %q ...", head)}
+	return &MalformedResponseError{fmt.Errorf("malformed HTTP response %q", head)}
 }
 
 // responseError returns what an error in reading a header means to the user.

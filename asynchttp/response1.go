@@ -31,10 +31,11 @@ type response1 struct {
 }
 
 var (
-	_ carrier            = (*response1)(nil)
-	_ http.Flusher       = (*response1)(nil)
-	_ http.Hijacker      = (*response1)(nil)
-	_ http.CloseNotifier = (*response1)(nil) //nolint:staticcheck // old code asks for it
+	_ carrier       = (*response1)(nil)
+	_ http.Flusher  = (*response1)(nil)
+	_ http.Hijacker = (*response1)(nil)
+	//lint:ignore SA1019 old code asks for it
+	_ http.CloseNotifier = (*response1)(nil)
 )
 
 // newResponse1 makes the response to a request, and the rest of what a handler

@@ -108,7 +108,7 @@ func Run(p *Program, opts ...asyncio.Option) ([]string, error) {
 }
 
 func (m *machine) run() error {
-	m.spawn(nil, "main")
+	m.spawnOnLoop("main")
 	for round := 1; ; round++ {
 		if err := m.loop.RunForever(); !errors.Is(err, asyncio.ErrDeadlock) {
 			return fmt.Errorf("conformance: the loop ended otherwise than idle: %w", err)
@@ -162,13 +162,20 @@ func (m *machine) unhandled(_ *asyncio.Loop, c asyncio.ExceptionContext) {
 
 // spawn starts a task. Without ctx, in a callback, the loop is asked for it.
 func (m *machine) spawn(ctx context.Context, coro string, opts ...asyncio.TaskOption) *asyncio.Task[any] {
+	if ctx == nil {
+		return m.spawnOnLoop(coro, opts...)
+	}
 	s, fn := m.newSlot(coro)
 	m.tasks = append(m.tasks, s)
-	if ctx == nil {
-		s.task = asyncio.CreateTaskOn(m.loop, fn, opts...)
-	} else {
-		s.task = asyncio.CreateTask(ctx, fn, opts...)
-	}
+	s.task = asyncio.CreateTask(ctx, fn, opts...)
+	return s.task
+}
+
+// spawnOnLoop is spawn where no task runs.
+func (m *machine) spawnOnLoop(coro string, opts ...asyncio.TaskOption) *asyncio.Task[any] {
+	s, fn := m.newSlot(coro)
+	m.tasks = append(m.tasks, s)
+	s.task = asyncio.CreateTaskOn(m.loop, fn, opts...)
 	return s.task
 }
 

@@ -23,7 +23,6 @@ import (
 	"runtime/pprof"
 	"slices"
 	"strconv"
-	"sync"
 	"syscall"
 	"time"
 
@@ -264,7 +263,6 @@ func spread(out figures, all []time.Duration) {
 // processes are the workers.
 type processes struct {
 	url string
-	mu  sync.Mutex
 	all []*exec.Cmd
 }
 

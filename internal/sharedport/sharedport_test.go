@@ -69,7 +69,6 @@ func TestMembersListenOnOneAddress(t *testing.T) {
 			ports := sharedport.New(3)
 			defer ports.Close()
 			address := addressOn(t, network)
-			var done []chan struct{}
 			var addr net.Addr
 			for i := range 3 {
 				ln, err := ports.Member(i).Listen(network, address)
@@ -81,7 +80,6 @@ func TestMembersListenOnOneAddress(t *testing.T) {
 				}
 				addr = ln.Addr()
 				served := serve(ln, "x")
-				done = append(done, served)
 				defer func() { <-served }()
 				defer ln.Close()
 			}
