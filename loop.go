@@ -17,28 +17,31 @@ import (
 //
 // Most programs never make one: [Run] does.
 type Loop struct {
-	// What is to run, and when.
+	// What is to run now, and what runs. A callback touches all of it, so it stands
+	// together.
 	ready   ring.Queue[runnable]
-	timers  heap.Heap[runnable]
-	driver  driver.Driver
-	clock   driver.Clock  // the driver's, or a virtual one
-	now     time.Duration // the clock when it was last read
-	pace    pace
-	counts  counts
 	handles []Handle // for the next callbacks
+	current *task    // the task that runs
+	probe   probe    // nil but where the loop is to explain itself
+	pace    pace
 
-	// What runs.
-	current  *task // the task that runs
+	running, stopping, closing, closed bool
+
+	// Time.
+	timers heap.Heap[runnable]
+	driver driver.Driver
+	clock  driver.Clock  // the driver's, or a virtual one
+	now    time.Duration // the clock when it was last read
+	counts counts
+
+	// Tasks, and what they need for their waits.
 	tasks    taskList
 	coros    coro.Pool
-	trimmed  time.Duration // when it last looked which coroutines to give back
-	shed     time.Duration // when it last gave some back
-	home     coro.Home     // where the coroutines were made
+	gaveBack gaveBack
+	home     coro.Home // where the coroutines were made
 	sleepers spares[sleeper]
 	waiters  spares[waiter]
 	watched  *watchedWaits // nil but on the virtual clock
-
-	running, stopping, closing, closed bool
 
 	// What comes from outside.
 	inbox  inbox
@@ -47,7 +50,6 @@ type Loop struct {
 
 	// What others keep here, and are told.
 	parts   partList
-	probe   probe      // nil but where the loop is to explain itself
 	onRun   runWatcher // or nil
 	unseen  unseenErrors
 	log     *slog.Logger // nil: the default one

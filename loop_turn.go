@@ -108,21 +108,25 @@ const (
 	shedPause = 500 * time.Microsecond
 )
 
+// gaveBack is when the loop has last looked which coroutines to give back, and when
+// it has last ended some.
+type gaveBack struct{ looked, ended time.Duration }
+
 // trim gives some of the idle coroutines back, when it is time, and returns when
 // it will be again.
 func (l *Loop) trim() time.Duration {
-	if l.now-l.trimmed >= trimEvery {
+	if l.now-l.gaveBack.looked >= trimEvery {
 		l.coros.Trim()
-		l.trimmed = l.now
+		l.gaveBack.looked = l.now
 	}
 	if l.coros.Excess() == 0 {
-		return l.trimmed + trimEvery
+		return l.gaveBack.looked + trimEvery
 	}
-	if l.now-l.shed >= shedPause {
+	if l.now-l.gaveBack.ended >= shedPause {
 		l.coros.Shed()
-		l.shed = l.Time()
+		l.gaveBack.ended = l.Time()
 	}
-	return l.shed + shedPause
+	return l.gaveBack.ended + shedPause
 }
 
 // adapt chooses after how many turns to poll again, by how long the last ones
