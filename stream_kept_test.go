@@ -50,10 +50,10 @@ func TestLinesThatAreKeptStayAsTheyWere(t *testing.T) {
 
 func TestErrorsOfAReaderSayHowMuchHasCome(t *testing.T) {
 	for want, err := range map[string]error{
-		"asyncio: the stream ended after 3 bytes without the separator": &asyncio.IncompleteReadError{Partial: []byte("abc"), Expected: -1},
-		"asyncio: the stream ended after 3 of 4 bytes":                  &asyncio.IncompleteReadError{Partial: []byte("abc"), Expected: 4},
-		"asyncio: the stream ended after 0 of 0 bytes":                  &asyncio.IncompleteReadError{},
-		"asyncio: no separator in 7 bytes, the limit":                   &asyncio.LimitOverrunError{Consumed: 7},
+		"asyncio: the stream ended after 3 bytes without the separator":  &asyncio.IncompleteReadError{Partial: []byte("abc"), Expected: -1},
+		"asyncio: the stream ended after 3 of 4 bytes":                   &asyncio.IncompleteReadError{Partial: []byte("abc"), Expected: 4},
+		"asyncio: the stream ended after 0 of 0 bytes":                   &asyncio.IncompleteReadError{},
+		"asyncio: no separator in the first 7 bytes, and the limit is 0": &asyncio.LimitOverrunError{Consumed: 7},
 	} {
 		if err.Error() != want {
 			t.Errorf("%q, want %q", err, want)
