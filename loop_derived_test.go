@@ -135,7 +135,9 @@ func TestAValueOfACancelledTasksContextWaitsAsTheTaskDoes(t *testing.T) {
 // The graceful end of a server after ^C.
 func TestShutdownOfAServerHeedsItsTimeLimitInACancelledTask(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		served := asyncio.NewEvent()
 		srv, err := asyncio.StartServer(ctx, "tcp", "127.0.0.1:0", func(ctx context.Context, s *asyncio.Stream) error {
+			served.Set()
 			return asyncio.Sleep(ctx, time.Hour)
 		})
 		if err != nil {
@@ -146,7 +148,9 @@ func TestShutdownOfAServerHeedsItsTimeLimitInACancelledTask(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer client.Close()
-		asyncio.Sleep(ctx, 0)
+		if err := served.Wait(ctx); err != nil {
+			t.Fatal(err)
+		}
 		err = inCancelledTask(ctx, func(ctx context.Context) error {
 			limited, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 			defer cancel()
