@@ -36,7 +36,7 @@ func runGroup(c *exec.Cmd) error {
 				watched <- greedy
 				return
 			case <-tick.C:
-				if memory(c.Process.Pid) > mostBytes && !greedy {
+				if int64(memory(c.Process.Pid)) > mostBytes && !greedy {
 					greedy = true
 					syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
 				}
