@@ -271,7 +271,7 @@ func (f *Future[T]) Result() (T, error) {
 // Python: Future.exception.
 func (f *Future[T]) Err() error { return f.future.Err() }
 
-// SetResult gives the future its result. It is [ErrInvalidState] when it has
+// SetResult sets the result of the future. It is [ErrInvalidState] when it has
 // one, or an error, or was cancelled. Python: Future.set_result.
 func (f *Future[T]) SetResult(v T) error {
 	if err := f.settable(); err != nil {

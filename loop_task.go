@@ -541,7 +541,7 @@ func (t *Task[T]) Loop() *Loop { return t.loop }
 // Name returns the task's name. Python: Task.get_name.
 func (t *Task[T]) Name() string { return t.name() }
 
-// SetName gives the task another name. Python: Task.set_name.
+// SetName changes the name of the task. Python: Task.set_name.
 func (t *Task[T]) SetName(name string) { t.withRare().name = name }
 
 // Context returns the context that the task's function got. Python:

@@ -120,7 +120,7 @@ func WithStderr(r Redirect) ProcessOption {
 	return processOption(func(o *processOptions) { o.command.Std[2] = r.to })
 }
 
-// WithExtraFiles gives the process more descriptors: the first file is its
+// WithExtraFiles passes more descriptors to the process: the first file is its
 // descriptor 3, the next one 4, and so on. All others of this process stay
 // closed to it. Python: pass_fds=.
 func WithExtraFiles(files ...*os.File) ProcessOption {

@@ -57,7 +57,7 @@ func WithStallWatch(limit time.Duration) Option {
 	return option(func(c *config) { c.stallLimit = limit })
 }
 
-// WithTaskLabels gives each task's goroutine the label asyncio.task, with the
+// WithTaskLabels puts on each task's goroutine the label asyncio.task, with the
 // task's name, for profiles of [runtime/pprof] and dumps of goroutines. The
 // goroutines that the task starts inherit it, and the labels that its context
 // brings along stay. It costs half a microsecond for each task.
@@ -112,7 +112,7 @@ func WithInterrupts(on bool) Option {
 	})
 }
 
-// WithVirtualClock gives the loop a clock of its own, which starts at zero,
+// WithVirtualClock makes the loop use a clock of its own, which starts at zero,
 // stands still while anything can run, and leaps to the next timer when
 // nothing can. A test of an hour's sleeping takes no time and always goes the
 // same way.

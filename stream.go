@@ -53,7 +53,7 @@ func (c *connection) secure(t *task, level context.Context, cfg *tls.Config, ser
 // Loop returns the stream's loop.
 func (s *Stream) Loop() *Loop { return s.StreamWriter.sock.loop }
 
-// SyscallConn gives access to the descriptor, for options of the system's. It
+// SyscallConn returns access to the descriptor, for options of the system's. It
 // is not to be read from, written to or closed. Python:
 // get_extra_info('socket').
 func (s *Stream) SyscallConn() (syscall.RawConn, error) {

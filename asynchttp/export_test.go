@@ -1,6 +1,6 @@
 package asynchttp
 
-// Counts gives the number of connections, of those that lie idle, and of the
+// Counts returns the number of connections, of those that lie idle, and of the
 // hosts that the pool knows.
 func (t *Transport) Counts() (all, idle, hosts int) {
 	return t.pool.all.Len(), t.pool.idle.Len(), len(t.pool.hosts)

@@ -312,7 +312,7 @@ func MarkGoroutine() (before bool) { return debug.SetPanicOnFault(true) }
 // UnmarkGoroutine takes the mark away.
 func UnmarkGoroutine() { debug.SetPanicOnFault(false) }
 
-// OnMarkedGoroutine says whether the calling goroutine is marked.
+// OnMarkedGoroutine reports whether the calling goroutine is marked.
 func OnMarkedGoroutine() bool {
 	if debug.SetPanicOnFault(true) {
 		return true
@@ -330,7 +330,7 @@ const (
 	shedTime   = 500 * time.Microsecond
 )
 
-// Get gives a coroutine that will run body when it first goes on.
+// Get returns a coroutine that will run body when it first goes on.
 func (p *Pool) Get(body Body) *Coro {
 	if p.n > 0 {
 		c := p.takeIdle()

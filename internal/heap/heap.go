@@ -101,7 +101,7 @@ func (h *Heap[T]) Remove(n *Node[T]) bool {
 	return true
 }
 
-// Trim gives memory back that a burst has left. It is not for Remove to do: that
+// Trim frees memory that a burst has left. It is not for Remove to do: that
 // would allocate when very many end at once, again and again.
 func (h *Heap[T]) Trim() {
 	if c := cap(h.entries); c > 1024 && len(h.entries) < c/8 {

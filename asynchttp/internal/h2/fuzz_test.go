@@ -51,7 +51,7 @@ func seed(f func(fr *http2.Framer, block []byte)) []byte {
 	return out.Bytes()
 }
 
-// FuzzFrames gives a server's connection any bytes, in pieces of any size. It
+// FuzzFrames feeds a server's connection any bytes, in pieces of any size. It
 // must not panic, its books must balance, and the size of the pieces must make
 // no difference.
 func FuzzFrames(f *testing.F) {

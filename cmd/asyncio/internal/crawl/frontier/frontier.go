@@ -171,7 +171,7 @@ type Outcome struct {
 	Addr       netip.Addr // that was connected to
 }
 
-// Done gives the place of a job back.
+// Done frees the place of a job.
 func (f *Frontier) Done(h *Host, o Outcome, now time.Duration) {
 	f.active--
 	h.active--
