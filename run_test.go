@@ -319,7 +319,8 @@ func TestMainEndsTheProcessAsItsErrorSays(t *testing.T) {
 			if runtime.GOOS == "windows" && (p.code == 130 || p.code == 143) {
 				t.Skip("a process cannot send itself these signals on Windows")
 			}
-			cmd := exec.Command(os.Args[0], "-test.run=^TestMainEndsTheProcessAsItsErrorSays$")
+			args := append(itself(), "-test.run=^TestMainEndsTheProcessAsItsErrorSays$")
+			cmd := exec.Command(args[0], args[1:]...)
 			cmd.Env = append(os.Environ(), "ASYNCIO_TEST_MAIN="+name)
 			var text bytes.Buffer
 			cmd.Stderr = &text
