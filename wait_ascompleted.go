@@ -101,7 +101,7 @@ func (c *completion) next(t *task, level context.Context) (int, error) {
 		if c.late {
 			return 0, new(TimeoutError)
 		}
-		if _, err := c.lot.park(t, level); err != nil {
+		if _, err := c.lot.park(t, level, c); err != nil {
 			return 0, err
 		}
 	}
@@ -109,6 +109,9 @@ func (c *completion) next(t *task, level context.Context) (int, error) {
 	c.ready = c.ready[1:]
 	return i, nil
 }
+
+// describeWait says that the first that ends is enough.
+func (c *completion) describeWait(w *WaitLook) { w.Kind, w.Any = "tasks", true }
 
 // drop lets go of the awaitables.
 func (c *completion) drop() {

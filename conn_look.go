@@ -1,0 +1,80 @@
+package asyncio
+
+import "net"
+
+// What a loop's connections show to who looks into it.
+
+// describe says that w waits for the socket to do something.
+func (s *socket) describe(w *WaitLook, doing string) {
+	w.Kind, w.Object, w.Detail = "socket", objectName(s), doing
+	if s.closed || s.conn == nil {
+		return
+	}
+	if peer := addrText(s.conn.RemoteAddr()); peer != "" {
+		w.Detail += " " + peer
+	} else if here := addrText(s.conn.LocalAddr()); here != "" {
+		w.Detail += " " + here
+	}
+}
+
+// addrText returns an address as text; "" for none, as an unnamed unix socket has.
+func addrText(a net.Addr) string {
+	if a == nil {
+		return ""
+	}
+	return a.String()
+}
+
+// look implements lookingPart.
+func (c *connections) look(k *LoopLook, o *LookOptions) { c.unserved.look(k, o) }
+
+func (l *socketList) look(k *LoopLook, o *LookOptions) {
+	k.SocketCount += l.n
+	if !o.Sockets {
+		return
+	}
+	for s := l.head; s != nil && len(k.Sockets) < maxLookSockets; s = s.next {
+		k.Sockets = append(k.Sockets, s.look())
+	}
+}
+
+func (s *socket) look() SocketLook {
+	k := SocketLook{Kind: "connection", State: "open"}
+	if s.closing {
+		k.State = "closing"
+	}
+	if !s.closed && s.conn != nil {
+		k.Local, k.Remote = addrText(s.conn.LocalAddr()), addrText(s.conn.RemoteAddr())
+	}
+	return k
+}
+
+// look implements lookingPart.
+func (s *serverList) look(k *LoopLook, o *LookOptions) {
+	for _, srv := range s.servers {
+		k.SocketCount += len(srv.addrs)
+		if o.Sockets {
+			for _, a := range srv.addrs {
+				k.Sockets = append(k.Sockets, SocketLook{Kind: "server", State: srv.lookState(), Local: addrText(a)})
+			}
+		}
+		srv.clients.look(k, o)
+	}
+}
+
+func (s *Server) lookState() string {
+	switch {
+	case s.closed:
+		return "closing"
+	case !s.serving:
+		return "not serving"
+	}
+	return "open"
+}
+
+func (s *Server) describeWait(w *WaitLook) {
+	w.Kind, w.Object = "server", objectName(s)
+	if len(s.addrs) > 0 {
+		w.Detail = "the end of " + addrText(s.addrs[0])
+	}
+}
