@@ -4,17 +4,18 @@ import "net"
 
 // What a loop's connections show to who looks into it.
 
-// describe says that w waits for the socket to do something.
-func (s *socket) describe(w *WaitLook, doing string) {
-	w.Kind, w.Object, w.Detail = "socket", objectName(s), doing
+// describe says that w waits for the socket to do something, and returns the socket.
+func (s *socket) describe(w *WaitLook, doing string) (object any) {
+	w.Kind, w.Detail = "socket", doing
 	if s.closed || s.conn == nil {
-		return
+		return s
 	}
 	if peer := addrText(s.conn.RemoteAddr()); peer != "" {
 		w.Detail += " " + peer
 	} else if here := addrText(s.conn.LocalAddr()); here != "" {
 		w.Detail += " " + here
 	}
+	return s
 }
 
 // addrText returns an address as text; "" for none, as an unnamed unix socket has.
@@ -72,9 +73,10 @@ func (s *Server) lookState() string {
 	return "open"
 }
 
-func (s *Server) describeWait(w *WaitLook) {
-	w.Kind, w.Object = "server", objectName(s)
+func (s *Server) describeWait(w *WaitLook) any {
+	w.Kind = "server"
 	if len(s.addrs) > 0 {
 		w.Detail = "the end of " + addrText(s.addrs[0])
 	}
+	return s
 }

@@ -44,6 +44,7 @@ func (d *datagrams) look(k *LoopLook, o *LookOptions) {
 }
 
 // describeWait implements waitDescriber.
-func (t *datagramTransport) describeWait(w *WaitLook) {
-	w.Kind, w.Object, w.Detail = "socket", objectName(t), "datagrams "+addrText(t.LocalAddr())
+func (t *datagramTransport) describeWait(w *WaitLook) any {
+	w.Kind, w.Detail = "socket", "datagrams "+addrText(t.LocalAddr())
+	return t
 }

@@ -98,11 +98,26 @@ type lookRequest struct {
 
 	look  *LoopLook
 	after taskCursor
-	more  func() bool // the next piece of what comes before the tasks
-	pcs   [][]uintptr // of each task in look
-	pc    []uintptr
+	seen  [][]seenTask // in pieces: a list that grew would be copied while the loop waits
+	n     int
+	pc    []uintptr // what stacks are read into
+	pcs   []uintptr // where they are kept, the last piece of it
 	edges map[uint64][]uint64
 }
+
+// A seenTask is a task as the loop has seen it; what else is to be done with it needs
+// no loop.
+type seenTask struct {
+	TaskLook
+	waits  WaitLook // Waits points here
+	object any      // what it waits for
+	pcs    []uintptr
+}
+
+const (
+	seenPiece = 64
+	pcsPiece  = 2048
+)
 
 // await waits for the loop's answer, and looks from outside when none comes.
 func (r *lookRequest) await(ctx context.Context, p *presence, patience time.Duration, seen pulse) (*LoopLook, error) {
@@ -153,7 +168,7 @@ func (r *lookRequest) run() {
 	}
 	for n := 1; ; n++ {
 		t := r.after.take()
-		if t == nil || len(r.look.Tasks) >= r.options.Tasks {
+		if t == nil || r.n >= r.options.Tasks {
 			r.look.More = t != nil
 			r.after.end(&l.tasks)
 			r.look.Held = max(r.look.Held, time.Since(began))
@@ -206,41 +221,66 @@ type lookingPart interface {
 // task looks at a task.
 func (r *lookRequest) task(t *task) {
 	l := r.loop
-	k := TaskLook{ID: t.id, Parent: t.parent(), Name: t.name(), State: t.stateName(), For: -1, Steps: t.waits, Cancels: t.cancelling()}
+	k := r.next()
+	k.TaskLook = TaskLook{ID: t.id, Parent: t.parent(), Name: t.givenName(), State: t.stateName(), For: -1, Steps: t.waits, Cancels: t.cancelling()}
 	k.Busy = time.Duration(t.busy) * time.Microsecond
 	if l.notes.level != notesOff {
 		k.For = since(t.sinceLow, t.sinceHigh, l.now)
 	}
 	if k.State == "waits" {
-		k.Waits = l.whatAwaits(t)
+		k.Waits, k.object = &k.waits, l.whatAwaits(t, &k.waits)
 	}
 	if t.callback != nil {
 		for _, by := range awaitedBy(&t.future, true) {
 			r.edges[by.id] = append(r.edges[by.id], t.id)
 		}
 	}
-	var pcs []uintptr
 	if r.options.Stacks {
-		pcs = slices.Clone(t.rawStack(r.pc))
-		if pcs == nil {
+		if k.pcs = r.keep(t.rawStack(r.pc)); k.pcs == nil {
 			k.Function = entryName(t.shell().entry())
 		}
 	}
 	if r.options.Labels {
 		k.Labels = labelsOf((*taskContext)(t))
 	}
-	r.pcs = append(r.pcs, pcs)
-	r.look.Tasks = append(r.look.Tasks, k)
+}
+
+// keep returns a copy of a stack; nil for none.
+func (r *lookRequest) keep(pcs []uintptr) []uintptr {
+	if len(pcs) == 0 {
+		return nil
+	}
+	if cap(r.pcs)-len(r.pcs) < len(pcs) {
+		r.pcs = make([]uintptr, 0, max(pcsPiece, len(pcs)))
+	}
+	from := len(r.pcs)
+	r.pcs = append(r.pcs, pcs...)
+	return r.pcs[from:len(r.pcs):len(r.pcs)]
+}
+
+// next returns the place for the next task.
+func (r *lookRequest) next() *seenTask {
+	if r.n%seenPiece == 0 {
+		r.seen = append(r.seen, make([]seenTask, seenPiece))
+	}
+	r.n++
+	return &r.seen[len(r.seen)-1][(r.n-1)%seenPiece]
 }
 
 // finish does what needs no loop: it names the frames of the stacks, and finds out who
 // waits for whom. For the goroutine that has asked.
 func (r *lookRequest) finish() {
 	k := r.look
+	k.Tasks = make([]TaskLook, r.n)
 	named := make(map[string]*namedStack) // many tasks stand in the same place
 	for i := range k.Tasks {
-		t := &k.Tasks[i]
-		if pcs := r.pcs[i]; len(pcs) > 0 {
+		t, seen := &k.Tasks[i], &r.seen[i/seenPiece][i%seenPiece]
+		*t = seen.TaskLook
+		t.Name = nameOf(t.ID, t.Name)
+		if seen.object != nil {
+			t.Waits.Object = objectName(seen.object)
+		}
+		if pcs := seen.pcs; len(pcs) > 0 {
 			key := stackKey(pcs)
 			s := named[key]
 			if s == nil {

@@ -121,7 +121,10 @@ func TestALookShowsWhatEachTaskWaitsFor(t *testing.T) {
 				}
 				return nil
 			}, "tasks", "", "", true},
-			"thread queue": {func(ctx context.Context) error { _, err := asyncio.NewThreadQueue[int](l, 1).Async().Get(ctx); return err }, "thread queue", "", "AsyncSide.Get", false},
+			"thread queue": {func(ctx context.Context) error {
+				_, err := asyncio.NewThreadQueue[int](l, 1).Async().Get(ctx)
+				return err
+			}, "thread queue", "", "AsyncSide.Get", false},
 		}
 		for name, w := range wants {
 			members = append(members, asyncio.Go(ctx, w.wait, asyncio.WithName(name)))

@@ -5,28 +5,30 @@ import (
 	"time"
 )
 
-// A waitDescriber knows what a wait for a future is for. It is the future's canceller,
-// or one of its callbacks, or the owner of the parking lot.
+// A waitDescriber knows what a wait for a future is for, and returns the object that
+// is, as a pointer. It is the future's canceller, or one of its callbacks, or the owner
+// of the parking lot.
 type waitDescriber interface {
-	describeWait(w *WaitLook)
+	describeWait(w *WaitLook) (object any)
 }
 
-// whatAwaits returns what a task that waits waits for.
-func (l *Loop) whatAwaits(t *task) *WaitLook {
+// whatAwaits says in w what a task that waits waits for, and returns the object that
+// it is, or nil.
+func (l *Loop) whatAwaits(t *task, w *WaitLook) (object any) {
 	if t.asleep() {
-		w := &WaitLook{Kind: "sleep"}
+		w.Kind = "sleep"
 		if when, ok := l.timers.When(&t.sleeping.node); ok {
 			w.Until = time.Duration(when)
 		}
-		return w
+		return nil
 	}
-	w := new(WaitLook)
 	f := t.waiter
 	switch c := f.canceller.(type) {
 	case waitDescriber:
-		c.describeWait(w)
+		object = c.describeWait(w)
 	case taskShell:
 		w.Kind, w.Tasks = "task", []uint64{c.half().id}
+		return nil
 	}
 	if w.Kind == "" {
 		for r := range f.callbacks {
@@ -35,17 +37,18 @@ func (l *Loop) whatAwaits(t *task) *WaitLook {
 			}
 		}
 	}
-	if w.Object == "" && w.Kind != "task" {
-		w.Object = objectName(f)
+	if object == nil {
+		object = f
 	}
-	return w
+	return object
 }
 
 // describeWait implements waitDescriber: who has the lot knows.
-func (w *waiter) describeWait(k *WaitLook) {
+func (w *waiter) describeWait(k *WaitLook) (object any) {
 	if d, ok := w.what.(waitDescriber); ok {
-		d.describeWait(k)
+		return d.describeWait(k)
 	}
+	return nil
 }
 
 // objectName returns what tells an object from others of the process.

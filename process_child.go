@@ -310,8 +310,12 @@ func (s *children) look(k *LoopLook, _ *LookOptions) {
 }
 
 // describeWait implements waitDescriber, for who waits for its end.
-func (c *child) describeWait(w *WaitLook) {
-	w.Kind, w.Object, w.Detail = "process", objectName(c), fmt.Sprintf("%d %s", c.pid, c.command)
+func (c *child) describeWait(w *WaitLook) any {
+	w.Kind, w.Detail = "process", fmt.Sprintf("%d %s", c.pid, c.command)
+	return c
 }
 
-func (s *starting) describeWait(w *WaitLook) { w.Kind, w.Detail = "process", "its start" }
+func (s *starting) describeWait(w *WaitLook) any {
+	w.Kind, w.Detail = "process", "its start"
+	return s
+}

@@ -24,8 +24,9 @@ type Listener struct {
 var _ net.Listener = (*Listener)(nil)
 
 // describeWait implements waitDescriber.
-func (l *Listener) describeWait(w *WaitLook) {
-	w.Kind, w.Object, w.Detail = "socket", objectName(l), "accept "+addrText(l.addr)
+func (l *Listener) describeWait(w *WaitLook) any {
+	w.Kind, w.Detail = "socket", "accept "+addrText(l.addr)
+	return l
 }
 
 // Listen listens on address, as [StartServer] does, for code that accepts: an

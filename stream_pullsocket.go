@@ -142,15 +142,14 @@ func (s *pullSocket) read(t *task, level context.Context, p []byte) (int, error)
 func (s *pullSocket) cancelWith(cause error) bool { return s.arrived.cancelPlain(cause) }
 
 // describeWait implements waitDescriber.
-func (s *pullSocket) describeWait(w *WaitLook) {
+func (s *pullSocket) describeWait(w *WaitLook) any {
 	switch {
 	case s.reading && s.arrived.state == pending && s.arrived.callback != nil:
-		s.describe(w, "read")
+		return s.describe(w, "read")
 	case s.closing:
-		s.describe(w, "the end of")
-	default:
-		s.describe(w, "write")
+		return s.describe(w, "the end of")
 	}
+	return s.describe(w, "write")
 }
 
 // readFailed closes the descriptor, unless err is the end of what the peer

@@ -17,10 +17,11 @@ type listWaiter struct {
 
 func (w *listWaiter) cancelWith(cause error) bool { return w.cancelPlain(cause) }
 
-func (w *listWaiter) describeWait(k *WaitLook) {
+func (w *listWaiter) describeWait(k *WaitLook) any {
 	if w.what != nil {
-		w.what.describeWait(k)
+		return w.what.describeWait(k)
 	}
+	return nil
 }
 
 // wait suspends t until the next fire, whose error it returns. What knows what it waits

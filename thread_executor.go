@@ -153,8 +153,9 @@ func (j *job[T]) Value(key any) any {
 }
 
 // describeWait implements waitDescriber for who waits for the job.
-func (j jobEnd[T]) describeWait(w *WaitLook) {
+func (j jobEnd[T]) describeWait(w *WaitLook) any {
 	w.Kind, w.Detail = "job", functionName(j.function())
+	return j.job
 }
 
 // drop ends the job's context.

@@ -353,7 +353,10 @@ func (w *threadWaiter) wake() bool {
 }
 
 // describeWait implements waitDescriber, as the canceller of w.f.
-func (w *threadWaiter) describeWait(k *WaitLook) { k.Kind = "thread queue" }
+func (w *threadWaiter) describeWait(k *WaitLook) any {
+	k.Kind = "thread queue"
+	return w
+}
 
 // cancelWith implements canceller.
 func (w *threadWaiter) cancelWith(cause error) bool { return w.f.cancelPlain(cause) }

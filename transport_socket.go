@@ -417,4 +417,4 @@ func transportOf(l *Loop, tr Transport) (*transport, error) {
 }
 
 // describeWait implements waitDescriber, for who waits for the queue to sink.
-func (t *transport) describeWait(w *WaitLook) { t.sock.describe(w, "write") }
+func (t *transport) describeWait(w *WaitLook) any { return t.sock.describe(w, "write") }

@@ -111,7 +111,10 @@ func (c *completion) next(t *task, level context.Context) (int, error) {
 }
 
 // describeWait says that the first that ends is enough.
-func (c *completion) describeWait(w *WaitLook) { w.Kind, w.Any = "tasks", true }
+func (c *completion) describeWait(w *WaitLook) any {
+	w.Kind, w.Any = "tasks", true
+	return c
+}
 
 // drop lets go of the awaitables.
 func (c *completion) drop() {
