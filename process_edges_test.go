@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/asyncio-go/asyncio"
 )
@@ -105,5 +106,39 @@ func TestWaitForAProcessThatIsInterruptedHasNoCode(t *testing.T) {
 		}
 		p.Stdin.Close()
 		waitFor(t, ctx, p, 3)
+	})
+}
+
+func TestStopAsksFirstAndKillsAfterItsGrace(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		polite := shell(t, ctx, "trap 'exit 3' TERM; echo ready; while :; do sleep 0.01; done", asyncio.WithStdout(asyncio.Pipe))
+		stubborn := shell(t, ctx, "trap '' TERM; echo ready; exec sleep 100", asyncio.WithStdout(asyncio.Pipe))
+		for _, p := range []*asyncio.Process{polite, stubborn} {
+			if _, err := p.Stdout.ReadLine(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if code, err := polite.Stop(ctx, time.Minute); code != 3 || err != nil {
+			t.Errorf("a polite one ended with %d, %v", code, err)
+		}
+		if code, err := polite.Stop(ctx, time.Minute); code != 3 || err != nil {
+			t.Errorf("one that has ended: %d, %v", code, err)
+		}
+		if code, err := stubborn.Stop(ctx, 10*time.Millisecond); code != -int(syscall.SIGKILL) || err != nil {
+			t.Errorf("a stubborn one ended with %d, %v", code, err)
+		}
+		another := shell(t, ctx, "trap '' TERM; echo ready; exec sleep 100", asyncio.WithStdout(asyncio.Pipe))
+		if _, err := another.Stdout.ReadLine(ctx); err != nil {
+			t.Fatal(err)
+		}
+		task := asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) { return another.Stop(ctx, time.Hour) })
+		asyncio.Sleep(ctx, 0)
+		task.Cancel()
+		if _, err := task.Await(ctx); !asyncio.IsCancelled(err) {
+			t.Error(err)
+		}
+		if code, err := another.Wait(ctx); code != -int(syscall.SIGKILL) || err != nil {
+			t.Errorf("the stop was cancelled: %d, %v", code, err)
+		}
 	})
 }
