@@ -247,6 +247,10 @@ func TestAClosedDriverDoesNotWait(t *testing.T) {
 	d := open(t)
 	r, _ := pipe(t)
 	p, _ := startCat(t)
+	_, watched := pipe(t)
+	if err := d.Watch(watched.Fd(), driver.Readable, &seen{}); err != nil {
+		t.Fatal(err)
+	}
 	if d.Close() != nil || d.Close() == nil {
 		t.Error("the second Close does not say that it is the second")
 	}
@@ -260,6 +264,9 @@ func TestAClosedDriverDoesNotWait(t *testing.T) {
 	}
 	if err := d.Watch(r.Fd(), driver.Readable, &seen{}); err == nil {
 		t.Error("Watch says that it watches")
+	}
+	if err := d.Watch(watched.Fd(), driver.Writable, &seen{}); err == nil {
+		t.Error("Watch says that it watches for another event")
 	}
 	if w, err := d.WatchProcess(p, &seen{}); err == nil || w != nil {
 		t.Errorf("WatchProcess: %v, %v", w, err)
@@ -315,6 +322,120 @@ func TestDatagramSocketsHaveAddressesOfOneKind(t *testing.T) {
 		}
 		if after := countDescriptors(t); after != before {
 			t.Errorf("%d descriptors were open before, %d are after it", before, after)
+		}
+	}
+}
+
+func TestWhatIsOpenedIsWatchedUntilItIsClosed(t *testing.T) {
+	for _, o := range openings(peerOf(t)) {
+		t.Run(o.name, func(t *testing.T) {
+			d := open(t)
+			before := countDescriptors(t)
+			c, err := o.prepare(t, d, t.TempDir())()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := d.Handles(); n != 1 {
+				t.Errorf("%d handles, want 1", n)
+			}
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+			if err := c.Close(); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("a second Close: %v", err)
+			}
+			if n := d.Handles(); n != 0 {
+				t.Errorf("%d handles are left", n)
+			}
+			if after := countDescriptors(t); after != before {
+				t.Errorf("%d descriptors were open before, %d are after it", before, after)
+			}
+		})
+	}
+}
+
+func TestAPipeThatIsClosedIsNotWritten(t *testing.T) {
+	d := open(t)
+	r, w := pipe(t)
+	c, err := d.OpenFile(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := c.Write(nil); n != 0 || err != nil {
+		t.Errorf("nothing: %d, %v", n, err)
+	}
+	if n, err := c.Write([]byte("x")); n != 1 || err != nil {
+		t.Errorf("a byte: %d, %v", n, err)
+	}
+	c.Close()
+	if n, err := c.Write([]byte("y")); n != 0 || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("after Close: %d, %v", n, err)
+	}
+	if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("after Close: %d, %v", n, err)
+	}
+	if got, err := io.ReadAll(r); string(got) != "x" || err != nil {
+		t.Errorf("the other end read %q, %v", got, err)
+	}
+}
+
+func TestAnotherHandlerTakesTheFirstOnesPlace(t *testing.T) {
+	d := open(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	var first, second seen
+	c, err := d.Dial(driver.DialSpec{Remote: ln.Addr()}, &first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	until(t, d, func() bool { return first.events != 0 })
+	first.events = 0
+	if err := c.Start(&second); err != nil {
+		t.Fatal(err)
+	}
+	peer, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer.Close()
+	until(t, d, func() bool { return second.events != 0 })
+	if first.events != 0 {
+		t.Errorf("the first one was told of %b", first.events)
+	}
+}
+
+// A wait ends at its time, and not before, also when it was ended once by a Wake.
+func TestAWaitIsNotCutShortByAnEarlierWake(t *testing.T) {
+	d := open(t)
+	until := d.Now() + 50*time.Millisecond
+	woken := false
+	if err := d.Park(until, func() bool { woken = true; d.Wake(); return false }); err != nil || !woken {
+		t.Fatal(woken, err)
+	}
+	for range 2 { // one late wake-up is allowed
+		if err := d.Park(until, never); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if now := d.Now(); now < until {
+		t.Errorf("it ended %v early", until-now)
+	}
+}
+
+func TestAllOptionsOfADatagramSocketAreSetTogether(t *testing.T) {
+	d := open(t)
+	p, err := d.OpenPacket(driver.PacketSpec{Local: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, Broadcast: true, ReuseAddr: true, ReusePort: true}, &seen{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	for _, name := range []int{unix.SO_BROADCAST, unix.SO_REUSEADDR, unix.SO_REUSEPORT} {
+		if option(t, p, unix.SOL_SOCKET, name) == 0 {
+			t.Errorf("option %d is not set", name)
 		}
 	}
 }
