@@ -255,3 +255,25 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+// A message may be as large as is said, and not a byte larger.
+func TestTheLargestMessageIsOne(t *testing.T) {
+	n := most
+	for {
+		p, err := workerproc.Encode(strings.Repeat("x", n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p) <= most {
+			break
+		}
+		n--
+	}
+	p := start(t, nil)
+	if out, err := call[int, string](p, "repeat", n); len(out) != n || err != nil {
+		t.Errorf("%d bytes, %v", len(out), err)
+	}
+	if _, err := call[int, string](p, "repeat", n+1); !errors.Is(err, workerproc.ErrTooLarge) {
+		t.Errorf("a byte more: %v", err)
+	}
+}
