@@ -336,7 +336,7 @@ func TestAGoodbyeOfTheServerEndsWhatItHasNotLookedAt(t *testing.T) {
 		r.wants()
 		for _, task := range []*asyncio.Task[answer]{two, third} {
 			var conn *ConnError
-			if _, err := r.result(task); !errors.Is(err, ErrUnprocessed) || !errors.As(err, &conn) || !conn.Remote || conn.Reason != "bye" {
+			if _, err := r.result(task); !errors.Is(err, ErrUnprocessed) || !errors.As(err, &conn) || !conn.Remote || conn.Reason != "bye" || !strings.Contains(err.Error(), "bye") {
 				t.Error(err)
 			}
 		}
