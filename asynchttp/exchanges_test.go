@@ -330,3 +330,57 @@ func TestARequestThatIsCancelledAtItsProxyIsCancelled(t *testing.T) {
 		})
 	}
 }
+
+func TestABodyThatEndsEarlySaysHowMuchHasCome(t *testing.T) {
+	for answer, want := range map[string]string{
+		"Content-Length: 10\r\n\r\nhello":                      "ended after 5 of 10 bytes",
+		"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\nd": "ended early, after 4 bytes",
+		"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nx\r\n":  "malformed response",
+	} {
+		url := answers(t, "HTTP/1.1 200 OK\r\n"+answer)
+		withClient(t, &asynchttp.Transport{}, func(ctx context.Context, c *http.Client) error {
+			if _, err := get(ctx, c, url); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want %s", err, want)
+			}
+			return nil
+		})
+	}
+}
+
+// While a body is copied nobody else reads it; the writer may close it.
+func TestABodyIsReadByOneAtATimeAlsoWhileItIsCopied(t *testing.T) {
+	for _, closes := range []bool{false, true} {
+		for _, answer := range []string{"Content-Length: 6\r\n\r\nabcdef", "Transfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n0\r\n\r\n"} {
+			url := answers(t, "HTTP/1.1 200 OK\r\n"+answer)
+			tr := &asynchttp.Transport{}
+			withClient(t, tr, func(ctx context.Context, c *http.Client) error {
+				req, _ := http.NewRequestWithContext(ctx, "GET", url, nil)
+				resp, err := c.Do(req)
+				if err != nil {
+					return err
+				}
+				defer resp.Body.Close()
+				total, err := resp.Body.(io.WriterTo).WriteTo(writerFunc(func(p []byte) (int, error) {
+					if closes {
+						return len(p), resp.Body.Close()
+					}
+					if strings.HasPrefix(answer, "Content-Length") { // it lies where it has come
+						if _, err := resp.Body.Read(make([]byte, 1)); err != asynchttp.ErrConcurrentRead {
+							t.Errorf("a second reader: %v", err)
+						}
+					}
+					return len(p), nil
+				}))
+				early := closes && strings.HasPrefix(answer, "Content-Length") // else its end has come before
+				if early != (err == asynchttp.ErrBodyClosed) || total != 6 {
+					t.Errorf("closed: %v: %d, %v", closes, total, err)
+				}
+				return nil
+			})
+		}
+	}
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

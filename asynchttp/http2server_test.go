@@ -127,3 +127,78 @@ func TestAServersOwnAnswersAreThoseOfBothVersions(t *testing.T) {
 		})
 	}
 }
+
+var http2Config = &http.HTTP2Config{
+	MaxConcurrentStreams: 7, MaxReceiveBufferPerStream: 100_000, MaxReceiveBufferPerConnection: 300_000,
+	SendPingTimeout: 5 * time.Millisecond, PingTimeout: 10 * time.Millisecond,
+}
+
+// greeting reads what a side of a connection says first, and waits until it asks
+// whether anybody is there, and gives up.
+func greeting(t *testing.T, fr *http2.Framer) (said string) {
+	t.Helper()
+	for {
+		f, err := fr.ReadFrame()
+		if err != nil {
+			return said
+		}
+		switch f := f.(type) {
+		case *http2.SettingsFrame:
+			_ = f.ForeachSetting(func(s http2.Setting) error { said += fmt.Sprintf("%d=%d ", s.ID, s.Val); return nil })
+		case *http2.WindowUpdateFrame:
+			said += fmt.Sprintf("+%d ", f.Increment)
+		case *http2.PingFrame:
+			return said + "ping"
+		}
+	}
+}
+
+func TestTheConfigurationOfHTTP2IsHeeded(t *testing.T) {
+	t.Run("server", func(t *testing.T) {
+		srv := handle(func(http.ResponseWriter, *http.Request) {})
+		srv.Protocols, srv.HTTP2 = bothVersions(), http2Config
+		withServer(t, srv, func(addr string) error {
+			c, err := net.Dial("tcp", addr)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			c.SetDeadline(time.Now().Add(10 * time.Second))
+			io.WriteString(c, http2.ClientPreface)
+			fr := http2.NewFramer(c, c)
+			_ = fr.WriteSettings()
+			if said := greeting(t, fr); said != "3=7 4=100000 6=1048576 +234465 ping" {
+				t.Errorf("it said %s", said)
+			}
+			for err == nil { // and it gives up
+				_, err = fr.ReadFrame()
+			}
+			if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+				t.Error("it waits for ever")
+			}
+			return nil
+		})
+	})
+	t.Run("client", func(t *testing.T) {
+		said := make(chan string, 1)
+		url := rawServer(t, func(c net.Conn) {
+			c.SetDeadline(time.Now().Add(10 * time.Second))
+			_, _ = io.ReadFull(c, make([]byte, len(http2.ClientPreface)))
+			fr := http2.NewFramer(c, c)
+			_ = fr.WriteSettings()
+			said <- greeting(t, fr)
+			_, _ = io.Copy(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{c})
+		})
+		p := new(http.Protocols)
+		p.SetUnencryptedHTTP2(true)
+		withClient(t, &asynchttp.Transport{Protocols: p, HTTP2: http2Config}, func(ctx context.Context, c *http.Client) error {
+			if _, err := get(ctx, c, url); err == nil || !strings.Contains(err.Error(), "PING") {
+				t.Errorf("the request: %v", err)
+			}
+			return nil
+		})
+		if s := <-said; s != "2=0 4=100000 6=307200 +234465 ping" {
+			t.Errorf("it said %s", s)
+		}
+	})
+}
