@@ -256,24 +256,21 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// A message may be as large as is said, and not a byte larger.
-func TestTheLargestMessageIsOne(t *testing.T) {
-	n := most
-	for {
-		p, err := workerproc.Encode(strings.Repeat("x", n))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(p) <= most {
-			break
-		}
-		n--
+// A result may be as large as is said, and not a byte larger.
+func TestTheLargestResultIsOne(t *testing.T) {
+	request, err := workerproc.NewRequest("repeat", 500, most)
+	if err != nil {
+		t.Fatal(err)
 	}
-	p := start(t, nil)
-	if out, err := call[int, string](p, "repeat", n); len(out) != n || err != nil {
-		t.Errorf("%d bytes, %v", len(out), err)
+	result, err := workerproc.Answer(request, most).Result()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := call[int, string](p, "repeat", n+1); !errors.Is(err, workerproc.ErrTooLarge) {
+	n := len(result)
+	if got, err := workerproc.Answer(request, n).Result(); len(got) != n || err != nil {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if _, err := workerproc.Answer(request, n-1).Result(); !errors.Is(err, workerproc.ErrTooLarge) {
 		t.Errorf("a byte more: %v", err)
 	}
 }
