@@ -142,3 +142,25 @@ func TestStopAsksFirstAndKillsAfterItsGrace(t *testing.T) {
 		}
 	})
 }
+
+// Pipes are closed when nobody has their other end any more, whoever still runs.
+func TestPipesOfAProcessEndWithTheirOtherEnds(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		waitFor(t, ctx, shell(t, ctx, "exit 0"), 0)
+		before := descriptors()
+		p := shell(t, ctx, "echo some; exec >&- 2>&-; exec sleep 1000", asyncio.WithStdout(asyncio.Pipe), asyncio.WithStderr(asyncio.Pipe))
+		if strings.HasSuffix(t.Name(), "/epoll") { // elsewhere nobody looks before somebody reads
+			eventually(t, ctx, "the outputs are closed", func() bool { return descriptors() <= before+1 }) // but for the pidfd
+		}
+		if line := readLine(t, ctx, p.Stdout); line != "some" {
+			t.Errorf("it wrote %q", line)
+		}
+		must(t, p.Kill())
+		waitFor(t, ctx, p, -9)
+		p = shell(t, ctx, "exit 0", allPipes...)
+		waitFor(t, ctx, p, 0)
+		eventually(t, ctx, "the input is closed", func() bool { return p.Stdin.IsClosing() })
+		must(t, p.Close())
+		eventually(t, ctx, "nothing is left", func() bool { return descriptors() <= before })
+	})
+}
