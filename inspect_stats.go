@@ -7,36 +7,38 @@ import "time"
 // All of it is always counted and costs next to nothing; only what is marked
 // so is counted in debug mode alone.
 type Stats struct {
-	Ready  int // callbacks and steps that are to run
-	Timers int // timers that are set
-	Tasks  int // tasks that have not ended
+	Ready  int `json:"ready"`  // callbacks and steps that are to run
+	Timers int `json:"timers"` // timers that are set
+	Tasks  int `json:"tasks"`  // tasks that have not ended
 
-	TasksMade   uint64 // since the loop was made, as are all that follow
-	Turns       uint64 // rounds of the loop, up to the last look at the driver
-	Parks       uint64 // how often it had nothing to do and waited
-	TimersFired uint64 // timers that were due and ran
+	TasksMade   uint64 `json:"tasks_made"`   // since the loop was made, as are all that follow
+	Turns       uint64 `json:"turns"`        // rounds of the loop, up to the last look at the driver
+	Parks       uint64 `json:"parks"`        // how often it had nothing to do and waited
+	TimersFired uint64 `json:"timers_fired"` // timers that were due and ran
 
 	// Lag is how late the last timer that fired was taken note of, MaxLag the
 	// most that it ever was. A loop that is held up by a long callback shows
 	// here first.
-	Lag, MaxLag time.Duration
+	Lag    time.Duration `json:"lag_ns"`
+	MaxLag time.Duration `json:"max_lag_ns"`
 
 	// Busy and Idle are how long the loop has run things, and waited. While it
 	// parks often, only every eighth time is measured, and counts for eight.
 	// On the virtual clock both are time of that clock, where nothing takes
 	// any: Busy is zero.
-	Busy, Idle time.Duration
+	Busy time.Duration `json:"busy_ns"`
+	Idle time.Duration `json:"idle_ns"`
 
 	// Callbacks and InCallbacks are how many callbacks and steps of tasks have
 	// run and how long they took, Slow those that took longer than
 	// the limit of [Loop.SetSlowCallbackDuration]. They are counted in debug mode only.
-	Callbacks   uint64
-	InCallbacks time.Duration
-	Slow        uint64
+	Callbacks   uint64        `json:"callbacks"`
+	InCallbacks time.Duration `json:"in_callbacks_ns"`
+	Slow        uint64        `json:"slow"`
 
 	// Jobs are the functions in executors, and others outside, whose results
 	// the loop waits for.
-	Jobs int
+	Jobs int `json:"jobs"`
 }
 
 // BusyRatio returns Busy as a part of Busy and Idle, from 0 to 1. For that of the
