@@ -1,0 +1,130 @@
+package insight
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/internal/insightwire"
+)
+
+// maxNodes is the most nodes of a graph: no person reads more.
+const maxNodes = 1000
+
+func (w *window) serveGraph(out http.ResponseWriter, r *http.Request) error {
+	p := parametersOf(r)
+	loop, patience := p.id("loop"), p.patience()
+	if p.err != nil {
+		return p.err
+	}
+	o := asyncio.LookOptions{Tasks: pageOfTasks}
+	g := grapher{g: insightwire.Graph{Looks: w.looks(r.Context(), loop, patience, func(uint64) asyncio.LookOptions { return o })}}
+	for _, k := range g.g.Loops {
+		g.begin(k)
+		if err := w.eachPage(r.Context(), k, patience, o, g.addTasks); err != nil {
+			return err
+		}
+		g.end()
+		k.Tasks, k.More = nil, false
+	}
+	return reply(out, g.finish())
+}
+
+// A grapher makes a graph of tasks.
+type grapher struct {
+	g      insightwire.Graph
+	loop   uint64
+	known  map[uint64]insightwire.Node // tasks of the loop, as they would be shown
+	wait   []asyncio.TaskLook          // those that wait for somebody
+	circle map[uint64]bool
+	shown  map[string]bool
+	edges  map[insightwire.Edge]bool
+}
+
+func (g *grapher) begin(k *asyncio.LoopLook) {
+	g.loop, g.wait = k.Loop, nil
+	g.known, g.circle = make(map[uint64]insightwire.Node), make(map[uint64]bool)
+	g.shown, g.edges = make(map[string]bool), make(map[insightwire.Edge]bool)
+	for _, c := range k.Cycles {
+		for _, id := range c {
+			g.circle[id] = true
+		}
+	}
+}
+
+// addTasks takes note of tasks. Who holds something may come on a later page.
+func (g *grapher) addTasks(tasks []asyncio.TaskLook) error {
+	for _, t := range tasks {
+		g.known[t.ID] = insightwire.Node{
+			ID: taskNode(g.loop, t.ID), Loop: g.loop, Kind: "task", Task: t.ID,
+			Name: t.Name, State: t.State, For: t.For, Cycle: g.circle[t.ID],
+		}
+		if t.Waits != nil && (len(t.Waits.Tasks) > 0 || t.Waits.Object != "") {
+			t.Stack, t.Labels = nil, nil
+			g.wait = append(g.wait, t)
+		}
+	}
+	return nil
+}
+
+func taskNode(loop, id uint64) string { return fmt.Sprintf("l%dt%d", loop, id) }
+
+// end makes nodes and edges of the loop's tasks.
+func (g *grapher) end() {
+	for _, t := range g.wait {
+		from := g.task(t.ID)
+		if t.Waits.Object == "" || t.Waits.Kind == "task" || t.Waits.Kind == "tasks" {
+			for _, id := range t.Waits.Tasks {
+				g.edge(insightwire.Edge{From: from, To: g.task(id), Kind: "waits", Cycle: g.circle[t.ID] && g.circle[id]})
+			}
+			continue
+		}
+		object := fmt.Sprintf("l%do%s", g.loop, t.Waits.Object)
+		g.node(insightwire.Node{ID: object, Loop: g.loop, Kind: t.Waits.Kind, Name: t.Waits.Kind, Detail: t.Waits.Detail})
+		cycle := false
+		for _, id := range t.Waits.Tasks {
+			in := g.circle[t.ID] && g.circle[id]
+			cycle = cycle || in
+			g.edge(insightwire.Edge{From: object, To: g.task(id), Kind: "held", Cycle: in})
+		}
+		g.edge(insightwire.Edge{From: from, To: object, Kind: "waits", Cycle: cycle})
+	}
+}
+
+func (g *grapher) task(id uint64) string {
+	n, ok := g.known[id]
+	if !ok {
+		n = insightwire.Node{ID: taskNode(g.loop, id), Loop: g.loop, Kind: "task", Task: id, Name: fmt.Sprintf("Task-%d", id)}
+	}
+	g.node(n)
+	return n.ID
+}
+
+func (g *grapher) node(n insightwire.Node) {
+	if g.shown[n.ID] {
+		return
+	}
+	if len(g.g.Nodes) == maxNodes {
+		g.g.More = true
+		return
+	}
+	g.shown[n.ID] = true
+	g.g.Nodes = append(g.g.Nodes, n)
+}
+
+func (g *grapher) edge(e insightwire.Edge) {
+	if g.shown[e.From] && g.shown[e.To] && !g.edges[e] {
+		g.edges[e] = true
+		g.g.Edges = append(g.g.Edges, e)
+	}
+}
+
+func (g *grapher) finish() insightwire.Graph {
+	if g.g.Nodes == nil {
+		g.g.Nodes = []insightwire.Node{}
+	}
+	if g.g.Edges == nil {
+		g.g.Edges = []insightwire.Edge{}
+	}
+	return g.g
+}

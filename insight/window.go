@@ -1,0 +1,135 @@
+package insight
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/internal/insightwire"
+)
+
+// defaultPatience is how long a loop may take to answer before it is looked at from
+// outside.
+const defaultPatience = 250 * time.Millisecond
+
+// A subject is a loop, as far as it is looked at.
+type subject interface {
+	ID() uint64
+	Look(ctx context.Context, patience time.Duration, o asyncio.LookOptions) (*asyncio.LoopLook, error)
+	CallSoonThreadsafe(fn func()) (*asyncio.Handle, error)
+	TaskByID(id uint64) asyncio.AnyTask
+}
+
+// A window is what is known of this process. Its methods may be called in any goroutine.
+type window struct {
+	subjects  func() []subject
+	incidents func(fn func(asyncio.Incident)) (stop func())
+	process   insightwire.Process
+}
+
+func newWindow() *window {
+	w := &window{
+		subjects:  loops,
+		incidents: asyncio.NotifyIncidents,
+		process:   insightwire.Process{PID: os.Getpid(), Go: runtime.Version(), Started: time.Now()},
+	}
+	if exe, err := os.Executable(); err == nil {
+		w.process.Program = strings.TrimSuffix(filepath.Base(exe), ".exe")
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		w.process.Module = info.Main.Path
+	}
+	return w
+}
+
+// loops returns the loops of the process by their numbers.
+func loops() (all []subject) {
+	for _, l := range asyncio.Loops() {
+		all = append(all, l)
+	}
+	slices.SortFunc(all, func(a, b subject) int { return int(a.ID()) - int(b.ID()) })
+	return all
+}
+
+func (w *window) head() insightwire.Head {
+	return insightwire.Head{Version: insightwire.Version, At: time.Now(), Process: w.process}
+}
+
+// find returns the loop of that number, or nil.
+func (w *window) find(id uint64) subject {
+	for _, s := range w.subjects() {
+		if s.ID() == id {
+			return s
+		}
+	}
+	return nil
+}
+
+// looks looks into all loops at once, or into one, so that one that hangs holds nobody
+// up. The options may be of each loop's own.
+func (w *window) looks(ctx context.Context, only uint64, patience time.Duration, o func(loop uint64) asyncio.LookOptions) insightwire.Looks {
+	all := w.subjects()
+	if only != 0 {
+		all = slices.DeleteFunc(all, func(s subject) bool { return s.ID() != only })
+	}
+	type answer struct {
+		look *asyncio.LoopLook
+		err  error
+	}
+	answers := make([]answer, len(all))
+	var asked sync.WaitGroup
+	slots := make(chan struct{}, 16) // of a thousand loops, not all at once
+	for i, s := range all {
+		slots <- struct{}{}
+		asked.Go(func() {
+			defer func() { <-slots }()
+			answers[i].look, answers[i].err = s.Look(ctx, patience, o(s.ID()))
+		})
+	}
+	asked.Wait()
+	r := insightwire.Looks{Head: w.head(), Loops: []*asyncio.LoopLook{}}
+	for i, a := range answers {
+		switch {
+		case a.err == nil:
+			r.Loops = append(r.Loops, a.look)
+		case errors.Is(a.err, asyncio.ErrLoopClosed): // it ended while it was asked
+		default:
+			r.Failed = append(r.Failed, insightwire.Failure{Loop: all[i].ID(), Error: a.err.Error()})
+		}
+	}
+	return r
+}
+
+// pageOfTasks is how many tasks are asked for at a time where all are wanted: the loop
+// is free in between, and the answer is small.
+const pageOfTasks = 2000
+
+// eachPage looks at all tasks of a loop, page by page; the first look is first. It ends
+// with the last page, with an error of fn's, or when the loop hangs: each look
+// at one that does costs as much as all together.
+func (w *window) eachPage(ctx context.Context, first *asyncio.LoopLook, patience time.Duration, o asyncio.LookOptions, fn func(tasks []asyncio.TaskLook) error) error {
+	s := w.find(first.Loop)
+	for k := first; ; {
+		if err := fn(k.Tasks); err != nil {
+			return err
+		}
+		if !k.More || len(k.Tasks) == 0 || k.State == "stuck" || s == nil {
+			return nil
+		}
+		o.After = k.Tasks[len(k.Tasks)-1].ID
+		var err error
+		if k, err = s.Look(ctx, patience, o); errors.Is(err, asyncio.ErrLoopClosed) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
