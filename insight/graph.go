@@ -25,7 +25,7 @@ func (w *window) serveGraph(out http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		g.end()
-		k.Tasks, k.More = nil, false
+		k.Tasks, k.More = inCycles(k), false
 	}
 	return reply(out, g.finish())
 }

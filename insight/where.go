@@ -32,7 +32,7 @@ func (w *window) serveWhere(out http.ResponseWriter, r *http.Request) error {
 		} else if err := w.eachPage(r.Context(), k, patience, o, g.addTasks); err != nil {
 			return err
 		}
-		k.Tasks, k.More, k.Places = nil, false, nil
+		k.Tasks, k.More, k.Places = inCycles(k), false, nil
 	}
 	where.Groups, where.Others = g.finish()
 	return reply(out, where)
@@ -105,4 +105,15 @@ func (g *packer) finish() (packs []insightwire.Pack, others int) {
 		g.packs = []insightwire.Pack{}
 	}
 	return g.packs, g.others
+}
+
+// inCycles returns the tasks of a look that wait for each other, without their stacks.
+func inCycles(k *asyncio.LoopLook) (tasks []asyncio.TaskLook) {
+	for _, t := range k.Tasks {
+		if slices.ContainsFunc(k.Cycles, func(c []uint64) bool { return slices.Contains(c, t.ID) }) {
+			t.Stack = nil
+			tasks = append(tasks, t)
+		}
+	}
+	return tasks
 }

@@ -45,7 +45,7 @@ type Failure struct {
 // Where is the tasks of a process, grouped by where they stand: the answer of
 // /v1/where.
 type Where struct {
-	Looks         // without tasks
+	Looks         // with those tasks alone that are in Cycles
 	Groups []Pack `json:"groups"`
 	// Others are tasks that stand in yet other places.
 	Others int `json:"others,omitempty"`

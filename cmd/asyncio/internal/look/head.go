@@ -22,7 +22,7 @@ func (s *Screen) heads(l *insightwire.Looks) (lines []string) {
 	}
 	for _, k := range l.Loops {
 		if k.State != "stuck" {
-			lines = append(lines, s.fit(loopLine(k)))
+			lines = append(lines, s.loopLine(k)...)
 		}
 	}
 	for _, f := range l.Failed {
@@ -41,25 +41,39 @@ func processLine(h *insightwire.Head) string {
 	return fmt.Sprintf("process %d %s  %s", h.Process.PID, clean(h.Process.Program), clean(h.Process.Go))
 }
 
-// loopLine returns a loop in a line, what matters most first.
-func loopLine(k *asyncio.LoopLook) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "loop %d %s  %s  %d ready  busy %.1f%%", k.Loop, clean(k.State), count(k.Stats.Tasks, "task"), k.Stats.Ready, 100*k.Busy)
-	fmt.Fprintf(&b, "  lag %s max %s", duration(k.Stats.Lag), duration(k.Stats.MaxLag))
-	add := func(n int, noun string) {
-		if n > 0 {
-			b.WriteString("  " + count(n, noun))
+// loopLine returns a loop in a line or more, what matters most first.
+func (s *Screen) loopLine(k *asyncio.LoopLook) []string {
+	parts := []string{
+		fmt.Sprintf("loop %d %s", k.Loop, clean(k.State)), count(k.Stats.Tasks, "task"), fmt.Sprintf("%d ready", k.Stats.Ready),
+		fmt.Sprintf("busy %.1f%%", 100*k.Busy), fmt.Sprintf("lag %s max %s", duration(k.Stats.Lag), duration(k.Stats.MaxLag)),
+	}
+	for _, c := range []struct {
+		n    int
+		noun string
+	}{
+		{k.Stats.Timers, "timer"}, {k.Stats.Jobs, "job"}, {len(k.Sockets), "socket"},
+		{len(k.Processes), "child process"}, {k.Unseen, "unseen error"},
+	} {
+		if c.n > 0 {
+			parts = append(parts, count(c.n, c.noun))
 		}
 	}
-	add(k.Stats.Timers, "timer")
-	add(k.Stats.Jobs, "job")
-	add(len(k.Sockets), "socket")
-	add(len(k.Processes), "child process")
-	add(k.Unseen, "unseen error")
 	if k.Level == "off" {
-		b.WriteString("  (insight is off)")
+		parts = append(parts, "(takes note of nothing)")
 	}
-	return b.String()
+	var lines []string
+	line := ""
+	for _, p := range parts {
+		switch {
+		case line == "":
+			line = p
+		case s.Width == 0 || width(line)+len(gap)+width(p) <= s.Width:
+			line += gap + p
+		default:
+			lines, line = append(lines, line), "       "+p
+		}
+	}
+	return append(lines, line)
 }
 
 // stuck returns the alarm for a loop that hangs.
@@ -90,7 +104,7 @@ func (s *Screen) stuck(k *asyncio.LoopLook) (lines []string) {
 func culprit(c *asyncio.CulpritLook) string {
 	text := "a callback is "
 	if c.Task != 0 {
-		text = fmt.Sprintf("task %d %q is ", c.Task, clean(c.Name))
+		text = fmt.Sprintf("task %s is ", who(c.Task, map[uint64]string{c.Task: c.Name}))
 	}
 	text += clean(c.Doing)
 	if c.Place != "" {
@@ -150,7 +164,7 @@ func namesOf(k *asyncio.LoopLook) map[uint64]string {
 func who(id uint64, names map[uint64]string) string {
 	own := fmt.Sprintf("Task-%d", id)
 	if name := names[id]; name != "" && name != own {
-		return fmt.Sprintf("%d %q", id, clean(name))
+		return fmt.Sprintf("%d \"%s\"", id, clean(name))
 	}
 	return own
 }

@@ -201,7 +201,7 @@ func (v *top) keys() string {
 		return v.pad("search: " + clean(v.filter) + "_  (Enter: keep, Esc: all)")
 	}
 	var b strings.Builder
-	b.WriteString("q quit ")
+	b.WriteString("q quit  sort:")
 	for _, by := range sorts {
 		mark := ""
 		if by.key == v.by {
