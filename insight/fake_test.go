@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -64,7 +65,7 @@ func fakes(looks ...*asyncio.LoopLook) *window {
 	for _, k := range looks {
 		all = append(all, &fake{id: k.Loop, look: func(asyncio.LookOptions) *asyncio.LoopLook { return k }})
 	}
-	w.subjects = func() []subject { return all }
+	w.subjects = func() []subject { return slices.Clone(all) }
 	return w
 }
 
