@@ -8,8 +8,12 @@ import (
 	"github.com/asyncio-go/asyncio/internal/insightwire"
 )
 
-// maxCulpritFrames is how much of the culprit's stack heads what a command shows.
-const maxCulpritFrames = 8
+// How much of the culprit's stack heads what a command shows; on a low screen, less.
+const (
+	culpritFrames    = 8
+	culpritFramesLow = 3
+	lowScreen        = 40
+)
 
 // heads returns what comes before all else: for each loop a line, a loop that hangs
 // in red with what holds it, and circles of tasks that wait for each other.
@@ -21,6 +25,9 @@ func (s *Screen) heads(l *insightwire.Looks) (lines []string) {
 		}
 	}
 	for _, k := range l.Loops {
+		lines = append(lines, s.cycles(k)...)
+	}
+	for _, k := range l.Loops {
 		if k.State != "stuck" {
 			lines = append(lines, s.loopLine(k)...)
 		}
@@ -30,9 +37,6 @@ func (s *Screen) heads(l *insightwire.Looks) (lines []string) {
 	}
 	if len(l.Loops)+len(l.Failed) == 0 {
 		lines = append(lines, "no loop runs in it now")
-	}
-	for _, k := range l.Loops {
-		lines = append(lines, s.cycles(k)...)
 	}
 	return lines
 }
@@ -97,7 +101,11 @@ func (s *Screen) stuck(k *asyncio.LoopLook) (lines []string) {
 	if c.Hint != "" {
 		lines = append(lines, s.wrap(clean(c.Hint))...)
 	}
-	return append(lines, s.stack(c.Stack, maxCulpritFrames)...)
+	frames := culpritFrames
+	if s.Height > 0 && s.Height < lowScreen {
+		frames = culpritFramesLow
+	}
+	return append(lines, s.stack(c.Stack, frames)...)
 }
 
 // culprit says who holds a loop, with what, and where.

@@ -36,6 +36,9 @@ func (s *Screen) pstree(l *insightwire.Looks, byParent bool) []string {
 		}
 		t := newTree(s, k, byParent)
 		lines = append(lines, "")
+		if len(l.Loops) > 1 {
+			lines = append(lines, s.style(fmt.Sprintf("loop %d", k.Loop), styleBold))
+		}
 		lines = append(lines, t.draw()...)
 		if k.More {
 			lines = append(lines, fmt.Sprintf("... and %d more: --tasks 0 shows all", k.Stats.Tasks-len(k.Tasks)))
@@ -157,17 +160,16 @@ func (t *tree) task(id uint64, indent string, last bool) {
 	if !awaits(x) || t.byParent {
 		why = waits(t.look, x, t.names)
 	}
-	if len(stack) == 0 && why != "" {
-		t.line(indent+"└──  ", why)
-		why = ""
-	}
-	for i, f := range stack {
-		text := function(f.Function) + " " + place(&f)
-		if i == len(stack)-1 && why != "" {
-			text += "  " + why
-		}
-		t.line(indent+"└──  ", text)
+	for _, f := range stack {
+		t.line(indent+"└──  ", function(f.Function)+" "+place(&f))
 		indent += "    "
+	}
+	if why != "" {
+		branch := "└──  "
+		if len(t.below[id]) > 0 {
+			branch = "├──  "
+		}
+		t.line(indent+branch, "waits for "+why)
 	}
 	for i, b := range t.below[id] {
 		t.task(b, indent, i == len(t.below[id])-1)

@@ -42,7 +42,7 @@ func (s *Screen) fit(line string) string {
 
 // wrap breaks a text at its spaces into lines that fit.
 func (s *Screen) wrap(text string) []string {
-	if s.Width == 0 {
+	if s.Width == 0 || width(text) <= s.Width {
 		return []string{text}
 	}
 	var lines []string

@@ -14,6 +14,7 @@ import (
 // clean returns s on one line, without what could steer a terminal or show its reader
 // another order of letters: names of tasks are anybody's.
 func clean(s string) string {
+	s = strings.ToValidUTF8(s, "\ufffd")
 	bad := func(r rune) bool { return !unicode.IsPrint(r) && r != ' ' || unicode.Is(unicode.Cf, r) }
 	if strings.IndexFunc(s, bad) < 0 {
 		return s
@@ -77,7 +78,9 @@ func cutFront(s string, room int) string {
 	n := 0
 	for i := len(runes) - 1; i >= 0; i-- {
 		if n += runeWidth(runes[i]); n > room-1 {
-			return "…" + string(runes[i+1:])
+			for i++; i < len(runes) && runeWidth(runes[i]) == 0; i++ { // what belongs to the letter before
+			}
+			return "…" + string(runes[i:])
 		}
 	}
 	return s

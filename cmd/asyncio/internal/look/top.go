@@ -137,7 +137,7 @@ func (v *top) tasks(k *asyncio.LoopLook) []asyncio.TaskLook {
 }
 
 // maxTopHeads is how much of the screen what comes before the tasks may take.
-const maxTopHeads = 3 // a third
+const maxTopHeads = 2 // a half
 
 // frame returns what the screen shows. It has as many lines as the screen at most.
 func (v *top) frame() []string {

@@ -151,15 +151,22 @@ func (w *watcher) event(e watched) error {
 	if w.json {
 		return w.s.writeJSON(e)
 	}
-	return w.s.print(w.line(e))
+	line, style := w.line(e)
+	lines := []string{w.s.fit(line)}
+	if e.Culprit != nil {
+		lines = w.s.wrap(line)
+	}
+	for i, line := range lines {
+		lines[i] = w.s.style(line, style)
+	}
+	return w.s.print(lines...)
 }
 
-// line returns an event as a line.
-func (w *watcher) line(e watched) string {
+// line returns an event as a line, and its style.
+func (w *watcher) line(e watched) (line, style string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  loop %d  ", e.Time.Format("15:04:05.000"), e.Loop)
 	task := who(e.Task, map[uint64]string{e.Task: e.Name})
-	style := ""
 	switch e.Kind {
 	case "hangs":
 		style = styleAlarm
@@ -187,5 +194,5 @@ func (w *watcher) line(e watched) string {
 			b.WriteString(" " + task)
 		}
 	}
-	return w.s.style(w.s.fit(strings.TrimRight(b.String(), " ")), style)
+	return strings.TrimRight(b.String(), " "), style
 }
