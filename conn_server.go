@@ -191,7 +191,7 @@ func (s *Server) WaitClosed(ctx context.Context) error {
 	if s.over() {
 		return nil
 	}
-	return s.gone.wait(t, level)
+	return s.gone.wait(t, level, s)
 }
 
 var errServerShutdown = errors.New("the server shuts down")
@@ -241,7 +241,7 @@ func (s *Server) Serve(ctx context.Context, grace time.Duration) error {
 		defer end()
 		timer := s.loop.CallLater(grace, end)
 		defer timer.Cancel()
-		err = s.gone.wait(t, limited)
+		err = s.gone.wait(t, limited, s)
 	}
 	if s.over() {
 		return nil

@@ -126,7 +126,7 @@ func (q *packetQueue) read(p []byte) (int, net.Addr, error) {
 			q.tr.pauseReading(false)
 			return copy(p, first.data), first.from, nil
 		default:
-			err = q.news.wait(t, nil)
+			err = q.news.wait(t, nil, q.tr)
 		}
 	}
 	return 0, nil, err
@@ -148,7 +148,7 @@ func (q *packetQueue) write(p []byte, to net.Addr) error {
 		if q.writeBy.expired {
 			return os.ErrDeadlineExceeded
 		}
-		err = q.tr.room.wait(t, nil)
+		err = q.tr.room.wait(t, nil, q.tr)
 	}
 	return err
 }

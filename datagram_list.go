@@ -27,3 +27,24 @@ func (d *datagrams) close(*Loop) {
 		d.endpoints[0].finish(ErrLoopClosed)
 	}
 }
+
+// look implements lookingPart.
+func (d *datagrams) look(k *LoopLook, o *LookOptions) {
+	k.SocketCount += len(d.endpoints)
+	if !o.Sockets {
+		return
+	}
+	for _, t := range d.endpoints[:min(len(d.endpoints), maxLookSockets)] {
+		s := SocketLook{Kind: "datagram", State: "open", Local: addrText(t.LocalAddr()), Remote: addrText(t.RemoteAddr())}
+		if t.closing {
+			s.State = "closing"
+		}
+		k.Sockets = append(k.Sockets, s)
+	}
+}
+
+// describeWait implements waitDescriber.
+func (t *datagramTransport) describeWait(w *WaitLook) any {
+	w.Kind, w.Detail = "socket", "datagrams "+addrText(t.LocalAddr())
+	return t
+}

@@ -41,7 +41,7 @@ func captureCallGraph(f *future, seen map[*future]bool) *CallGraph {
 	if t != nil {
 		g.Stack = t.stack()
 	}
-	for _, by := range awaitedBy(f) {
+	for _, by := range awaitedBy(f, false) {
 		g.AwaitedBy = append(g.AwaitedBy, captureCallGraph(&by.future, seen))
 	}
 	return g
@@ -83,9 +83,17 @@ func (g *CallGraph) write(b *strings.Builder, indent string) {
 	}
 }
 
+// A willingDependent is a dependent that may be there before it waits: a group, whose
+// body is not over.
+type willingDependent interface {
+	dependent
+	waits() bool
+}
+
 // awaitedBy returns the tasks that wait for f, directly or by way of futures that
-// are no tasks, in the order in which they came.
-func awaitedBy(f *future) []*task {
+// are no tasks, in the order in which they came; those that will wait for it, too,
+// unless now.
+func awaitedBy(f *future, now bool) []*task {
 	var found []*task
 	seen := map[*future]bool{f: true}
 	var look func(f *future)
@@ -97,6 +105,9 @@ func awaitedBy(f *future) []*task {
 			}
 			by := d.dependent()
 			if by == nil || seen[by] {
+				continue
+			}
+			if w, ok := r.(willingDependent); ok && now && !w.waits() {
 				continue
 			}
 			seen[by] = true

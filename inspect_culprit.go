@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"runtime"
 	"runtime/pprof"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -22,47 +23,75 @@ type culprit struct {
 	hint   string          // what to do about it, or empty
 }
 
-// findCulprit looks for what holds the loop of that number, from any goroutine. It
-// reads the profile of all goroutines, which takes a second where there are a
-// hundred thousand, and lets the program run meanwhile. It returns nil when it finds
-// nothing.
-func findCulprit(number string) *culprit {
+// findCulprit looks for what holds the loop with that label. See profileOf.
+func findCulprit(label string) *culprit { return profileOf(label).culprit }
+
+// A loopProfile is what the profile of all goroutines tells of a loop.
+type loopProfile struct {
+	culprit   *culprit // nil: it was not found
+	suspended []standing
+}
+
+// A standing is how many of a loop's coroutines are suspended in a place.
+type standing struct {
+	count  int
+	frames []runtime.Frame
+}
+
+// profileOf looks for the loop with that label among all goroutines, from any of
+// them. Where there are a hundred thousand that takes up to a second, in which the
+// program runs on.
+func profileOf(label string) (p loopProfile) {
 	var profile bytes.Buffer
 	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
-		return nil
+		return p
 	}
-	labelled := strconv.Quote(loopLabel) + ":" + strconv.Quote(number)
+	labelled := strconv.Quote(loopLabel) + ":" + strconv.Quote(label)
 	for group := range strings.SplitSeq(profile.String(), "\n\n") {
 		if !strings.Contains(group, labelled) {
 			continue
 		}
-		frames := framesOf(programCounters(group))
-		if runsLoop(frames) && !isSuspended(frames) {
+		count, pcs := programCounters(group)
+		frames := framesOf(pcs)
+		switch {
+		case !runsLoop(frames):
+		case isSuspended(frames):
+			if isTask(frames) {
+				p.suspended = append(p.suspended, standing{count, frames})
+			}
+		case p.culprit == nil:
 			c := &culprit{frames: frames}
 			c.doing, c.hint = whatItDoes(frames)
-			return c
+			p.culprit = c
 		}
 	}
-	return nil
+	return p
+}
+
+// isTask reports whether a coroutine runs a task: one that is kept for the next does
+// not.
+func isTask(frames []runtime.Frame) bool {
+	return slices.ContainsFunc(frames, func(f runtime.Frame) bool { return f.Function == taskBody })
 }
 
 // programCounters returns those of a group of goroutines with equal stacks, whose
-// first line is "N @ 0x1 0x2".
-func programCounters(group string) (pcs []uintptr) {
+// first line is "N @ 0x1 0x2", and how many those are.
+func programCounters(group string) (count int, pcs []uintptr) {
 	for line := range strings.Lines(group) {
-		_, list, ok := strings.Cut(line, " @ ")
+		n, list, ok := strings.Cut(line, " @ ")
 		if !ok {
 			continue
 		}
+		count, _ = strconv.Atoi(n)
 		for _, field := range strings.Fields(list) {
 			pc, err := strconv.ParseUint(strings.TrimPrefix(field, "0x"), 16, 64)
 			if err == nil {
 				pcs = append(pcs, uintptr(pc))
 			}
 		}
-		return pcs
+		return count, pcs
 	}
-	return nil
+	return 0, nil
 }
 
 const loopForever = thisPackage + "(*Loop).forever"
@@ -173,6 +202,12 @@ func (c *culprit) place() string {
 // stack returns the frames as Go prints them, without what is this package's affair.
 func (c *culprit) stack() string {
 	var b strings.Builder
+	writeStack(&b, c.ownFrames(), "")
+	return b.String()
+}
+
+// ownFrames returns the frames without what is this package's affair.
+func (c *culprit) ownFrames() []runtime.Frame {
 	frames := c.frames
 	for i, f := range frames {
 		if f.Function == taskBody {
@@ -180,8 +215,7 @@ func (c *culprit) stack() string {
 			break
 		}
 	}
-	writeStack(&b, frames[:min(len(frames), maxFrames)], "")
-	return b.String()
+	return frames[:min(len(frames), maxFrames)]
 }
 
 // isUsers reports whether a frame is code of the program's, and not of Go's library

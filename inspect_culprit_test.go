@@ -32,16 +32,19 @@ func stackOf(functions ...string) (frames []runtime.Frame) {
 }
 
 func TestProgramCountersOfAProfile(t *testing.T) {
-	for text, want := range map[string][]uintptr{
-		"":                            nil,
-		"words":                       nil,
-		"2 @ 0x10 0xff\n#\t0x10\tf\n": {0x10, 0xff},
-		"goroutine profile: total 3\n1 @ 0x1 0x2":     {0x1, 0x2},
-		"1 @ 0x1 nothing 0x2\n# labels: {}\n1 @ 0x3":  {0x1, 0x2},
-		"# labels: {\"a\":\"b\"}\nmore\n9 @ 0xabc\n#": {0xabc},
+	for text, want := range map[string]struct {
+		count int
+		pcs   []uintptr
+	}{
+		"":                            {},
+		"words":                       {},
+		"2 @ 0x10 0xff\n#\t0x10\tf\n": {2, []uintptr{0x10, 0xff}},
+		"goroutine profile: total 3\n1 @ 0x1 0x2":     {1, []uintptr{0x1, 0x2}},
+		"1 @ 0x1 nothing 0x2\n# labels: {}\n1 @ 0x3":  {1, []uintptr{0x1, 0x2}},
+		"# labels: {\"a\":\"b\"}\nmore\n9 @ 0xabc\n#": {9, []uintptr{0xabc}},
 	} {
-		if got := asyncio.ProgramCounters(text); !slices.Equal(got, want) {
-			t.Errorf("%q: %x, want %x", text, got, want)
+		if count, got := asyncio.ProgramCounters(text); count != want.count || !slices.Equal(got, want.pcs) {
+			t.Errorf("%q: %d times %x, want %v", text, count, got, want)
 		}
 	}
 }

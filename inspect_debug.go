@@ -225,8 +225,8 @@ func (p *explainer) made(t *task) {
 	values := t.ctx.Load().outer
 	if p.labels || p.debug {
 		values = pprof.WithLabels(values, pprof.Labels("asyncio.task", name))
-		if s, ok := p.loop.onRun.(*stallSubject); ok {
-			values = pprof.WithLabels(values, pprof.Labels(loopLabel, s.number))
+		if here, ok := p.loop.onRun.(*presence); ok {
+			values = pprof.WithLabels(values, pprof.Labels(loopLabel, here.label))
 		}
 	}
 	if tracing {

@@ -247,7 +247,7 @@ func TestLabelsShowTasksInGoroutineProfiles(t *testing.T) {
 				asyncio.Sleep(ctx, 0)
 				var out bytes.Buffer
 				pprof.Lookup("goroutine").WriteTo(&out, 1)
-				if !strings.Contains(out.String(), `{"asyncio.task":"labelled", "customer":"seven"}`) {
+				if !strings.Contains(out.String(), `"asyncio.task":"labelled", "customer":"seven"}`) {
 					t.Errorf("there is no such label in\n%s", &out)
 				}
 				return nil

@@ -1,13 +1,8 @@
 package asyncio
 
 import (
-	"bytes"
-	"context"
-	"runtime"
-	"runtime/pprof"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -33,54 +28,20 @@ type stallWatch struct {
 	period time.Duration // until the next
 }
 
-// A stallSubject is a loop that is watched while it runs.
+// A stallSubject is a loop as the watch sees it.
 type stallSubject struct {
-	loop   *Loop
-	limit  time.Duration
-	number string          // the loop's, among all of the process
-	values context.Context // whose labels the loop's goroutine has while it runs
-
-	// What follows is the watch's.
+	*presence
+	limit    time.Duration // 0: it is not watched
 	last     pulse
 	moved    time.Time // when last was seen first
 	reported bool
 }
 
-var loopNumbers atomic.Uint64
-
-func newStallSubject(l *Loop, limit time.Duration) *stallSubject {
-	return &stallSubject{
-		loop: l, limit: limit,
-		number: strconv.FormatUint(loopNumbers.Add(1), 10),
-		values: context.Background(),
-	}
-}
-
-// begin implements runWatcher.
-func (s *stallSubject) begin() {
-	if inBubble() {
-		return // its clock leaps, and a timer of another's would be a timer of the bubble's
-	}
-	pprof.SetGoroutineLabels(pprof.WithLabels(s.values, pprof.Labels(loopLabel, s.number)))
-	stalls.add(s)
-}
-
-// end implements runWatcher.
-func (s *stallSubject) end() {
-	if stalls.remove(s) {
-		pprof.SetGoroutineLabels(s.values)
-	}
-}
-
-// inBubble reports whether the calling goroutine is in a bubble of testing/synctest.
-// The head of its stack says so: "goroutine 7 [running, synctest bubble 1]:".
-func inBubble() bool {
-	var head [80]byte
-	line, _, _ := bytes.Cut(head[:runtime.Stack(head[:], false)], []byte("\n"))
-	return bytes.Contains(line, []byte("synctest bubble"))
-}
-
+// add begins the watch for a loop that is about to run.
 func (w *stallWatch) add(s *stallSubject) {
+	if s.limit <= 0 {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.loops == nil {
@@ -95,18 +56,17 @@ func (w *stallWatch) add(s *stallSubject) {
 	}
 }
 
-// remove ends the watch for a loop, and reports whether it was watched.
-func (w *stallWatch) remove(s *stallSubject) bool {
+// remove ends the watch for a loop.
+func (w *stallWatch) remove(s *stallSubject) {
+	if s.limit <= 0 {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, ok := w.loops[s]; !ok {
-		return false
-	}
 	delete(w.loops, s)
 	if len(w.loops) == 0 {
 		w.timer.Stop()
 	}
-	return true
 }
 
 func (w *stallWatch) schedule(period time.Duration) {
@@ -162,7 +122,8 @@ func (w *stallWatch) look() {
 		s.report()
 	}
 	for _, m := range moving {
-		m.subject.loop.logger().Warn("asyncio: the loop goes on", "loop", m.subject.number, "stood", m.stood.Round(time.Millisecond))
+		tellIncident(Incident{Kind: "goes on", Loop: m.subject.loop})
+		m.subject.loop.logger().Warn("asyncio: the loop goes on", "loop", m.subject.label, "stood", m.stood.Round(time.Millisecond))
 	}
 }
 
@@ -181,16 +142,21 @@ type stall struct {
 // report logs what holds the loop. When the loop has gone on meanwhile, the news is
 // that it did.
 func (s stall) report() {
-	c := findCulprit(s.number)
+	p := profileOf(s.label)
+	c := p.culprit
 	if takePulse(s.loop) != s.seen {
 		return
+	}
+	s.caughtAt(s.loop.clock.Now(), s.seen.task, c)
+	if incidentsWanted() {
+		tellIncident(Incident{Kind: "stall", Loop: s.loop, Task: s.seen.task, Look: s.loop.lookAtHung(s.presence, LookOptions{Tasks: defaultLookTasks}, p)})
 	}
 	who := "a callback is"
 	if id := s.seen.task; id != 0 {
 		who = "Task-" + strconv.FormatUint(id, 10) + " is"
 	}
 	if c == nil {
-		s.loop.logger().Error("asyncio: the loop stands still: "+who+" held somewhere", "loop", s.number)
+		s.loop.logger().Error("asyncio: the loop stands still: "+who+" held somewhere", "loop", s.label)
 		return
 	}
 	message := "asyncio: the loop stands still: " + who + " " + c.doing
@@ -200,7 +166,17 @@ func (s stall) report() {
 	if c.hint != "" {
 		message += " (" + c.hint + ")"
 	}
-	s.loop.logger().Error(message+"\n"+c.stack(), "loop", s.number, "for", time.Since(s.since).Round(time.Millisecond))
+	s.loop.logger().Error(message+"\n"+c.stack(), "loop", s.label, "for", time.Since(s.since).Round(time.Millisecond))
+}
+
+// standing returns how long a loop has not moved, as far as the watch knows.
+func (w *stallWatch) standing(s *stallSubject) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s.moved.IsZero() || takePulse(s.loop) != s.last {
+		return 0
+	}
+	return time.Since(s.moved)
 }
 
 // A pulse is words of a loop that change when it moves.

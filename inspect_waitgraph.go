@@ -55,7 +55,7 @@ func (l *Loop) WaitGraph() *WaitGraph {
 	waitsFor := make(map[*task][]*task)
 	awaited := make(map[*task]bool)
 	for _, t := range all {
-		for _, by := range awaitedBy(&t.future) {
+		for _, by := range awaitedBy(&t.future, false) {
 			waitsFor[by] = append(waitsFor[by], t)
 			awaited[t] = true
 		}

@@ -43,9 +43,10 @@ func (p *explainer) watchdog(slow time.Duration, stop, ended chan struct{}) {
 func (p *explainer) reportSlow(began int64) {
 	what := p.what.Load()
 	stack := ""
-	if s, ok := p.loop.onRun.(*stallSubject); ok {
-		if c := findCulprit(s.number); c != nil {
+	if here, ok := p.loop.onRun.(*presence); ok && here.labelled.Load() {
+		if c := findCulprit(here.label); c != nil {
 			stack = c.stack()
+			here.caughtAt(p.loop.clock.Now(), takePulse(p.loop).task, c)
 		}
 	} else {
 		stack = stackOfGoroutine(p.active.Load())

@@ -23,6 +23,7 @@ type Loop struct {
 	handles []Handle // for the next callbacks
 	current *task    // the task that runs
 	probe   probe    // nil but where the loop is to explain itself
+	notes   notes
 	pace    pace
 
 	running, stopping, closing, closed bool
@@ -44,9 +45,8 @@ type Loop struct {
 	watched  *watchedWaits // nil but on the virtual clock
 
 	// What comes from outside.
-	inbox  inbox
-	filled func() bool   // inbox.filled, made once: each park needs it
-	gone   chan struct{} // closed when the loop is
+	inbox inbox
+	gone  chan struct{} // closed when the loop is
 
 	// What others keep here, and are told.
 	parts   partList
@@ -63,7 +63,7 @@ func (l *Loop) init() {
 	l.gone = make(chan struct{})
 	l.unseen.loop = l
 	l.coros.Next = l.successor
-	l.filled = l.inbox.filled
+	l.inbox.isFilled = l.inbox.filled
 }
 
 // Time returns the loop's clock: the time since some fixed moment. It never goes

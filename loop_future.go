@@ -63,6 +63,7 @@ type future struct {
 	retrieved bool      // somebody has seen err
 	taskFlags           // of a task: here, where there is room
 	waits     uint32    // likewise
+	parentID  uint32    // likewise; see parent
 	callback  runnable  // nil, the only callback, or a callbackList
 	canceller canceller // what Cancel does, where that is not simply to cancel
 }
@@ -72,6 +73,7 @@ type taskFlags struct {
 	mustCancel bool // a cancellation waits for the next step
 	insistent  bool // and after it another one: a cancel scope around the task's waits is cancelled
 	asking     bool // it is passing a cancellation on to what it waits for
+	sinceHigh  uint8
 }
 
 // A canceller is a future with its own way to be cancelled: a task, a gather.

@@ -13,6 +13,8 @@ type inbox struct {
 	n      atomic.Int32
 	closed bool
 
+	isFilled func() bool // filled, made once: each park needs it
+
 	outside atomic.Int32 // jobs of executors under way: each will come in here
 }
 

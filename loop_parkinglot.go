@@ -32,6 +32,7 @@ type parkingLot struct {
 type waiter struct {
 	future
 	lot        *parkingLot
+	what       any // whose lot it is, for who looks into the loop; or nil
 	prev, next *waiter
 }
 
@@ -55,8 +56,8 @@ func (p *parkingLot) mustBeHere() {
 }
 
 // park suspends t, which must be the running task, until it is woken, or
-// cancelled, or level ends.
-func (p *parkingLot) park(t *task, level context.Context) (woken bool, err error) {
+// cancelled, or level ends. What the lot is of is for those who look into the loop.
+func (p *parkingLot) park(t *task, level context.Context, what any) (woken bool, err error) {
 	if err := p.bind(t.loop); err != nil {
 		return false, err
 	}
@@ -64,6 +65,7 @@ func (p *parkingLot) park(t *task, level context.Context) (woken bool, err error
 		return false, t.refuse()
 	}
 	w := p.append(t)
+	w.what = what
 	w.callback, t.waiter = t, &w.future // task.wait, written out: see coro.Pool.Suspend
 	if t.mustCancel && w.cancelWith(t.cancelCause()) {
 		t.mustCancel = t.insistent
@@ -113,7 +115,7 @@ func (p *parkingLot) remove(w *waiter) {
 	} else {
 		w.next.prev = w.prev
 	}
-	w.lot, w.canceller, w.prev, w.next = nil, nil, nil, nil
+	w.lot, w.what, w.canceller, w.prev, w.next = nil, nil, nil, nil, nil
 	p.n--
 	if w.state != cancelled {
 		p.live--

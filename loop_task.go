@@ -39,6 +39,8 @@ type task struct {
 	waiter *future
 
 	id         uint64
+	sinceLow   uint32 // see since
+	busy       uint32 // microseconds, of the steps that were timed
 	rare       *taskRare
 	sleeping   *sleeper // its timer, while it sleeps
 	prev, next *task    // all tasks of the loop that are not done
@@ -89,6 +91,7 @@ type taskShell interface {
 	canceller
 	call(ctx context.Context) error
 	half() *task // the other
+	entry() any  // the function; nil once it has begun
 }
 
 func (t *task) shell() taskShell { return t.canceller.(taskShell) }
@@ -221,7 +224,7 @@ func (t *task) configure(opts []TaskOption) (eager bool) {
 		o.applyTask(&c)
 	}
 	if c.name != "" {
-		t.withRare().name = c.name
+		t.setName(c.name)
 	}
 	return c.eager
 }
@@ -239,6 +242,9 @@ func (t *task) start(eager bool) {
 	l.tasks.made++
 	t.id = l.tasks.made
 	l.tasks.add(t)
+	if l.notes.level != notesOff {
+		l.noteMade(t)
+	}
 	if eager && l.running {
 		t.step()
 	} else {
@@ -284,6 +290,12 @@ func (t *task) prepare() bool {
 		t.co = l.coros.Get((*taskRunner)(t))
 	}
 	l.current = t
+	if l.notes.level != notesOff {
+		t.setSince(l.now)
+		if l.notes.level == notesTimed {
+			l.noteRun(t)
+		}
+	}
 	return true
 }
 
@@ -377,6 +389,9 @@ func (t *task) exited() {
 // finish settles the task by what its function returned.
 func (t *task) finish() {
 	t.loop.tasks.remove(t)
+	if t.loop.notes.level != notesOff {
+		t.loop.noteEnded(t)
+	}
 	if t.rare != nil {
 		t.rare.heeded.end()
 	}
@@ -481,10 +496,38 @@ func (t *task) refuse() error {
 const maxRefusals = 1000
 
 func (t *task) name() string {
-	if t.rare != nil && t.rare.name != "" {
-		return t.rare.name
+	if name := t.givenName(); name != "" {
+		return name
 	}
-	return "Task-" + strconv.FormatUint(t.id, 10)
+	return defaultName(t.id)
+}
+
+// givenName returns the name that the task was given, or "".
+func (t *task) givenName() string {
+	if t.rare == nil {
+		return ""
+	}
+	return t.rare.name
+}
+
+func defaultName(id uint64) string { return "Task-" + strconv.FormatUint(id, 10) }
+
+// setName names the task. The name is in a new taskRare: who looks from another
+// goroutine at a loop that hangs reads one word, and never half of a string.
+func (t *task) setName(name string) {
+	var r taskRare
+	if t.rare != nil {
+		r = *t.rare
+	}
+	r.name = name
+	t.rare = &r
+}
+
+func (t *Task[T]) entry() any {
+	if t.fn == nil {
+		return nil
+	}
+	return t.fn
 }
 
 func (t *Task[T]) call(ctx context.Context) (err error) {
@@ -542,7 +585,7 @@ func (t *Task[T]) Loop() *Loop { return t.loop }
 func (t *Task[T]) Name() string { return t.name() }
 
 // SetName changes the name of the task. Python: Task.set_name.
-func (t *Task[T]) SetName(name string) { t.withRare().name = name }
+func (t *Task[T]) SetName(name string) { t.setName(name) }
 
 // Context returns the context that the task's function got. Python:
 // Task.get_context.

@@ -46,6 +46,9 @@ func (l *Loop) turn() error {
 	l.drain()
 	for when, ok := l.timers.First(); ok && when <= int64(l.now); when, ok = l.timers.First() {
 		l.counts.timer(int64(l.now) - when)
+		if l.notes.level != notesOff && l.counts.timers%timersUnnoted == 0 {
+			l.notes.book.late.add(time.Duration(int64(l.now)-when), timersUnnoted)
+		}
 		l.ready.Push(l.timers.Pop().Value)
 	}
 	l.pace.batch = l.ready.Len()
@@ -80,7 +83,7 @@ func (l *Loop) poll() error {
 			parked = true
 			l.counts.parking(l)
 			l.pace.parked = true
-			err = l.clock.Park(until, l.filled)
+			err = l.clock.Park(until, l.inbox.isFilled)
 			l.pace.parked = false
 		}
 		l.pace.turnsUnpolled = 1
@@ -139,6 +142,9 @@ func (l *Loop) adapt(now time.Duration, parked bool) {
 		l.pace.turnsUnpolled = min(maxTurnsUnpolled, 2*l.pace.turnsUnpolled)
 	}
 	l.counts.polled(l.pace.turns, took, parked)
+	if l.notes.level != notesOff {
+		l.notePolled(now, took, parked)
+	}
 	l.pace.polled, l.pace.turns, l.pace.ran = now, 0, 0
 	l.timers.Trim()
 
@@ -163,16 +169,22 @@ func (l *Loop) runBatch() {
 			return
 		}
 		if v := recover(); v != nil { // not a Goexit, which goes its way
-			l.handleException(ExceptionContext{
-				Message: "panic in a callback",
-				Err:     &PanicError{Value: v, Stack: debug.Stack()},
-			})
+			p := &PanicError{Value: v, Stack: debug.Stack()}
+			if l.notes.level != notesOff {
+				l.notes.book.notePanic(0, p)
+			}
+			l.handleException(ExceptionContext{Message: "panic in a callback", Err: p})
 		}
 	}()
 	for more := true; more; more = l.nextBatch() {
 		for l.pace.batch > 0 {
 			r := l.ready.Pop()
 			l.pace.batch--
+			if l.notes.level == notesTimed {
+				if _, ok := r.(*task); !ok { // a task says so itself
+					l.noteRun(nil)
+				}
+			}
 			if l.probe == nil {
 				r.run()
 			} else {

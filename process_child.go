@@ -1,11 +1,13 @@
 package asyncio
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,7 +27,8 @@ import (
 type child struct {
 	loop     *Loop
 	proc     *os.Process
-	pid      int // proc's, which forgets it when it is released
+	pid      int    // proc's, which forgets it when it is released
+	command  string // the path of its program
 	detached bool
 	released atomic.Bool   // somebody else has reaped it: proc says nothing any more
 	watch    io.Closer     // nil: a goroutine waits
@@ -104,8 +107,9 @@ func keepThread(fns <-chan func()) {
 }
 
 // adopt takes a process on.
-func (l *Loop) adopt(proc *os.Process, detached bool, owner childOwner) *child {
-	c := &child{loop: l, proc: proc, pid: proc.Pid, detached: detached, owner: owner}
+func (l *Loop) adopt(p *spawn.Process, detached bool, owner childOwner) *child {
+	proc := p.Process
+	c := &child{loop: l, proc: proc, pid: proc.Pid, command: p.Path, detached: detached, owner: owner}
 	s := l.processPart()
 	if s.alive == nil {
 		s.alive = make(map[*child]struct{})
@@ -295,4 +299,23 @@ func (c *child) signalled(err error) error {
 		return fmt.Errorf("asyncio: signal to process %d: %w", c.pid, err)
 	}
 	return nil
+}
+
+// look implements lookingPart.
+func (s *children) look(k *LoopLook, _ *LookOptions) {
+	for c := range s.alive {
+		k.Processes = append(k.Processes, ProcessLook{PID: c.pid, Command: c.command})
+	}
+	slices.SortFunc(k.Processes, func(a, b ProcessLook) int { return cmp.Compare(a.PID, b.PID) })
+}
+
+// describeWait implements waitDescriber, for who waits for its end.
+func (c *child) describeWait(w *WaitLook) any {
+	w.Kind, w.Detail = "process", fmt.Sprintf("%d %s", c.pid, c.command)
+	return c
+}
+
+func (s *starting) describeWait(w *WaitLook) any {
+	w.Kind, w.Detail = "process", "its start"
+	return s
 }

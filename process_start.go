@@ -67,7 +67,7 @@ func (l *Loop) start(t *task, level context.Context, cmd *spawn.Command) (*spawn
 	})
 	var interrupted error
 	for !s.over {
-		if err := s.done.wait(t, level); err != nil && interrupted == nil {
+		if err := s.done.wait(t, level, s); err != nil && interrupted == nil {
 			interrupted, level = err, nil
 			defer t.patient()()
 		}
@@ -87,5 +87,5 @@ func (l *Loop) start(t *task, level context.Context, cmd *spawn.Command) (*spawn
 // discard ends a process that nobody wants.
 func (l *Loop) discard(p *spawn.Process) {
 	p.ClosePipes()
-	l.adopt(p.Process, false, nil).kill()
+	l.adopt(p, false, nil).kill()
 }

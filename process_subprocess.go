@@ -112,7 +112,7 @@ func (p *Process) connect(l *Loop, s *spawn.Process, o *processOptions) (err err
 			p.Stderr = &out.reader
 		}
 	}
-	p.child = l.adopt(s.Process, o.detached, p)
+	p.child = l.adopt(s, o.detached, p)
 	return nil
 }
 
@@ -180,7 +180,7 @@ func (p *Process) Wait(ctx context.Context) (int, error) {
 		return 0, ErrWrongLoop
 	}
 	if !p.child.done {
-		if err := p.child.exited.wait(t, level); err != nil {
+		if err := p.child.exited.wait(t, level, p.child); err != nil {
 			return 0, err
 		}
 	}

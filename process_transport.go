@@ -177,7 +177,7 @@ func (s *subprocess) connect(p *spawn.Process, o *processOptions) error {
 			link.transport.sock.oneWay = true
 		}
 	}
-	s.child = s.loop.adopt(p.Process, o.detached, s)
+	s.child = s.loop.adopt(p, o.detached, s)
 	return nil
 }
 

@@ -65,6 +65,8 @@ func RunOn[T any](ctx context.Context, r *Runner, main func(context.Context) (T,
 	var zero T
 	l := r.loop
 	switch {
+	case ctx == nil:
+		return zero, fmt.Errorf("asyncio: run: the context is nil")
 	case l.closed:
 		return zero, fmt.Errorf("run: %w", ErrLoopClosed)
 	case l.running:
@@ -73,9 +75,9 @@ func RunOn[T any](ctx context.Context, r *Runner, main func(context.Context) (T,
 	if err := l.arrive(); err != nil { // before main could be left for the next run
 		return zero, err
 	}
-	if s, ok := l.onRun.(*stallSubject); ok {
-		s.values = ctx
-		defer func() { s.values = context.Background() }()
+	if p, ok := l.onRun.(*presence); ok {
+		p.values = ctx
+		defer func() { p.values = context.Background() }()
 	}
 	t := newTask(l, ctx, main, nil)
 	stop := context.AfterFunc(ctx, func() {

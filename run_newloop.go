@@ -26,9 +26,9 @@ func NewLoop(opts ...Option) (*Loop, error) {
 	}
 	if c.virtual {
 		l.watched = new(watchedWaits)
-	} else if c.stallLimit > 0 {
-		l.onRun = newStallSubject(l, c.stallLimit)
+		c.stallLimit = 0
 	}
+	l.onRun = newPresence(l, c.stallLimit)
 	var err error
 	if l.driver, l.clock, err = c.open(l.inbox.outsideAtWork); err != nil {
 		return nil, fmt.Errorf("asyncio: new loop: %w", err)

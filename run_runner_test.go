@@ -3,6 +3,7 @@ package asyncio_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,5 +78,17 @@ func TestTasksOfARunnerGoOnInItsNextRun(t *testing.T) {
 	}))
 	if v, err := asyncio.RunOn(t.Context(), r, task.Await); v != 7 || err != nil {
 		t.Errorf("it gives %d, %v", v, err)
+	}
+}
+
+func TestARunWithoutAContextSaysSoAndLeavesTheGoroutineFree(t *testing.T) {
+	r := must(asyncio.NewRunner())
+	defer r.Close()
+	var none context.Context
+	if err := r.Run(none, func(context.Context) error { return nil }); err == nil || !strings.Contains(err.Error(), "context is nil") {
+		t.Error(err)
+	}
+	if err := r.Run(t.Context(), func(context.Context) error { return nil }); err != nil {
+		t.Error(err)
 	}
 }

@@ -23,6 +23,12 @@ type Listener struct {
 
 var _ net.Listener = (*Listener)(nil)
 
+// describeWait implements waitDescriber.
+func (l *Listener) describeWait(w *WaitLook) any {
+	w.Kind, w.Detail = "socket", "accept "+addrText(l.addr)
+	return l
+}
+
 // Listen listens on address, as [StartServer] does, for code that accepts: an
 // [net/http.Server], or [net/rpc.Server.Accept]. With [WithTLS] a connection can
 // be taken when its handshake is done. Connections that nobody takes wait, some
@@ -57,7 +63,7 @@ func (l *Listener) offer(ctx context.Context, s *Stream) error {
 	t, level, err := s.StreamWriter.begin(ctx)
 	sock := s.StreamWriter.sock
 	for err == nil && !sock.closed {
-		err = sock.withRare().ended.wait(t, level)
+		err = sock.withRare().ended.wait(t, level, sock)
 		if sock.writeFailed() {
 			err = nil // whoever took the connection is told
 		}
@@ -117,7 +123,7 @@ func (l *Listener) accept(t *task, level context.Context) (*Stream, error) {
 			l.ready = l.ready[1:]
 			return s, l.opError(l.server.StartServing())
 		}
-		if err := l.come.wait(t, level); err != nil {
+		if err := l.come.wait(t, level, l); err != nil {
 			return nil, l.opError(err)
 		}
 	}

@@ -128,7 +128,7 @@ func (s *pullSocket) read(t *task, level context.Context, p []byte) (int, error)
 				return n, err
 			}
 			s.moved = 0
-			s.arrived = future{loop: s.loop}
+			s.arrived = future{loop: s.loop, canceller: s}
 			err = t.wait(&s.arrived, level)
 		}
 		if err != nil {
@@ -136,6 +136,20 @@ func (s *pullSocket) read(t *task, level context.Context, p []byte) (int, error)
 			return 0, err
 		}
 	}
+}
+
+// cancelWith implements canceller, for arrived.
+func (s *pullSocket) cancelWith(cause error) bool { return s.arrived.cancelPlain(cause) }
+
+// describeWait implements waitDescriber.
+func (s *pullSocket) describeWait(w *WaitLook) any {
+	switch {
+	case s.reading && s.arrived.state == pending && s.arrived.callback != nil:
+		return s.describe(w, "read")
+	case s.closing:
+		return s.describe(w, "the end of")
+	}
+	return s.describe(w, "write")
 }
 
 // readFailed closes the descriptor, unless err is the end of what the peer
@@ -181,7 +195,7 @@ func (s *pullSocket) drain(t *task, level context.Context) error {
 	if r.writeBy.expired {
 		return os.ErrDeadlineExceeded
 	}
-	return r.drained.wait(t, level)
+	return r.drained.wait(t, level, s)
 }
 
 // isClosed implements deadlined.
@@ -217,7 +231,7 @@ func (s *pullSocket) interruptReader(err error) {
 // failed. It returns why that was, if it was not asked for.
 func (s *pullSocket) waitClosed(t *task, level context.Context) error {
 	if !s.closed && !s.writeFailed() {
-		return s.withRare().ended.wait(t, level)
+		return s.withRare().ended.wait(t, level, s)
 	}
 	if s.out != nil {
 		return s.out.failed

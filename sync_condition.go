@@ -75,7 +75,7 @@ func (c *Condition) wait(t *task, level context.Context) error {
 	// What has ended a wait must not keep the task from the lock.
 	told := func() {}
 	defer func() { told() }()
-	_, err := c.lot.park(t, level)
+	_, err := c.lot.park(t, level, c)
 	for {
 		if err != nil {
 			level = nil

@@ -46,6 +46,6 @@ func (e *Event) wait(t *task, level context.Context) error {
 	if e.set {
 		return nil
 	}
-	_, err := e.lot.park(t, level)
+	_, err := e.lot.park(t, level, e)
 	return err
 }

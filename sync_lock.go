@@ -15,6 +15,7 @@ import (
 type Lock struct {
 	lot    parkingLot
 	locked bool
+	holder uint64 // the number of the task that has taken it, for who looks into the loop
 }
 
 // NewLock makes a lock, which is open. Python: Lock().
@@ -35,10 +36,10 @@ func (l *Lock) Acquire(ctx context.Context) error {
 
 func (l *Lock) acquire(t *task, level context.Context) error {
 	if !l.locked && l.lot.live == 0 {
-		l.locked = true
+		l.locked, l.holder = true, t.id
 		return nil
 	}
-	if _, err := l.lot.park(t, level); err != nil {
+	if _, err := l.lot.park(t, level, l); err != nil {
 		// Whether it was this waiter that release woke, or one ahead of it
 		// that has left since: while the lock is open and somebody waits, the
 		// first of them must be on its way.
@@ -47,7 +48,7 @@ func (l *Lock) acquire(t *task, level context.Context) error {
 		}
 		return err
 	}
-	l.locked = true
+	l.locked, l.holder = true, t.id
 	return nil
 }
 

@@ -41,6 +41,7 @@ type Queue[T any] struct {
 	max              int
 	getters, putters parkingLot
 	unfinished       int
+	takers           holders    // of items that were not worked on yet
 	finished         parkingLot // those in Join
 	shut             bool
 }
@@ -100,7 +101,7 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 		if q.shut {
 			return ErrQueueShutdown
 		}
-		if woken, err := q.putters.park(t, level); err != nil {
+		if woken, err := q.putters.park(t, level, (*queuePutter[T])(q)); err != nil {
 			if woken && !q.Full() {
 				q.putters.wake() // the room is for another
 			}
@@ -142,13 +143,14 @@ func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 		if q.shut {
 			return zero, ErrQueueShutdown
 		}
-		if woken, err := q.getters.park(t, level); err != nil {
+		if woken, err := q.getters.park(t, level, (*queueGetter[T])(q)); err != nil {
 			if woken && !q.Empty() {
 				q.getters.wake() // the item is for another
 			}
 			return zero, err
 		}
 	}
+	q.takers.add(t)
 	return q.GetNowait()
 }
 
@@ -193,6 +195,7 @@ func (q *Queue[T]) TaskDone() {
 		panic(&MisuseError{Op: "Queue.TaskDone", Err: ErrTaskDoneTooOften})
 	}
 	q.unfinished--
+	q.takers.drop()
 	if q.unfinished == 0 {
 		q.finished.wakeAll()
 	}
@@ -209,7 +212,7 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 	if err != nil || q.unfinished == 0 {
 		return err
 	}
-	_, err = q.finished.park(t, level)
+	_, err = q.finished.park(t, level, (*queueJoiner[T])(q))
 	return err
 }
 

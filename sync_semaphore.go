@@ -19,6 +19,7 @@ type Semaphore struct {
 	value   int
 	bound   int
 	bounded bool
+	holders holders
 }
 
 // NewSemaphore makes a semaphore that lets n tasks in at a time. It panics when
@@ -57,14 +58,18 @@ func (s *Semaphore) Acquire(ctx context.Context) error {
 	}
 	if !s.Locked() {
 		s.value--
+		s.holders.add(t)
 		return nil
 	}
-	woken, err := s.lot.park(t, level)
+	woken, err := s.lot.park(t, level, s)
 	if err != nil && woken {
 		s.value++ // taken for this task when it was woken
 	}
 	// More may have come back while others had to wait their turn.
 	for s.value > 0 && s.wakeNext() {
+	}
+	if err == nil {
+		s.holders.add(t)
 	}
 	return err
 }
@@ -83,6 +88,7 @@ func (s *Semaphore) release() error {
 		return misuse(&s.lot, "BoundedSemaphore.Release", ErrReleasedTooOften)
 	}
 	s.value++
+	s.holders.drop()
 	s.wakeNext()
 	return nil
 }

@@ -9,9 +9,27 @@ import (
 // its own, so that one that is cancelled takes nobody along.
 type waitList struct{ waiters []*future }
 
-// wait suspends t until the next fire, whose error it returns.
-func (w *waitList) wait(t *task, level context.Context) error {
-	f := &future{loop: t.loop}
+// A listWaiter is a task's place in a waitList.
+type listWaiter struct {
+	future
+	what waitDescriber
+}
+
+func (w *listWaiter) cancelWith(cause error) bool { return w.cancelPlain(cause) }
+
+func (w *listWaiter) describeWait(k *WaitLook) any {
+	if w.what != nil {
+		return w.what.describeWait(k)
+	}
+	return nil
+}
+
+// wait suspends t until the next fire, whose error it returns. What knows what it waits
+// for, for who looks into the loop.
+func (w *waitList) wait(t *task, level context.Context, what waitDescriber) error {
+	waiter := &listWaiter{what: what}
+	waiter.future.loop, waiter.canceller = t.loop, waiter
+	f := &waiter.future
 	w.waiters = append(w.waiters, f)
 	err := t.wait(f, level)
 	if f.state == pending { // the wait was interrupted

@@ -11,7 +11,7 @@ func (w *WaitList) Wait(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return w.list.wait(t, level)
+	return w.list.wait(t, level, nil)
 }
 
 // Fire tells all who wait.

@@ -99,3 +99,10 @@ func (d *defaultExecutor) close(l *Loop) {
 		l.logger().Warn("asyncio: the loop is closed while jobs are under way", "error", err)
 	}
 }
+
+// look implements lookingPart.
+func (d *defaultExecutor) look(k *LoopLook, _ *LookOptions) {
+	if e, ok := d.executor.(*ThreadPoolExecutor); ok {
+		k.Executors = append(k.Executors, e.look("threads"))
+	}
+}

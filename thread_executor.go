@@ -152,6 +152,12 @@ func (j *job[T]) Value(key any) any {
 	return j.Context.Value(key)
 }
 
+// describeWait implements waitDescriber for who waits for the job.
+func (j jobEnd[T]) describeWait(w *WaitLook) any {
+	w.Kind, w.Detail = "job", functionName(j.function())
+	return j.job
+}
+
 // drop ends the job's context.
 func (j *job[T]) drop(cause error) { j.cancel(cause) }
 

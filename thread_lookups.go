@@ -28,3 +28,10 @@ func (l *lookups) close(*Loop) {
 	cancel()
 	_ = l.pool.Shutdown(ctx) // who looked up was told that the loop is closed
 }
+
+// look implements lookingPart.
+func (l *lookups) look(k *LoopLook, _ *LookOptions) {
+	if l.pool != nil {
+		k.Executors = append(k.Executors, l.pool.look("lookups"))
+	}
+}

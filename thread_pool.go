@@ -303,6 +303,14 @@ func (e *ThreadPoolExecutor) Stats() ExecutorStats {
 	}
 }
 
+// look returns what a look shows of the executor. It waits for nobody but those who
+// submit.
+func (e *ThreadPoolExecutor) look(kind string) ExecutorLook {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return ExecutorLook{Kind: kind, Workers: e.workers, Max: e.max, Running: e.running, Queued: len(e.queue)}
+}
+
 func (e *ThreadPoolExecutor) jobs() []Job {
 	jobs := make([]Job, 0, e.running)
 	for j := e.head; j != nil; j = j.next {

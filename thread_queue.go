@@ -303,7 +303,7 @@ const (
 
 func (s *threadWaiters) add(l *Loop) *threadWaiter {
 	w := &threadWaiter{loop: l, woken: make(chan struct{})}
-	w.f.loop = l
+	w.f.loop, w.f.canceller = l, w
 	w.place = s.l.PushBack(w)
 	return w
 }
@@ -351,6 +351,15 @@ func (w *threadWaiter) wake() bool {
 	close(w.woken)
 	return true
 }
+
+// describeWait implements waitDescriber, as the canceller of w.f.
+func (w *threadWaiter) describeWait(k *WaitLook) any {
+	k.Kind = "thread queue"
+	return w
+}
+
+// cancelWith implements canceller.
+func (w *threadWaiter) cancelWith(cause error) bool { return w.f.cancelPlain(cause) }
 
 func (w *threadWaiter) settle() {
 	if w.f.state == pending {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -230,6 +231,20 @@ func TestPipeIsAborted(t *testing.T) {
 		reader.Abort()
 		r.untilCall(ctx, "lost")
 		r.check(t, "made", "lost")
+	})
+}
+
+func TestPipeThatCannotBeWaitedForSaysSo(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("NUL is no file there")
+	}
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		base := func() asyncio.Protocol { return asyncio.BaseProtocol{} }
+		null := must(os.OpenFile(os.DevNull, os.O_RDWR, 0))
+		_, _, err := loopOf(ctx).ConnectReadPipe(ctx, base, null)
+		if err == nil || !strings.Contains(err.Error(), "always ready") || !strings.Contains(err.Error(), os.DevNull) {
+			t.Errorf("it gave %v", err)
+		}
 	})
 }
 

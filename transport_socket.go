@@ -384,7 +384,7 @@ func (t *transport) drain(task *task, level context.Context) error {
 	if t.drainers == nil {
 		t.drainers = &waitList{}
 	}
-	return t.drainers.wait(task, level)
+	return t.drainers.wait(task, level, t)
 }
 
 // wait suspends task until the connection is made. When that fails, or the
@@ -415,3 +415,6 @@ func transportOf(l *Loop, tr Transport) (*transport, error) {
 	}
 	return t, nil
 }
+
+// describeWait implements waitDescriber, for who waits for the queue to sink.
+func (t *transport) describeWait(w *WaitLook) any { return t.sock.describe(w, "write") }

@@ -101,13 +101,19 @@ func (c *completion) next(t *task, level context.Context) (int, error) {
 		if c.late {
 			return 0, new(TimeoutError)
 		}
-		if _, err := c.lot.park(t, level); err != nil {
+		if _, err := c.lot.park(t, level, c); err != nil {
 			return 0, err
 		}
 	}
 	i := c.ready[0]
 	c.ready = c.ready[1:]
 	return i, nil
+}
+
+// describeWait says that the first that ends is enough.
+func (c *completion) describeWait(w *WaitLook) any {
+	w.Kind, w.Any = "tasks", true
+	return c
 }
 
 // drop lets go of the awaitables.

@@ -296,3 +296,4 @@ func causeOf(err error) error {
 }
 
 func (m *groupMember) dependent() *future { return &m.g.ctx.task.future }
+func (m *groupMember) waits() bool        { return m.g.waiting }

@@ -5,7 +5,7 @@
 //	                      the median nanoseconds of one, and a note
 //
 // SCALE multiplies the number of operations; REPEAT in the environment is how
-// often they are measured (5).
+// often they are measured (5), INSIGHT what the loop takes note of (off, on, every).
 package main
 
 import (
@@ -75,6 +75,12 @@ func run(args []string) error {
 	repeat, err := strconv.Atoi(cmp.Or(os.Getenv("REPEAT"), "5"))
 	if err != nil || repeat < 1 {
 		return fmt.Errorf("REPEAT is no positive number")
+	}
+	switch os.Getenv("INSIGHT") {
+	case "on":
+		asyncio.SetInsight(asyncio.InsightOn)
+	case "every":
+		asyncio.SetInsight(asyncio.InsightEveryStep)
 	}
 	return benchmarks[i].measure(scale, repeat)
 }

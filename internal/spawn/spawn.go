@@ -52,6 +52,7 @@ type Credential struct {
 // A Process was started, and nobody waits for it yet.
 type Process struct {
 	*os.Process
+	Path  string      // of the program
 	Pipes [3]*os.File // this side's ends; nil where there is no pipe
 }
 
@@ -110,7 +111,7 @@ func (s *Starter) Start() (*Process, error) {
 		closeAll(std.pipes[:])
 		return nil, err
 	}
-	p := &Process{cmd.Process, std.pipes}
+	p := &Process{cmd.Process, cmd.Path, std.pipes}
 	// The caller waits for it and cmd does not, which GODEBUG=execwait=2 would
 	// take for a mistake.
 	cmd.Process = nil

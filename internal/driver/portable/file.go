@@ -35,8 +35,12 @@ func (f fileConn) CloseWrite() error { return f.Close() }
 // OpenFile implements [driver.Driver].
 func (d *Driver) OpenFile(f *os.File) (driver.Conn, error) {
 	info, err := f.Stat()
-	if err == nil && (info.Mode().IsRegular() || info.IsDir()) {
+	switch {
+	case err != nil:
+	case info.Mode().IsRegular() || info.IsDir():
 		err = &os.PathError{Op: "open for waiting", Path: f.Name(), Err: errors.New("a regular file is always ready and cannot be waited for")}
+	case isNull(info): // as epoll refuses it
+		err = &os.PathError{Op: "open for waiting", Path: f.Name(), Err: errors.New("what is always ready, as " + os.DevNull + " is, cannot be waited for")}
 	}
 	if err != nil {
 		_ = f.Close()
@@ -47,6 +51,12 @@ func (d *Driver) OpenFile(f *os.File) (driver.Conn, error) {
 		_ = raw.Control(func(fd uintptr) { file.writeOnly = writeOnly(fd) })
 	}
 	return d.fromConn(file), nil
+}
+
+// isNull reports whether a file is the one that is always empty.
+func isNull(info os.FileInfo) bool {
+	null, err := os.Stat(os.DevNull)
+	return err == nil && os.SameFile(info, null)
 }
 
 // watchReader starts a goroutine that waits until nobody will read from the pipe

@@ -1,0 +1,82 @@
+package asyncio
+
+import "net"
+
+// What a loop's connections show to who looks into it.
+
+// describe says that w waits for the socket to do something, and returns the socket.
+func (s *socket) describe(w *WaitLook, doing string) (object any) {
+	w.Kind, w.Detail = "socket", doing
+	if s.closed || s.conn == nil {
+		return s
+	}
+	if peer := addrText(s.conn.RemoteAddr()); peer != "" {
+		w.Detail += " " + peer
+	} else if here := addrText(s.conn.LocalAddr()); here != "" {
+		w.Detail += " " + here
+	}
+	return s
+}
+
+// addrText returns an address as text; "" for none, as an unnamed unix socket has.
+func addrText(a net.Addr) string {
+	if a == nil {
+		return ""
+	}
+	return a.String()
+}
+
+// look implements lookingPart.
+func (c *connections) look(k *LoopLook, o *LookOptions) { c.unserved.look(k, o) }
+
+func (l *socketList) look(k *LoopLook, o *LookOptions) {
+	k.SocketCount += l.n
+	if !o.Sockets {
+		return
+	}
+	for s := l.head; s != nil && len(k.Sockets) < maxLookSockets; s = s.next {
+		k.Sockets = append(k.Sockets, s.look())
+	}
+}
+
+func (s *socket) look() SocketLook {
+	k := SocketLook{Kind: "connection", State: "open"}
+	if s.closing {
+		k.State = "closing"
+	}
+	if !s.closed && s.conn != nil {
+		k.Local, k.Remote = addrText(s.conn.LocalAddr()), addrText(s.conn.RemoteAddr())
+	}
+	return k
+}
+
+// look implements lookingPart.
+func (s *serverList) look(k *LoopLook, o *LookOptions) {
+	for _, srv := range s.servers {
+		k.SocketCount += len(srv.addrs)
+		if o.Sockets {
+			for _, a := range srv.addrs {
+				k.Sockets = append(k.Sockets, SocketLook{Kind: "server", State: srv.lookState(), Local: addrText(a)})
+			}
+		}
+		srv.clients.look(k, o)
+	}
+}
+
+func (s *Server) lookState() string {
+	switch {
+	case s.closed:
+		return "closing"
+	case !s.serving:
+		return "not serving"
+	}
+	return "open"
+}
+
+func (s *Server) describeWait(w *WaitLook) any {
+	w.Kind = "server"
+	if len(s.addrs) > 0 {
+		w.Detail = "the end of " + addrText(s.addrs[0])
+	}
+	return s
+}
