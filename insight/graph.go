@@ -17,14 +17,11 @@ func (w *window) serveGraph(out http.ResponseWriter, r *http.Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	o := asyncio.LookOptions{Tasks: pageOfTasks}
+	o := asyncio.LookOptions{Tasks: allTasks}
 	g := grapher{g: insightwire.Graph{Looks: w.looks(r.Context(), loop, patience, func(uint64) asyncio.LookOptions { return o })}}
 	for _, k := range g.g.Loops {
 		g.begin(k)
-		if err := w.eachPage(r.Context(), k, patience, o, g.addTasks); err != nil {
-			return err
-		}
-		g.end()
+		g.addTasks(k.Tasks)
 		k.Tasks, k.More = inCycles(k), false
 	}
 	return reply(out, g.finish())
@@ -35,14 +32,13 @@ type grapher struct {
 	g      insightwire.Graph
 	loop   uint64
 	known  map[uint64]insightwire.Node // tasks of the loop, as they would be shown
-	wait   []asyncio.TaskLook          // those that wait for somebody
 	circle map[uint64]bool
 	shown  map[string]bool
 	edges  map[insightwire.Edge]bool
 }
 
 func (g *grapher) begin(k *asyncio.LoopLook) {
-	g.loop, g.wait = k.Loop, nil
+	g.loop = k.Loop
 	g.known, g.circle = make(map[uint64]insightwire.Node), make(map[uint64]bool)
 	g.shown, g.edges = make(map[string]bool), make(map[insightwire.Edge]bool)
 	for _, c := range k.Cycles {
@@ -52,43 +48,44 @@ func (g *grapher) begin(k *asyncio.LoopLook) {
 	}
 }
 
-// addTasks takes note of tasks. Who holds something may come on a later page.
-func (g *grapher) addTasks(tasks []asyncio.TaskLook) error {
-	for _, t := range tasks {
+// addTasks makes nodes and edges of the loop's tasks.
+func (g *grapher) addTasks(tasks []asyncio.TaskLook) {
+	wait := make([]*asyncio.TaskLook, 0, len(tasks)) // those that wait for somebody
+	for i := range tasks {
+		t := &tasks[i]
 		g.known[t.ID] = insightwire.Node{
 			ID: taskNode(g.loop, t.ID), Loop: g.loop, Kind: "task", Task: t.ID,
 			Name: t.Name, State: t.State, For: t.For, Cycle: g.circle[t.ID],
 		}
 		if t.Waits != nil && (len(t.Waits.Tasks) > 0 || t.Waits.Object != "") {
-			t.Stack, t.Labels = nil, nil
-			g.wait = append(g.wait, t)
+			wait = append(wait, t)
 		}
 	}
-	return nil
+	for _, t := range wait {
+		g.addWait(t)
+	}
 }
 
 func taskNode(loop, id uint64) string { return fmt.Sprintf("l%dt%d", loop, id) }
 
-// end makes nodes and edges of the loop's tasks.
-func (g *grapher) end() {
-	for _, t := range g.wait {
-		from := g.task(t.ID)
-		if t.Waits.Object == "" || t.Waits.Kind == "task" || t.Waits.Kind == "tasks" {
-			for _, id := range t.Waits.Tasks {
-				g.edge(insightwire.Edge{From: from, To: g.task(id), Kind: "waits", Cycle: g.circle[t.ID] && g.circle[id]})
-			}
-			continue
-		}
-		object := fmt.Sprintf("l%do%s", g.loop, t.Waits.Object)
-		g.node(insightwire.Node{ID: object, Loop: g.loop, Kind: t.Waits.Kind, Name: t.Waits.Kind, Detail: t.Waits.Detail})
-		cycle := false
+// addWait makes edges of what a task waits for.
+func (g *grapher) addWait(t *asyncio.TaskLook) {
+	from := g.task(t.ID)
+	if t.Waits.Object == "" || t.Waits.Kind == "task" || t.Waits.Kind == "tasks" {
 		for _, id := range t.Waits.Tasks {
-			in := g.circle[t.ID] && g.circle[id]
-			cycle = cycle || in
-			g.edge(insightwire.Edge{From: object, To: g.task(id), Kind: "held", Cycle: in})
+			g.edge(insightwire.Edge{From: from, To: g.task(id), Kind: "waits", Cycle: g.circle[t.ID] && g.circle[id]})
 		}
-		g.edge(insightwire.Edge{From: from, To: object, Kind: "waits", Cycle: cycle})
+		return
 	}
+	object := fmt.Sprintf("l%do%s", g.loop, t.Waits.Object)
+	g.node(insightwire.Node{ID: object, Loop: g.loop, Kind: t.Waits.Kind, Name: t.Waits.Kind, Detail: t.Waits.Detail})
+	cycle := false
+	for _, id := range t.Waits.Tasks {
+		in := g.circle[t.ID] && g.circle[id]
+		cycle = cycle || in
+		g.edge(insightwire.Edge{From: object, To: g.task(id), Kind: "held", Cycle: in})
+	}
+	g.edge(insightwire.Edge{From: from, To: object, Kind: "waits", Cycle: cycle})
 }
 
 func (g *grapher) task(id uint64) string {

@@ -23,12 +23,12 @@ type route struct {
 
 func routes() []route {
 	return []route{
-		{"GET /v1/loops", "tasks=1000 after=ID stacks=0|top|1 labels=0|1 loop=ID patience=250ms", "all loops, and what their tasks do", (*window).serveLooks},
+		{"GET /v1/loops", "tasks=1000 after=ID stacks=0|top|1 labels=0|1 sockets=0|1 loop=ID patience=250ms", "all loops, and what their tasks do", (*window).serveLooks},
 		{"GET /v1/where", "loop=ID patience=250ms", "the tasks, grouped by where they stand", (*window).serveWhere},
 		{"GET /v1/graph", "loop=ID patience=250ms", "who waits for what, and who holds it", (*window).serveGraph},
 		{"POST /v1/cancel", "task=ID loop=ID patience=1s", "cancels a task", (*window).serveCancel},
 		{"GET /v1/dump", "patience=250ms goroutines=0|1", "everything, as one JSON", (*window).serveDump},
-		{"GET /v1/events", "every=1s tasks=0 stacks=0|top|1 loop=ID patience=250ms", "the loops again and again, with their events, as server-sent events", (*window).serveEvents},
+		{"GET /v1/events", "every=1s tasks=0 stacks=0|top|1 sockets=0|1 loop=ID patience=250ms", "the loops again and again, with their events, as server-sent events", (*window).serveEvents},
 		{"GET /v1/record", "seconds=5 until=incident within=1h megabytes=64", "Go's execution trace and the loops' events, as a zip", (*window).serveRecord},
 		{"GET /metrics", "", "counts and histograms in Prometheus' text format", (*window).serveMetrics},
 		{"GET /{$}", "", "all this as a page", (*window).servePage},
@@ -161,8 +161,8 @@ func (p *parameters) patience() time.Duration {
 	return p.duration("patience", defaultPatience, time.Millisecond, time.Minute)
 }
 
-// maxTasks is the most tasks of one answer; more are asked for with after.
-const maxTasks = 20_000
+// maxTasks is the most tasks of one answer.
+const maxTasks = 1 << 20
 
 // lookOptions returns what the parameters say of a look, and whether of the stacks only
 // their tops are wanted.
@@ -171,6 +171,7 @@ func (p *parameters) lookOptions(tasks int) (o asyncio.LookOptions, top bool) {
 		o.Tasks = -1 // none
 	}
 	o.After = p.id("after")
+	o.Sockets = p.choice("sockets", "0", "1") == "1"
 	stacks := p.choice("stacks", "0", "top", "1")
 	o.Stacks = stacks != "0"
 	o.Labels = p.choice("labels", "0", "1") == "1"
@@ -197,5 +198,6 @@ func (w *window) serveLooks(out http.ResponseWriter, r *http.Request) error {
 	if top {
 		dropStacks(looks.Loops)
 	}
-	return reply(out, looks)
+	writeLooks(out, looks, nil)
+	return nil
 }

@@ -98,7 +98,6 @@ func start(o *options, w *window) (*Server, error) {
 		MaxHeaderBytes:    16 << 10,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
-	s.http.RegisterOnShutdown(cancel)
 	go func() {
 		defer close(s.done)
 		defer cancel()

@@ -18,7 +18,7 @@ type Sample struct {
 	// Cumulative is whether it only grows, as long as the loop lives.
 	Cumulative bool
 	// Labels tell samples of the same name apart: the loop's number as "loop", and
-	// for sockets and executors their kind and state.
+	// for executors their kind.
 	Labels []Label
 	// Value is the value, unless it is a histogram.
 	Value float64
@@ -35,11 +35,17 @@ type Label struct{ Name, Value string }
 // loop's.
 func Read(ctx context.Context) []Sample { return newWindow().samples(ctx) }
 
+// metricTasks is up to how many tasks circles of them are looked for each time.
+const metricTasks = 1000
+
 func (w *window) samples(ctx context.Context) []Sample {
-	looks := w.looks(ctx, 0, defaultPatience, func(uint64) asyncio.LookOptions { return asyncio.LookOptions{Tasks: -1} })
+	looks := w.looks(ctx, 0, defaultPatience, func(uint64) asyncio.LookOptions { return asyncio.LookOptions{Tasks: metricTasks} })
 	all := []Sample{{Name: "asyncio_loops", Help: "Loops that run.", Value: float64(len(looks.Loops))}}
 	for _, m := range loopMetrics {
 		for _, k := range looks.Loops {
+			if m.when != nil && !m.when(k) {
+				continue
+			}
 			all = append(all, Sample{
 				Name: m.name, Help: m.help, Cumulative: m.cumulative,
 				Labels: []Label{{"loop", strconv.FormatUint(k.Loop, 10)}},
@@ -49,6 +55,9 @@ func (w *window) samples(ctx context.Context) []Sample {
 	}
 	for _, m := range histogramMetrics {
 		for _, k := range looks.Loops {
+			if !answered(k) {
+				continue
+			}
 			all = append(all, Sample{
 				Name: m.name, Help: m.help, Cumulative: true,
 				Labels:    []Label{{"loop", strconv.FormatUint(k.Loop, 10)}},
@@ -67,41 +76,47 @@ func (w *window) samples(ctx context.Context) []Sample {
 			}
 		}
 	}
-	for _, k := range looks.Loops {
-		all = append(all, sockets(k)...)
-	}
 	return all
 }
 
 type loopMetric struct {
 	name, help string
 	cumulative bool
+	when       func(k *asyncio.LoopLook) bool // nil: always known
 	value      func(k *asyncio.LoopLook) float64
 }
 
+// answered reports whether the loop has answered itself: of one that hangs, counts are
+// not known, and must not fall to nothing.
+func answered(k *asyncio.LoopLook) bool { return k.State != "stuck" }
+
+// searched reports whether circles of tasks were looked for.
+func searched(k *asyncio.LoopLook) bool { return answered(k) && !k.More }
+
 var loopMetrics = []loopMetric{
-	{"asyncio_loop_responsive", "1, or 0 while the loop does not answer.", false, func(k *asyncio.LoopLook) float64 {
+	{"asyncio_loop_responsive", "1, or 0 while the loop does not answer.", false, nil, func(k *asyncio.LoopLook) float64 {
 		if k.State == "stuck" {
 			return 0
 		}
 		return 1
 	}},
-	{"asyncio_stuck_seconds", "How long a loop that does not answer has not moved.", false, func(k *asyncio.LoopLook) float64 { return k.Stuck.Seconds() }},
-	{"asyncio_tasks", "Tasks that have not ended.", false, func(k *asyncio.LoopLook) float64 { return float64(k.Stats.Tasks) }},
-	{"asyncio_ready", "Callbacks and steps that are to run.", false, func(k *asyncio.LoopLook) float64 { return float64(k.Stats.Ready) }},
-	{"asyncio_timers", "Timers that are set.", false, func(k *asyncio.LoopLook) float64 { return float64(k.Stats.Timers) }},
-	{"asyncio_jobs", "Functions in executors whose results the loop waits for.", false, func(k *asyncio.LoopLook) float64 { return float64(k.Stats.Jobs) }},
-	{"asyncio_processes", "Subprocesses.", false, func(k *asyncio.LoopLook) float64 { return float64(len(k.Processes)) }},
-	{"asyncio_deadlocks", "Circles of tasks that wait for each other.", false, func(k *asyncio.LoopLook) float64 { return float64(len(k.Cycles)) }},
-	{"asyncio_lag_seconds", "How late the last timer fired.", false, func(k *asyncio.LoopLook) float64 { return k.Stats.Lag.Seconds() }},
-	{"asyncio_max_lag_seconds", "The latest that a timer ever fired.", false, func(k *asyncio.LoopLook) float64 { return k.Stats.MaxLag.Seconds() }},
-	{"asyncio_tasks_made_total", "Tasks made.", true, func(k *asyncio.LoopLook) float64 { return float64(k.Stats.TasksMade) }},
-	{"asyncio_turns_total", "Rounds of the loop.", true, func(k *asyncio.LoopLook) float64 { return float64(k.Stats.Turns) }},
-	{"asyncio_parks_total", "How often the loop had nothing to do and waited.", true, func(k *asyncio.LoopLook) float64 { return float64(k.Stats.Parks) }},
-	{"asyncio_timers_fired_total", "Timers that were due and ran.", true, func(k *asyncio.LoopLook) float64 { return float64(k.Stats.TimersFired) }},
-	{"asyncio_busy_seconds_total", "How long the loop has run things.", true, func(k *asyncio.LoopLook) float64 { return k.Stats.Busy.Seconds() }},
-	{"asyncio_idle_seconds_total", "How long the loop has waited.", true, func(k *asyncio.LoopLook) float64 { return k.Stats.Idle.Seconds() }},
-	{"asyncio_unseen_errors_total", "Errors of futures and tasks that nobody has looked at.", true, func(k *asyncio.LoopLook) float64 { return float64(k.Unseen) }},
+	{"asyncio_stuck_seconds", "How long a loop that does not answer has not moved.", false, nil, func(k *asyncio.LoopLook) float64 { return k.Stuck.Seconds() }},
+	{"asyncio_tasks", "Tasks that have not ended.", false, nil, func(k *asyncio.LoopLook) float64 { return float64(k.Stats.Tasks) }},
+	{"asyncio_ready", "Callbacks and steps that are to run.", false, answered, func(k *asyncio.LoopLook) float64 { return float64(k.Stats.Ready) }},
+	{"asyncio_timers", "Timers that are set.", false, answered, func(k *asyncio.LoopLook) float64 { return float64(k.Stats.Timers) }},
+	{"asyncio_jobs", "Functions in executors whose results the loop waits for.", false, answered, func(k *asyncio.LoopLook) float64 { return float64(k.Stats.Jobs) }},
+	{"asyncio_sockets", "Sockets.", false, answered, func(k *asyncio.LoopLook) float64 { return float64(k.SocketCount) }},
+	{"asyncio_processes", "Subprocesses.", false, answered, func(k *asyncio.LoopLook) float64 { return float64(len(k.Processes)) }},
+	{"asyncio_deadlocks", "Circles of tasks that wait for each other, of a loop with a thousand tasks at most.", false, searched, func(k *asyncio.LoopLook) float64 { return float64(len(k.Cycles)) }},
+	{"asyncio_lag_seconds", "How late the last timer fired.", false, answered, func(k *asyncio.LoopLook) float64 { return k.Stats.Lag.Seconds() }},
+	{"asyncio_max_lag_seconds", "The latest that a timer ever fired.", false, answered, func(k *asyncio.LoopLook) float64 { return k.Stats.MaxLag.Seconds() }},
+	{"asyncio_tasks_made_total", "Tasks made.", true, answered, func(k *asyncio.LoopLook) float64 { return float64(k.Stats.TasksMade) }},
+	{"asyncio_turns_total", "Rounds of the loop.", true, answered, func(k *asyncio.LoopLook) float64 { return float64(k.Stats.Turns) }},
+	{"asyncio_parks_total", "How often the loop had nothing to do and waited.", true, answered, func(k *asyncio.LoopLook) float64 { return float64(k.Stats.Parks) }},
+	{"asyncio_timers_fired_total", "Timers that were due and ran.", true, answered, func(k *asyncio.LoopLook) float64 { return float64(k.Stats.TimersFired) }},
+	{"asyncio_busy_seconds_total", "How long the loop has run things.", true, answered, func(k *asyncio.LoopLook) float64 { return k.Stats.Busy.Seconds() }},
+	{"asyncio_idle_seconds_total", "How long the loop has waited.", true, answered, func(k *asyncio.LoopLook) float64 { return k.Stats.Idle.Seconds() }},
+	{"asyncio_unseen_errors_total", "Errors of futures and tasks that nobody has looked at.", true, answered, func(k *asyncio.LoopLook) float64 { return float64(k.Unseen) }},
 }
 
 var histogramMetrics = []struct {
@@ -121,25 +136,6 @@ var executorMetrics = []struct {
 	{"asyncio_executor_max_workers", "The most workers that an executor may have.", func(e asyncio.ExecutorLook) int { return e.Max }},
 	{"asyncio_executor_running", "Jobs that an executor runs.", func(e asyncio.ExecutorLook) int { return e.Running }},
 	{"asyncio_executor_queued", "Jobs that wait for a worker.", func(e asyncio.ExecutorLook) int { return e.Queued }},
-}
-
-// sockets counts the sockets of a loop by kind and state.
-func sockets(k *asyncio.LoopLook) (all []Sample) {
-	type key struct{ kind, state string }
-	at := make(map[key]int)
-	for _, s := range k.Sockets {
-		i, ok := at[key{s.Kind, s.State}]
-		if !ok {
-			i = len(all)
-			at[key{s.Kind, s.State}] = i
-			all = append(all, Sample{
-				Name: "asyncio_sockets", Help: "Sockets.",
-				Labels: []Label{{"loop", strconv.FormatUint(k.Loop, 10)}, {"kind", s.Kind}, {"state", s.State}},
-			})
-		}
-		all[i].Value++
-	}
-	return all
 }
 
 const (

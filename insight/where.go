@@ -20,7 +20,7 @@ func (w *window) serveWhere(out http.ResponseWriter, r *http.Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	o := asyncio.LookOptions{Tasks: pageOfTasks, Stacks: true}
+	o := asyncio.LookOptions{Tasks: allTasks, Stacks: true}
 	where := insightwire.Where{Looks: w.looks(r.Context(), loop, patience, func(uint64) asyncio.LookOptions { return o })}
 	var g packer
 	for _, k := range where.Loops {
@@ -29,8 +29,8 @@ func (w *window) serveWhere(out http.ResponseWriter, r *http.Request) error {
 			for _, place := range k.Places {
 				g.addPlace(place)
 			}
-		} else if err := w.eachPage(r.Context(), k, patience, o, g.addTasks); err != nil {
-			return err
+		} else {
+			g.addTasks(k.Tasks)
 		}
 		k.Tasks, k.More, k.Places = inCycles(k), false, nil
 	}
@@ -50,12 +50,15 @@ type packer struct {
 // begin goes on with another loop.
 func (g *packer) begin(loop uint64) { g.loop, g.places = loop, make(map[string]int) }
 
-func (g *packer) addTasks(tasks []asyncio.TaskLook) error {
+func (g *packer) addTasks(tasks []asyncio.TaskLook) {
 	for i := range tasks {
 		t := &tasks[i]
 		waits := t.State
 		if t.Waits != nil {
 			waits = t.Waits.Kind
+			if waits == "future" && t.Waits.Call != "" {
+				waits = t.Waits.Call
+			}
 		}
 		p := g.pack(waits, t.Stack)
 		if p == nil {
@@ -68,7 +71,6 @@ func (g *packer) addTasks(tasks []asyncio.TaskLook) error {
 			p.Tasks = append(p.Tasks, insightwire.Member{ID: t.ID, Name: t.Name})
 		}
 	}
-	return nil
 }
 
 func (g *packer) addPlace(place asyncio.PlaceLook) {

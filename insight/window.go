@@ -108,28 +108,6 @@ func (w *window) looks(ctx context.Context, only uint64, patience time.Duration,
 	return r
 }
 
-// pageOfTasks is how many tasks are asked for at a time where all are wanted: the loop
-// is free in between, and the answer is small.
-const pageOfTasks = 2000
-
-// eachPage looks at all tasks of a loop, page by page; the first look is first. It ends
-// with the last page, with an error of fn's, or when the loop hangs: each look
-// at one that does costs as much as all together.
-func (w *window) eachPage(ctx context.Context, first *asyncio.LoopLook, patience time.Duration, o asyncio.LookOptions, fn func(tasks []asyncio.TaskLook) error) error {
-	s := w.find(first.Loop)
-	for k := first; ; {
-		if err := fn(k.Tasks); err != nil {
-			return err
-		}
-		if !k.More || len(k.Tasks) == 0 || k.State == "stuck" || s == nil {
-			return nil
-		}
-		o.After = k.Tasks[len(k.Tasks)-1].ID
-		var err error
-		if k, err = s.Look(ctx, patience, o); errors.Is(err, asyncio.ErrLoopClosed) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-	}
-}
+// allTasks asks for all tasks. A loop answers piece by piece anyway, and only a look at
+// all of them knows who waits for whom.
+const allTasks = 1 << 30

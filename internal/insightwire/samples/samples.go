@@ -50,8 +50,8 @@ func Program() *asyncio.LoopLook {
 		},
 		Turns: asyncio.HistogramLook{Counts: steps}, Late: asyncio.HistogramLook{Counts: steps}, Steps: asyncio.HistogramLook{Counts: steps},
 		Slow: []asyncio.StepLook{
-			{At: 90 * time.Second, Took: 14 * time.Millisecond, Task: 7, Name: "report", Stack: []asyncio.FrameLook{frame("report.render", 12), frame("report.Run", 30)}},
-			{At: 40 * time.Second, Took: 2 * time.Millisecond},
+			{Of: 1, At: 90 * time.Second, Took: 14 * time.Millisecond, Task: 7, Name: "report", Stack: []asyncio.FrameLook{frame("report.render", 12), frame("report.Run", 30)}},
+			{Of: 12, At: 40 * time.Second, Took: 2 * time.Millisecond},
 		},
 		Ended: []asyncio.EndLook{
 			{ID: 40, Parent: 2, Name: "order-39", Ended: 94 * time.Second, Busy: 80 * time.Microsecond, Steps: 5, State: "done"},
@@ -83,10 +83,11 @@ func Program() *asyncio.LoopLook {
 				Function: "example.com/shop/main.tick", At: at(frame("main.tick", 140)), Stack: []asyncio.FrameLook{sleep, frame("main.tick", 140)}},
 			{ID: 9, Name: "Task-9", State: "not started", For: -1},
 		},
-		Executors: []asyncio.ExecutorLook{{Kind: "threads", Workers: 2, Max: 6, Running: 1, Queued: 0}},
-		Sockets:   []asyncio.SocketLook{{Kind: "server", State: "open", Local: "127.0.0.1:8080"}, {Kind: "stream", State: "open", Local: "127.0.0.1:8080", Remote: "127.0.0.1:50000"}},
-		Processes: []asyncio.ProcessLook{{PID: 4712, Command: "convert in.png out.jpg"}},
-		Unseen:    1, Took: 300 * time.Microsecond, Held: 60 * time.Microsecond,
+		Executors:   []asyncio.ExecutorLook{{Kind: "threads", Workers: 2, Max: 6, Running: 1, Queued: 0}},
+		Sockets:     []asyncio.SocketLook{{Kind: "server", State: "open", Local: "127.0.0.1:8080"}, {Kind: "stream", State: "open", Local: "127.0.0.1:8080", Remote: "127.0.0.1:50000"}},
+		Processes:   []asyncio.ProcessLook{{PID: 4712, Command: "convert in.png out.jpg"}},
+		SocketCount: 2,
+		Unseen:      1, Took: 300 * time.Microsecond, Held: 60 * time.Microsecond,
 	}
 }
 

@@ -55,7 +55,7 @@ func (s *Screen) loopLine(k *asyncio.LoopLook) []string {
 		n    int
 		noun string
 	}{
-		{k.Stats.Timers, "timer"}, {k.Stats.Jobs, "job"}, {len(k.Sockets), "socket"},
+		{k.Stats.Timers, "timer"}, {k.Stats.Jobs, "job"}, {k.SocketCount, "socket"},
 		{len(k.Processes), "child process"}, {k.Unseen, "unseen error"},
 	} {
 		if c.n > 0 {

@@ -32,6 +32,10 @@ type listed struct {
 	Error string `json:"error,omitempty"`
 }
 
+// listTasks is up to how many tasks of a loop circles are looked for where all processes
+// are listed.
+const listTasks = 1000
+
 // List shows all processes and their loops.
 func List(ctx context.Context, s *Screen, o Options) error {
 	targets, err := findAll()
@@ -43,9 +47,9 @@ func List(ctx context.Context, s *Screen, o Options) error {
 	for i, t := range targets {
 		asked.Go(func() {
 			defer t.close()
-			looks := new(insightwire.Looks)
 			all[i].PID = t.pid
-			if err := t.get(ctx, looks, "/v1/loops", "tasks", "0"); err != nil {
+			looks, err := t.looks(ctx, listTasks)
+			if err != nil {
 				all[i].Error = err.Error()
 				return
 			}
@@ -54,6 +58,13 @@ func List(ctx context.Context, s *Screen, o Options) error {
 	}
 	asked.Wait()
 	if o.JSON {
+		for _, p := range all {
+			if p.Looks != nil {
+				for _, k := range p.Loops {
+					k.Tasks = nil
+				}
+			}
+		}
 		return s.writeJSON(all)
 	}
 	return s.print(s.list(all)...)
@@ -96,7 +107,7 @@ func (s *Screen) list(all []listed) (lines []string) {
 		for _, k := range p.Loops {
 			t.add(strconv.Itoa(p.PID), clean(p.Process.Program), strconv.FormatUint(k.Loop, 10), loopState(k),
 				strconv.Itoa(k.Stats.Tasks), strconv.Itoa(k.Stats.Ready), fmt.Sprintf("%.1f%%", 100*k.Busy), duration(k.Stats.Lag), duration(k.Stats.MaxLag),
-				strconv.Itoa(k.Stats.Timers), strconv.Itoa(k.Stats.Jobs), strconv.Itoa(len(k.Sockets)), strconv.Itoa(k.Unseen), clean(p.Process.Go), up, clean(p.Process.Module))
+				strconv.Itoa(k.Stats.Timers), strconv.Itoa(k.Stats.Jobs), strconv.Itoa(k.SocketCount), strconv.Itoa(k.Unseen), clean(p.Process.Go), up, clean(p.Process.Module))
 		}
 	}
 	return append(lines, t.lines(s)...)
@@ -126,35 +137,14 @@ func stateStyle(state string) string {
 	return ""
 }
 
-// pageOfTasks is how many tasks are asked for at a time.
-const pageOfTasks = 5000
-
 // looks asks a process for its loops with their tasks, at most so many of each; 0: all.
 func (t *target) looks(ctx context.Context, most int, parameters ...string) (*insightwire.Looks, error) {
-	n := pageOfTasks
-	if most > 0 {
-		n = min(n, most)
+	if most == 0 {
+		most = 1 << 20
 	}
 	l := new(insightwire.Looks)
-	if err := t.get(ctx, l, "/v1/loops", append(parameters, "tasks", strconv.Itoa(n))...); err != nil {
+	if err := t.get(ctx, l, "/v1/loops", append(parameters, "tasks", strconv.Itoa(most))...); err != nil {
 		return nil, err
-	}
-	for _, k := range l.Loops {
-		for k.More && k.State != "stuck" && len(k.Tasks) > 0 && (most == 0 || len(k.Tasks) < most) {
-			if n = pageOfTasks; most > 0 {
-				n = min(n, most-len(k.Tasks))
-			}
-			var next insightwire.Looks
-			if err := t.get(ctx, &next, "/v1/loops", append(parameters, "tasks", strconv.Itoa(n),
-				"loop", strconv.FormatUint(k.Loop, 10), "after", strconv.FormatUint(k.Tasks[len(k.Tasks)-1].ID, 10))...); err != nil {
-				return nil, err
-			}
-			if len(next.Loops) == 0 {
-				break // it has ended
-			}
-			k.Tasks = append(k.Tasks, next.Loops[0].Tasks...)
-			k.More = next.Loops[0].More
-		}
 	}
 	return l, nil
 }
@@ -252,7 +242,11 @@ func waits(k *asyncio.LoopLook, t *asyncio.TaskLook, names map[uint64]string) st
 		return ""
 	}
 	var b strings.Builder
-	b.WriteString(clean(w.Kind))
+	kind := w.Kind
+	if kind == "future" && w.Call != "" {
+		kind = w.Call
+	}
+	b.WriteString(clean(kind))
 	if w.Detail != "" {
 		b.WriteString(" " + clean(w.Detail))
 	}
