@@ -1,8 +1,11 @@
 package insight
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/internal/insightwire"
@@ -57,14 +60,31 @@ func (g *grapher) addTasks(tasks []asyncio.TaskLook) {
 			ID: taskNode(g.loop, t.ID), Loop: g.loop, Kind: "task", Task: t.ID,
 			Name: t.Name, State: t.State, For: t.For, Cycle: g.circle[t.ID],
 		}
-		if t.Waits != nil && (len(t.Waits.Tasks) > 0 || t.Waits.Object != "") {
+		if w := t.Waits; w != nil && (len(w.Tasks) > 0 || w.Object != "" && slices.Contains(shared, w.Kind)) {
 			wait = append(wait, t)
 		}
 	}
+	// Of what is too much to show, circles are shown.
+	slices.SortStableFunc(wait, func(a, b *asyncio.TaskLook) int { return cmp.Compare(g.rank(a), g.rank(b)) })
 	for _, t := range wait {
 		g.addWait(t)
 	}
 }
+
+// rank says which waits are shown first.
+func (g *grapher) rank(t *asyncio.TaskLook) int {
+	switch {
+	case g.circle[t.ID]:
+		return 0
+	case len(t.Waits.Tasks) > 0:
+		return 1
+	}
+	return 2
+}
+
+// shared are the kinds of things that several tasks have to do with. A socket or a job
+// is one task's own, and in a graph no more than a dead end.
+var shared = []string{"lock", "semaphore", "queue", "condition", "event", "barrier", "thread queue"}
 
 func taskNode(loop, id uint64) string { return fmt.Sprintf("l%dt%d", loop, id) }
 
@@ -77,8 +97,11 @@ func (g *grapher) addWait(t *asyncio.TaskLook) {
 		}
 		return
 	}
-	object := fmt.Sprintf("l%do%s", g.loop, t.Waits.Object)
-	g.node(insightwire.Node{ID: object, Loop: g.loop, Kind: t.Waits.Kind, Name: t.Waits.Kind, Detail: t.Waits.Detail})
+	object, detail := fmt.Sprintf("l%do%s", g.loop, t.Waits.Object), t.Waits.Detail
+	if len(t.Waits.Tasks) > 0 && strings.HasPrefix(detail, "held by ") {
+		detail = "" // the edge says it
+	}
+	g.node(insightwire.Node{ID: object, Loop: g.loop, Kind: t.Waits.Kind, Name: t.Waits.Kind, Detail: detail})
 	cycle := false
 	for _, id := range t.Waits.Tasks {
 		in := g.circle[t.ID] && g.circle[id]

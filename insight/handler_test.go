@@ -141,7 +141,7 @@ func TestTheGraphHasWhatIsWaitedForBetweenTasks(t *testing.T) {
 	for _, e := range g.Edges {
 		edges = append(edges, e.From+" "+e.Kind+" "+e.To)
 	}
-	want := "l3t20 waits l3t21,l3t20 waits l3t22,l3o0xa held l3t22,l3t21 waits l3o0xa,l3o0xb held l3t21,l3t22 waits l3o0xb"
+	want := "l3o0xa held l3t22,l3t21 waits l3o0xa,l3o0xb held l3t21,l3t22 waits l3o0xb,l3t20 waits l3t21,l3t20 waits l3t22"
 	if got := strings.Join(edges, ","); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}

@@ -18,6 +18,7 @@ var pictures = flag.String("pictures", "", "write pictures of the page into this
 // showPage opens the page of a window in a browser.
 func showPage(t *testing.T, w *window, query string, width, height int) *browsertest.Page {
 	t.Helper()
+	w.process.Program, w.process.PID, w.process.Go = "shop", 4711, "go1.26.0" // on pictures
 	site := httptest.NewServer(w.handler())
 	t.Cleanup(site.Close)
 	t.Cleanup(site.CloseClientConnections)

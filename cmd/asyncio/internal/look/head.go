@@ -105,7 +105,17 @@ func (s *Screen) stuck(k *asyncio.LoopLook) (lines []string) {
 	if s.Height > 0 && s.Height < lowScreen {
 		frames = culpritFramesLow
 	}
-	return append(lines, s.stack(c.Stack, frames)...)
+	return append(lines, s.stack(trimRuntime(c.Stack), frames)...)
+}
+
+// trimRuntime drops what stands above the function that blocks: how the runtime does it.
+func trimRuntime(stack []asyncio.FrameLook) []asyncio.FrameLook {
+	for i, f := range stack {
+		if !strings.HasPrefix(f.Function, "runtime.") && !strings.Contains(f.Function, ".runtime_") && !strings.HasPrefix(f.Function, "internal/runtime/") {
+			return stack[i:]
+		}
+	}
+	return stack
 }
 
 // culprit says who holds a loop, with what, and where.

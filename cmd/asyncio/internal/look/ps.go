@@ -247,7 +247,7 @@ func waits(k *asyncio.LoopLook, t *asyncio.TaskLook, names map[uint64]string) st
 		kind = w.Call
 	}
 	b.WriteString(clean(kind))
-	if w.Detail != "" {
+	if w.Detail != "" && !(len(w.Tasks) > 0 && strings.HasPrefix(w.Detail, "held by ")) { // who holds it follows
 		b.WriteString(" " + clean(w.Detail))
 	}
 	if w.Until > 0 {

@@ -98,6 +98,7 @@ type watcher struct {
 	json  bool
 	names map[taskOf]string // of tasks that have ended lately, too
 	stuck map[uint64]bool
+	begun bool
 }
 
 // A watched event is a line of watch as JSON.
@@ -114,6 +115,12 @@ type watched struct {
 const maxKnownNames = 100_000
 
 func (w *watcher) take(l *insightwire.Looks) error {
+	if !w.begun && !w.json {
+		if err := w.s.print(w.s.style(w.s.fit("watching "+processLine(&l.Head)), styleFaint)); err != nil {
+			return err
+		}
+	}
+	w.begun = true
 	if len(w.names) > maxKnownNames {
 		clear(w.names)
 	}
