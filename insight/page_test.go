@@ -107,7 +107,7 @@ func TestThePageBearsTenThousandTasks(t *testing.T) {
 		n++
 		return samples.Many(10_000, time.Duration(n)*time.Second)
 	}
-	p := showPage(t, w, "?every=300ms", 1200, 800)
+	p := showPage(t, w, "?every=100ms", 1200, 800)
 	p.Wait(`window.updates >= 2`)
 	p.Eval(`window.longest = 0; new PerformanceObserver(l => { for (const e of l.getEntries()) window.longest = Math.max(window.longest, e.duration); }).observe({type: "longtask"}); window.updates = 0; true`, nil)
 	p.Click(`#head [data-key=name]`)

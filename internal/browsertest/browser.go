@@ -140,7 +140,7 @@ func (b *Browser) receive() {
 }
 
 // patience is how long a command may take.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // call runs a command of the protocol, in a session or in the browser.
 func (b *Browser) call(session, method string, parameters any, result any) error {
@@ -271,7 +271,7 @@ func (p *Page) eval(script string, v any) error {
 func (p *Page) Wait(condition string) {
 	p.t.Helper()
 	script := `new Promise((done, fail) => {
-		const end = Date.now() + 30000;
+		const end = Date.now() + 90000;
 		const look = () => { let ok = false; try { ok = !!(` + condition + `); } catch (e) {} if (ok) done(true); else if (Date.now() > end) done(false); else setTimeout(look, 10); };
 		look();
 	})`
