@@ -98,6 +98,17 @@ func TestThePageFitsAPhoneAndTheDark(t *testing.T) {
 	picture(t, p, "insight-phone")
 }
 
+func TestThePageOpensADump(t *testing.T) {
+	p := showPage(t, fakes(samples.Program(), samples.Deadlock()), "", 1200, 700)
+	p.Wait(rows + `.length === 9`)
+	p.Eval(`fetch("v1/dump").then(r => r.text()).then(openDump)`, nil)
+	p.Wait(`document.querySelector("#live").textContent.startsWith("a dump of 20") && ` + rows + `.length === 9`)
+	p.Key("l", "l")
+	p.Wait(rows + `.length === 3 && document.querySelector("#deadlock").textContent.includes("debit")`)
+	p.Click("#body .tr")
+	p.Wait(`document.querySelector("#details b").textContent !== "" && !document.querySelector("#details").textContent.includes("cancel this")`)
+}
+
 // Sixty updates with ten thousand tasks each: the page must not stand still for a fifth
 // of a second at any time.
 func TestThePageBearsTenThousandTasks(t *testing.T) {
