@@ -12,7 +12,7 @@ import (
 type CallGraph struct {
 	Name      string          // of the task; "a future" for one that is no task
 	Task      AnyTask         // nil for a future that is no task
-	Stack     []runtime.Frame // where the task stands, as Task.Stack gives it
+	Stack     []runtime.Frame // where the task stands, as Task.Stack returns it
 	AwaitedBy []*CallGraph    // those who wait for it
 	// Again says that the task stands in the graph already, where its stack
 	// and those who wait for it are.

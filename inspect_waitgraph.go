@@ -29,7 +29,7 @@ type Waiting struct {
 	Name  string          // of the task
 	Task  AnyTask         // its methods are for the loop's goroutine
 	State string          // "waits", "ready", "runs" or "not started"
-	Stack []runtime.Frame // where it stands, as Task.Stack gives it
+	Stack []runtime.Frame // where it stands, as Task.Stack returns it
 	// Until is when its Sleep is over, on the loop's clock; NoTimeout where it
 	// does not sleep.
 	Until time.Duration

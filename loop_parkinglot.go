@@ -36,7 +36,7 @@ type waiter struct {
 	prev, next *waiter
 }
 
-// bind gives the lot to the loop, or says that it belongs to another.
+// bind makes the lot one of the loop, or returns an error when it belongs to another.
 func (p *parkingLot) bind(l *Loop) error {
 	if p.loop == nil {
 		p.loop = l

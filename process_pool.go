@@ -47,7 +47,7 @@ type processPoolOption func(*processPoolConfig)
 func (f processPoolOption) applyProcessPool(c *processPoolConfig) { f(c) }
 
 // WithMaxMessage bounds the bytes of an encoded argument or result, 64 MiB
-// without it. One that is larger gives [ErrMessageTooLarge].
+// without it. One that is larger is [ErrMessageTooLarge].
 func WithMaxMessage(n int) ProcessPoolOption {
 	return processPoolOption(func(c *processPoolConfig) { c.workers.MaxMessage = min(max(n, 1), workerproc.MostBytes) })
 }

@@ -46,7 +46,7 @@ type Process struct {
 // and directory. It is started on a goroutine: that takes up to some
 // milliseconds, in which the loop goes on. When the call is cancelled, it kills
 // the process as soon as it is there, and returns then. An error of starting is as
-// [exec.Cmd.Start] gives it. On the virtual clock it is [ErrNoProcesses].
+// [exec.Cmd.Start] returns it. On the virtual clock it is [ErrNoProcesses].
 //
 // A process costs a descriptor for each pipe and, on Linux, one for itself; on
 // other systems a thread that waits for it.

@@ -171,7 +171,7 @@ func (q *Queue[T]) GetNowait() (T, error) {
 }
 
 // All returns the items as they come, until the queue is shut down and empty.
-// Any other error is given, and ends it. Python: a loop around Queue.get.
+// Any other error is yielded, and ends it. Python: a loop around Queue.get.
 func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {

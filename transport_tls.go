@@ -115,7 +115,7 @@ func (l *tlsTransport) shake() (ended bool) {
 // errNoRecord says to crypto/tls that a read is to be made again.
 var errNoRecord = &temporaryError{driver.ErrWouldBlock}
 
-// read decrypts what has come, as much as one call gives.
+// read decrypts what has come, as much as one call returns.
 func (l *tlsTransport) read() {
 	t := l.t
 	s := &t.sock

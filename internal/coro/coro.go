@@ -135,7 +135,7 @@ func (p *Pool) Resume(c *Coro) (ended bool) {
 }
 
 // Suspend lets others go on: whoever resumed the running coroutine, or if nobody
-// did, the one that Next gives. It returns when this one goes on. When that was
+// did, the one that Next returns. It returns when this one goes on. When that was
 // unwound, it ends the goroutine with [runtime.Goexit], and the deferred
 // functions run.
 //
@@ -276,7 +276,7 @@ func (p *Pool) leave(c *Coro, returned bool, v any) {
 	}
 }
 
-// bodies gives what each coroutine runs: one body after another.
+// bodies returns what each coroutine runs: one body after another.
 func (p *Pool) bodies() iter.Seq[struct{}] {
 	return func(yield func(struct{}) bool) {
 		c := p.running
@@ -300,7 +300,7 @@ func (p *Pool) bodies() iter.Seq[struct{}] {
 }
 
 // MarkGoroutine marks the calling goroutine as one that belongs to a loop, and
-// says whether it was marked before.
+// reports whether it was marked before.
 //
 // Go has no goroutine-local storage, but it has one bit of it:
 // [debug.SetPanicOnFault] is a flag of the goroutine and returns its old

@@ -43,6 +43,8 @@ var asyncio = map[string]map[string]Func{
 		// Between goroutines.
 		"RunCoroutineThreadsafe":       {Runs: Task, Blocks: Outside},
 		"CaptureWaitGraph":             {Blocks: Outside},
+		"Loop.Look":                    {Blocks: Outside},
+		"NotifyIncidents":              {Runs: Thread},
 		"SyncSide.Get":                 {Blocks: Outside},
 		"SyncSide.Put":                 {Blocks: Outside},
 		"SyncSide.Join":                {Blocks: Outside},

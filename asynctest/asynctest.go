@@ -1,0 +1,130 @@
+// Package asynctest is for tests of code that runs on a loop. [Run] is such a test in one
+// line: on a virtual clock, where an hour's sleep takes no time and all happens in the
+// same order each time, and with an eye on what tests forget to look at: tasks that are
+// left behind, errors that nobody has seen, loops that stand still.
+//
+//	func TestRetry(t *testing.T) {
+//		asynctest.Run(t, func(ctx context.Context) {
+//			began := asyncio.CurrentTask(ctx).Loop().Time()
+//			...
+//		})
+//	}
+package asynctest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/asyncio-go/asyncio"
+)
+
+// An Option is an option of [Run].
+type Option interface{ apply(*options) }
+
+type option func(*options)
+
+func (f option) apply(o *options) { f(o) }
+
+type options struct {
+	loop      []asyncio.Option
+	realClock bool
+	tasksLeft bool
+}
+
+// WithLoop makes the test's loop with these options, after those of the test's own.
+func WithLoop(opts ...asyncio.Option) Option {
+	return option(func(o *options) { o.loop = append(o.loop, opts...) })
+}
+
+// WithRealClock runs the test on the system's clock, with its network. A loop that stands
+// still for a second fails the test then.
+func WithRealClock() Option { return option(func(o *options) { o.realClock = true }) }
+
+// WithTasksLeft lets the body return while tasks that it has started have not ended. They
+// are cancelled then, as [asyncio.Run] does.
+func WithTasksLeft() Option { return option(func(o *options) { o.tasksLeft = true }) }
+
+// stallLimit is how long a loop on the real clock may stand still.
+const stallLimit = time.Second
+
+// Run runs body as a coroutine, on a loop of its own with a virtual clock, until it has
+// returned. The test fails
+//
+//   - when tasks are left then that have not ended, each with where it stands,
+//   - when the error of a task or a future was never looked at, or a callback has panicked,
+//   - when nothing can happen any more, with who waits for what ([asyncio.DeadlockError]),
+//   - when the context of the test ends first.
+//
+// In body, and in each task, t.FailNow and t.Fatal end the test as usual. Run is for the
+// test's goroutine.
+func Run(t testing.TB, body func(ctx context.Context), opts ...Option) {
+	t.Helper()
+	var o options
+	for _, opt := range opts {
+		opt.apply(&o)
+	}
+	w := &watcher{t: t, tasksLeft: o.tasksLeft}
+	loopOptions := []asyncio.Option{asyncio.WithExceptionHandler(w.heard), asyncio.WithInterrupts(false)}
+	if o.realClock {
+		defer w.watchStalls()()
+		loopOptions = append(loopOptions, asyncio.WithStallWatch(stallLimit))
+	} else {
+		loopOptions = append(loopOptions, asyncio.WithVirtualClock())
+	}
+	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+		w.loop.Store(asyncio.CurrentTask(ctx).Loop())
+		body(ctx)
+		w.lookForTasks(ctx)
+		return nil
+	}, append(loopOptions, o.loop...)...)
+	if err != nil {
+		t.Errorf("asynctest: %v", err)
+	}
+}
+
+// lookForTasks fails the test for each task that is left.
+func (w *watcher) lookForTasks(ctx context.Context) {
+	if w.tasksLeft {
+		return
+	}
+	self := asyncio.CurrentTask(ctx)
+	var b strings.Builder
+	n := 0
+	for _, task := range asyncio.AllTasks(ctx) {
+		if task == self {
+			continue
+		}
+		n++
+		_ = task.PrintStack(&b)
+	}
+	if n > 0 {
+		w.t.Errorf("asynctest: %s left when the test returned:\n%s", plural(n, "task was", "tasks were"), b.String())
+	}
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// heard is the loop's exception handler: what the loop has to report fails the test.
+func (w *watcher) heard(_ *asyncio.Loop, c asyncio.ExceptionContext) {
+	text := c.Message
+	if c.Task != nil {
+		text += " (" + c.Task.Name() + ")"
+	}
+	if c.Err != nil {
+		text += ": " + c.Err.Error()
+	}
+	var p *asyncio.PanicError
+	if errors.As(c.Err, &p) {
+		text += "\n" + string(p.Stack)
+	}
+	w.t.Errorf("asynctest: %s", text)
+}
