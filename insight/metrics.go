@@ -116,7 +116,7 @@ var loopMetrics = []loopMetric{
 	{"asyncio_timers_fired_total", "Timers that were due and ran.", true, answered, func(k *asyncio.LoopLook) float64 { return float64(k.Stats.TimersFired) }},
 	{"asyncio_busy_seconds_total", "How long the loop has run things.", true, answered, func(k *asyncio.LoopLook) float64 { return k.Stats.Busy.Seconds() }},
 	{"asyncio_idle_seconds_total", "How long the loop has waited.", true, answered, func(k *asyncio.LoopLook) float64 { return k.Stats.Idle.Seconds() }},
-	{"asyncio_unseen_errors_total", "Errors of futures and tasks that nobody has looked at.", true, answered, func(k *asyncio.LoopLook) float64 { return float64(k.Unseen) }},
+	{"asyncio_unseen_errors", "Errors of futures and tasks that nobody has looked at yet.", false, answered, func(k *asyncio.LoopLook) float64 { return float64(k.Unseen) }},
 }
 
 var histogramMetrics = []struct {

@@ -31,7 +31,7 @@ func Cancel(ctx context.Context, s *Screen, arg, task string, loop uint64, o Opt
 	if o.JSON {
 		return s.writeJSON(c)
 	}
-	text := fmt.Sprintf("asked task %s of loop %d to end", who(c.Task, map[uint64]string{c.Task: c.Name}), c.Loop)
+	text := fmt.Sprintf("asked %s of loop %d to end", who(c.Task, map[uint64]string{c.Task: c.Name}), c.Loop)
 	if c.Result == "queued" {
 		text = fmt.Sprintf("loop %d does not answer: task %d will be asked to end when the loop goes on", c.Loop, c.Task)
 	}

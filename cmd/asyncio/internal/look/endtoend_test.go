@@ -148,7 +148,7 @@ func TestACancelledTaskEndsAndWatchTellsOfIt(t *testing.T) {
 	if !lines.Scan() || !strings.HasPrefix(lines.Text(), "watching process ") {
 		t.Errorf("watch begins with %q", lines.Text())
 	}
-	if lines := run(t, Screen{}, func(s *Screen) error { return Cancel(ctx, s, pid, "6", 0, Options{}) }); lines[0] != `asked task 6 "ticker \x1b[31m" of loop 1 to end` {
+	if lines := run(t, Screen{}, func(s *Screen) error { return Cancel(ctx, s, pid, "6", 0, Options{}) }); lines[0] != `asked 6 "ticker \x1b[31m" of loop 1 to end` {
 		t.Errorf("%q", lines)
 	}
 	told := false
@@ -215,6 +215,30 @@ func TestALoopThatHangsIsNamedByAllCommands(t *testing.T) {
 	defer z.Close()
 	if len(z.File) != 4 {
 		t.Errorf("the record has %d files", len(z.File))
+	}
+}
+
+func TestWhatHoldsALoopIsNamedWithItsLine(t *testing.T) {
+	for program, want := range map[string]string{
+		"computes": "Task-1 is computing at " + lineOf(t, "the line that computes"),
+		"reads":    "Task-1 is held in syscall.Read at " + lineOf(t, "the line that reads"),
+	} {
+		t.Run(program, func(t *testing.T) {
+			ownDirectory(t)
+			pid := startProgram(t, program)
+			if text := strings.Join(run(t, Screen{}, func(s *Screen) error { return PS(t.Context(), s, pid, Options{}) }), "\n"); !strings.Contains(text, want) {
+				t.Errorf("%q is missing in %s", want, text)
+			}
+		})
+	}
+	for _, program := range []string{"spawns", "spins"} {
+		t.Run(program, func(t *testing.T) {
+			ownDirectory(t)
+			pid := startProgram(t, program)
+			if text := strings.Join(run(t, Screen{}, func(s *Screen) error { return PS(t.Context(), s, pid, Options{}) }), "\n"); !strings.Contains(text, "loop 1 runs") {
+				t.Errorf("a loop that only is busy is %s", text)
+			}
+		})
 	}
 }
 

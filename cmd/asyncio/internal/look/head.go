@@ -122,7 +122,10 @@ func trimRuntime(stack []asyncio.FrameLook) []asyncio.FrameLook {
 func culprit(c *asyncio.CulpritLook) string {
 	text := "a callback is "
 	if c.Task != 0 {
-		text = fmt.Sprintf("task %s is ", who(c.Task, map[uint64]string{c.Task: c.Name}))
+		text = who(c.Task, map[uint64]string{c.Task: c.Name}) + " is "
+		if !strings.HasPrefix(text, "Task-") {
+			text = "task " + text
+		}
 	}
 	text += clean(c.Doing)
 	if c.Place != "" {

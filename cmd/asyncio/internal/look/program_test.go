@@ -2,12 +2,14 @@ package look
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,6 +25,10 @@ const asProgram = "ASYNCIO_TEST_AS_PROGRAM"
 var programs = map[string]func(ctx context.Context, ready func()) error{
 	"nested":   nested,
 	"hangs":    hangs,
+	"computes": computes,
+	"reads":    reads,
+	"spawns":   spawns,
+	"spins":    spins,
 	"deadlock": deadlock,
 	"many":     many,
 }
@@ -37,8 +43,8 @@ func runProgram(name string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
-		if name == "hangs" {
-			os.Exit(0) // its loop hears nothing
+		if name != "nested" && name != "spins" {
+			os.Exit(0) // its loop may hear nothing
 		}
 		cancel()
 	}()
@@ -185,6 +191,52 @@ func hangs(ctx context.Context, ready func()) error {
 	}, asyncio.WithName("writer"))
 	_, err := task.Await(ctx)
 	return err
+}
+
+// computes never ends its step.
+func computes(ctx context.Context, ready func()) error {
+	ready()
+	for n := 0; ; n++ { // the line that computes
+		if n < 0 {
+			return errors.New("it has ended")
+		}
+	}
+}
+
+// reads waits in a system call for what never comes.
+func reads(ctx context.Context, ready func()) error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	fd := int(r.Fd()) // from now on a read of it blocks
+	ready()
+	_, err = syscall.Read(fd, make([]byte, 1)) // the line that reads
+	return err
+}
+
+// spawns makes tasks without end.
+func spawns(ctx context.Context, ready func()) error {
+	ready()
+	for ctx.Err() == nil {
+		asyncio.Go(ctx, func(context.Context) error { return nil })
+		if asyncio.Sleep(ctx, 0) != nil {
+			break
+		}
+		asyncio.Go(ctx, func(context.Context) error { return nil })
+	}
+	return ctx.Err()
+}
+
+// spins gives way again and again.
+func spins(ctx context.Context, ready func()) error {
+	ready()
+	for {
+		if err := asyncio.Sleep(ctx, 0); err != nil {
+			return err
+		}
+	}
 }
 
 // deadlock has two tasks that wait for each other's lock, while a third goes on.
