@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -277,5 +278,19 @@ func TestTenThousandTasksAreTwoPlaces(t *testing.T) {
 	some := run(t, Screen{}, func(s *Screen) error { return PS(t.Context(), s, pid, Options{Tasks: 10}) })
 	if len(some) > 20 || !strings.Contains(some[len(some)-1], "more: --tasks 0 shows all") {
 		t.Errorf("%q", some)
+	}
+}
+
+func TestTheGraphIsReadByGraphviz(t *testing.T) {
+	if _, err := exec.LookPath("dot"); err != nil {
+		t.Skip("there is no Graphviz here")
+	}
+	ownDirectory(t)
+	pid := startProgram(t, "deadlock")
+	text := strings.Join(run(t, Screen{}, func(s *Screen) error { return Graph(t.Context(), s, io.Discard, pid, Options{}, true) }), "\n")
+	for _, want := range []string{"<svg", "debit [2]", "held by"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in %.500s", want, text)
+		}
 	}
 }

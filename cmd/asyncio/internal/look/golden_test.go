@@ -1,6 +1,7 @@
 package look
 
 import (
+	"bufio"
 	"bytes"
 	"flag"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"go.uber.org/goleak"
 
@@ -259,4 +262,65 @@ func TestKeysAreToldApart(t *testing.T) {
 	if strings.Join(got, "|") != strings.Join(want, "|") {
 		t.Errorf("%q", got)
 	}
+}
+
+func FuzzTextsCannotSteerTheTerminalAndFit(f *testing.F) {
+	f.Add("order \x1b[31m\u202e服务器\xff", 7)
+	f.Add("e\u0301e\u0301", 1)
+	f.Fuzz(func(t *testing.T, s string, room int) {
+		if room < 1 || room > 200 {
+			return
+		}
+		c := clean(s)
+		if strings.ContainsFunc(c, unicode.IsControl) || strings.ContainsAny(c, "\u202e\u2066\u200f") || !utf8.ValidString(c) {
+			t.Errorf("%q", c)
+		}
+		for _, part := range []string{cut(c, room), cutFront(c, room)} {
+			if width(part) > room {
+				t.Errorf("%q has %d columns, there is room for %d", part, width(part), room)
+			}
+		}
+		for _, line := range (&Screen{Width: room}).wrap(c) {
+			if room > 1 && width(line) > room {
+				t.Errorf("%q has %d columns, there is room for %d", line, width(line), room)
+			}
+		}
+	})
+}
+
+func FuzzEventsAreReadWhateverComes(f *testing.F) {
+	f.Add([]byte("event: looks\ndata: {}\n\ndata: {\"version\":1}\n\n"))
+	f.Add([]byte(":\n\ndata: x"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := bufio.NewReaderSize(bytes.NewReader(b), 16)
+		n := 0
+		for {
+			data, err := nextEvent(r)
+			if err != nil {
+				break
+			}
+			if n += len(data); n > len(b) {
+				t.Fatal("more was read than there is")
+			}
+		}
+	})
+}
+
+func FuzzKeysAreWhatWasTyped(f *testing.F) {
+	f.Add("a\x1b[A\x1bOB\x1b[5~é\x1b")
+	f.Fuzz(func(t *testing.T, s string) {
+		if got := strings.Join(splitKeys(s), ""); len(got) != len(s) && utf8.ValidString(s) {
+			t.Errorf("%q became %q", s, got)
+		}
+		v := newTop(&Screen{Width: 80, Height: 24})
+		v.take(samples.Looks(samples.Program()))
+		for _, k := range splitKeys(s) {
+			if !v.key(k) {
+				return
+			}
+			if n := len(v.frame()); n != 24 {
+				t.Fatalf("after %q it has %d lines", k, n)
+			}
+		}
+	})
 }

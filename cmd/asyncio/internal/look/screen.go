@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 )
 
 // A Screen is where a command writes to.
@@ -52,8 +53,11 @@ func (s *Screen) wrap(text string) []string {
 			if line != "" {
 				lines, line = append(lines, line), ""
 			}
-			head := strings.TrimSuffix(cut(word, s.Width+1), "…")
-			lines, word = append(lines, head), word[len(head):]
+			n := fitting(word, s.Width)
+			if n == 0 { // a letter that is wider than the screen
+				_, n = utf8.DecodeRuneInString(word)
+			}
+			lines, word = append(lines, word[:n]), word[n:]
 		}
 		switch {
 		case line == "":

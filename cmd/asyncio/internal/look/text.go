@@ -60,13 +60,17 @@ func cut(s string, room int) string {
 	if width(s) <= room {
 		return s
 	}
-	n := 0
+	return s[:fitting(s, room-1)] + "…"
+}
+
+// fitting returns how many bytes of s fit into so many columns.
+func fitting(s string, room int) int {
 	for i, r := range s {
-		if n += runeWidth(r); n > room-1 {
-			return s[:i] + "…"
+		if room -= runeWidth(r); room < 0 {
+			return i
 		}
 	}
-	return s
+	return len(s)
 }
 
 // cutFront is cut for what is told by its end, as the name of a file.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -383,10 +384,7 @@ func splitKeys(s string) (keys []string) {
 			}
 			n = min(n+1, len(s))
 		default:
-			for _, r := range s {
-				n = len(string(r))
-				break
-			}
+			_, n = utf8.DecodeRuneInString(s)
 		}
 		keys = append(keys, strings.Replace(s[:n], "\x1bO", "\x1b[", 1))
 		s = s[n:]
