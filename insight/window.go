@@ -63,16 +63,6 @@ func (w *window) head() insightwire.Head {
 	return insightwire.Head{Version: insightwire.Version, At: time.Now(), Process: w.process}
 }
 
-// find returns the loop of that number, or nil.
-func (w *window) find(id uint64) subject {
-	for _, s := range w.subjects() {
-		if s.ID() == id {
-			return s
-		}
-	}
-	return nil
-}
-
 // looks looks into all loops at once, or into one, so that one that hangs holds nobody
 // up. The options may be of each loop's own.
 func (w *window) looks(ctx context.Context, only uint64, patience time.Duration, o func(loop uint64) asyncio.LookOptions) insightwire.Looks {

@@ -16,17 +16,6 @@ import (
 	"github.com/asyncio-go/asyncio/internal/insightwire"
 )
 
-// ownDirectory gives the test and the programs that it starts a directory of their own.
-func ownDirectory(t testing.TB) string {
-	t.Helper()
-	dir := filepath.Join(t.TempDir(), "s")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	t.(*testing.T).Setenv(insightwire.DirectoryVariable, dir)
-	return dir
-}
-
 func number(t testing.TB, pid string) int {
 	t.Helper()
 	n, err := strconv.Atoi(pid)

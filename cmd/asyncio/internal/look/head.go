@@ -105,17 +105,21 @@ func (s *Screen) stuck(k *asyncio.LoopLook) (lines []string) {
 	if s.Height > 0 && s.Height < lowScreen {
 		frames = culpritFramesLow
 	}
-	return append(lines, s.stack(trimRuntime(c.Stack), frames)...)
+	return append(lines, s.stack(fromPlace(c), frames)...)
 }
 
-// trimRuntime drops what stands above the function that blocks: how the runtime does it.
-func trimRuntime(stack []asyncio.FrameLook) []asyncio.FrameLook {
-	for i, f := range stack {
-		if !strings.HasPrefix(f.Function, "runtime.") && !strings.Contains(f.Function, ".runtime_") && !strings.HasPrefix(f.Function, "internal/runtime/") {
-			return stack[i:]
+// fromPlace drops what stands far above the line that is named: how Go's library does
+// what was called there.
+func fromPlace(c *asyncio.CulpritLook) []asyncio.FrameLook {
+	for i, f := range c.Stack {
+		if fmt.Sprintf("%s:%d", f.File, f.Line) == c.Place {
+			if i > 0 && !strings.HasPrefix(c.Stack[i-1].Function, "runtime.") {
+				i--
+			}
+			return c.Stack[i:]
 		}
 	}
-	return stack
+	return c.Stack
 }
 
 // culprit says who holds a loop, with what, and where.

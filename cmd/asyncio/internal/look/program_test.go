@@ -7,14 +7,15 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/insight"
+	"github.com/asyncio-go/asyncio/internal/insightwire"
 )
 
 // asProgram is set for a copy of the test program that is to be looked into; its value
@@ -55,6 +56,17 @@ func runProgram(name string) error {
 		return nil
 	}
 	return err
+}
+
+// ownDirectory gives the test and the programs that it starts a directory of their own.
+func ownDirectory(t testing.TB) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "s")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.(*testing.T).Setenv(insightwire.DirectoryVariable, dir)
+	return dir
 }
 
 // startProgram starts a copy of the test program, which ends with the test, and returns
@@ -196,7 +208,7 @@ func hangs(ctx context.Context, ready func()) error {
 // computes never ends its step.
 func computes(ctx context.Context, ready func()) error {
 	ready()
-	for n := 0; ; n++ { // the line that computes
+	for n := 0; ; n++ {
 		if n < 0 {
 			return errors.New("it has ended")
 		}
@@ -210,9 +222,9 @@ func reads(ctx context.Context, ready func()) error {
 		return err
 	}
 	defer w.Close()
-	fd := int(r.Fd()) // from now on a read of it blocks
+	_ = r.Fd() // from now on a read of it blocks
 	ready()
-	_, err = syscall.Read(fd, make([]byte, 1)) // the line that reads
+	_, err = r.Read(make([]byte, 1)) // the line that reads
 	return err
 }
 
