@@ -2,7 +2,9 @@ package asyncio_test
 
 import (
 	"context"
+	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -64,6 +66,27 @@ func TestCancelledSendfileSaysHowMuchItHasSent(t *testing.T) {
 			if n, err := read.Await(ctx); n != sent || n == 0 || n == size || err != nil {
 				t.Errorf("%s: %d bytes came, %v; Sendfile said %d", name, n, err, sent)
 			}
+			shutdown(t, ctx, srv)
+		})
+	})
+}
+
+// A file that cannot be read is no fault of the connection's.
+func TestSendfileOfAFileThatIsClosedLeavesTheConnection(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		plainAndTLS(t, ctx, func(name string, server []asyncio.ServerOption, client []asyncio.ConnOption) {
+			srv := serve(t, ctx, echo, server...)
+			s := dial(t, ctx, srv.Addr(), client...)
+			f := fileOf(t, []byte("0123456789"))
+			f.Close()
+			if n, err := s.Sendfile(ctx, f, 0, -1); n != 0 || !errors.Is(err, os.ErrClosed) {
+				t.Errorf("%s: %d bytes were sent, %v", name, n, err)
+			}
+			s.Write([]byte("fine"))
+			if p, err := s.ReadExactly(ctx, 4); string(p) != "fine" || err != nil {
+				t.Errorf("%s: %q came, %v", name, p, err)
+			}
+			s.Close()
 			shutdown(t, ctx, srv)
 		})
 	})

@@ -155,11 +155,25 @@ func whatItDoes(frames []runtime.Frame) (doing, hint string) {
 			break
 		}
 	}
+	if c := calledC(frames); c != "" {
+		return "in C, in " + c, "run what takes long in a thread (ToThread)"
+	}
 	called := calledByUser(frames)
-	if called == "" {
+	if called == "" || strings.HasPrefix(called, thisPackage) && !isParked(frames) {
 		return "computing", "compute in steps, with Sleep(ctx, 0) between them, or in a thread (ToThread)"
 	}
 	return "held in " + called, "run what takes long in a thread (ToThread)"
+}
+
+// calledC returns the function of C that a goroutine is in, or "".
+func calledC(frames []runtime.Frame) string {
+	for _, f := range frames {
+		if !strings.HasPrefix(f.Function, runtimeParts) {
+			_, c, _ := strings.Cut(f.Function, "._Cfunc_")
+			return c
+		}
+	}
+	return ""
 }
 
 // isParked reports whether the goroutine waits in the runtime: what does not block,
@@ -221,7 +235,7 @@ func (c *culprit) ownFrames() []runtime.Frame {
 // isUsers reports whether a frame is code of the program's, and not of Go's library
 // or this module.
 func isUsers(f runtime.Frame) bool {
-	return f.Function != "" && !isStandard(f) && !strings.HasPrefix(f.Function, thisPackage) &&
+	return f.Function != "" && !isStandard(f) && !strings.Contains(f.Function, "._Cfunc_") && !strings.HasPrefix(f.Function, thisPackage) &&
 		!strings.HasPrefix(f.Function, thisModule+"asynchttp.") && !strings.HasPrefix(f.Function, thisModule+"internal/")
 }
 

@@ -20,3 +20,15 @@ func PlaceAndStack(frames []runtime.Frame) (place, stack string) {
 	c := &culprit{frames: frames}
 	return c.place(), c.stack()
 }
+
+// StackOfGoroutine is what the watchdog shows of a goroutine.
+var StackOfGoroutine = stackOfGoroutine
+
+// IsStandardByName reports whether a function is taken for one of Go's library
+// where the names of files do not tell.
+func IsStandardByName(function string) bool {
+	saved := standardFiles
+	defer func() { standardFiles = saved }()
+	standardFiles = ""
+	return isStandard(runtime.Frame{Function: function})
+}

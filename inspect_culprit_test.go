@@ -110,6 +110,8 @@ func TestWhatAGoroutineIsHeldInIsNamed(t *testing.T) {
 		"a computation of Go's":   {[]string{"runtime.memmove", "regexp.(*Regexp).match", "regexp.Match", "main.f"}, "held in regexp.Match", "ToThread"},
 		"a computation below":     {[]string{"sort.Sort", "main.f", "time" + ".Sleep", "main.g"}, "held in sort.Sort", "ToThread"},
 		"a function of a type":    {[]string{"slices.SortFunc[...]", "main.f"}, "held in slices.SortFunc", "ToThread"},
+		"a function of C":         {[]string{"runtime.cgocall", "main._Cfunc_nap", "main.f"}, "in C, in nap", "ToThread"},
+		"tasks without end":       {[]string{"runtime.mallocgc", "github.com/asyncio-go/asyncio.newTask[...]", "github.com/asyncio-go/asyncio.Go", "main.f"}, "computing", "Sleep(ctx, 0)"},
 		"a lock below a callback": {[]string{"main.f", "sync.(*Mutex).Lock", "main.g"}, "computing", "Sleep(ctx, 0)"},
 	} {
 		doing, hint := asyncio.WhatItDoes(stackOf(c.stack...))
@@ -140,6 +142,9 @@ func TestThePlaceIsTheUsersOwnAndTheStackEndsWithTheTask(t *testing.T) {
 	}
 	if !strings.Contains(stack, "main.g") || strings.Contains(stack, "main.below") || strings.Contains(stack, asyncio.TaskBodyName) {
 		t.Errorf("the stack is\n%s", stack)
+	}
+	if place, _ := asyncio.PlaceAndStack(stackOf("runtime.cgocall", "main._Cfunc_nap", "main.f")); place != "/home/user/main.go:3" {
+		t.Errorf("the place of a call to C is %q", place)
 	}
 	if place, _ := asyncio.PlaceAndStack(stackOf("sync.(*Mutex).Lock")); place != "" {
 		t.Errorf("without the user's code: %q", place)

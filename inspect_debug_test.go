@@ -301,3 +301,29 @@ func TestEnvironmentTurnsDebugModeOn(t *testing.T) {
 		}
 	}
 }
+
+// A step that held the loop is named by the function that was called, of whatever
+// kind it is.
+func TestASlowCallbackIsNamedByItsFunction(t *testing.T) {
+	log := newRecord()
+	l := newLoop(t, asyncio.WithVirtualClock(), asyncio.WithDebug(true), log.option())
+	l.SetSlowCallbackDuration(0) // everything is slow
+	l.CallSoon(calledSoon)
+	l.CallLater(time.Second, calledLater)
+	f := asyncio.NewFuture[int](l)
+	f.AddDoneCallback(calledWhenDone)
+	f.SetResult(1)
+	l.CallLater(2*time.Second, l.Stop)
+	if err := l.RunForever(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"calledSoon", "calledLater", "calledWhenDone"} {
+		if !strings.Contains(log.String(), name) {
+			t.Errorf("%s is not named in\n%s", name, log)
+		}
+	}
+}
+
+func calledSoon()     {}
+func calledLater()    {}
+func calledWhenDone() {}

@@ -14,7 +14,8 @@ import (
 // its first thousand tasks, without their stacks.
 type LookOptions struct {
 	// Tasks is the most tasks to return: a thousand when it is zero, none when it is
-	// negative. After is the number of the task after which to begin.
+	// negative. Who waits for whom in a circle is known only where all of them are
+	// returned. After is the number of the task after which to begin.
 	Tasks int
 	After uint64
 	// Stacks asks for where each task stands, Labels for its labels.

@@ -323,6 +323,9 @@ func TestAHungLoopIsSeenFromOutside(t *testing.T) {
 				if c := k.Culprit; c == nil || !strings.Contains(c.Place, place) || !strings.Contains("a callback is "+c.Doing, h.want) || len(c.Stack) == 0 {
 					t.Errorf("the culprit is %+v, want %s at %s", k.Culprit, h.want, place)
 				}
+				if strings.HasPrefix(k.Culprit.Stack[0].Function, "runtime.") || k.Stats.TasksMade == 0 || k.Stats.Turns == 0 {
+					t.Errorf("the stack is %+v, the stats %+v", k.Culprit.Stack, k.Stats)
+				}
 				if len(k.Tasks) < 21 || k.Tasks[0].Name != "main" || k.Stuck == 0 || len(k.Places) == 0 || k.Places[0].Count < 20 {
 					t.Errorf("%d tasks, the first %+v; places %+v", len(k.Tasks), k.Tasks[0], k.Places)
 				}

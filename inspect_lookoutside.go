@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -16,8 +17,8 @@ func (l *Loop) lookOutside(p *presence, o LookOptions) *LoopLook {
 func (l *Loop) lookAtHung(p *presence, o LookOptions, seen loopProfile) *LoopLook {
 	k := &LoopLook{Loop: p.number, State: "stuck", Level: Insight().String(), Stuck: stalls.standing(&p.stall)}
 	pulse := takePulse(l)
+	l.peekStats(k)
 	l.peek(k, o, pulse.task)
-	k.Stats.Turns = pulse.turns
 	k.Places = placesOf(seen.suspended)
 	if seen.culprit != nil {
 		k.Culprit = seen.culprit.look(pulse.task, k.nameIn(pulse.task))
@@ -54,7 +55,27 @@ func (k *LoopLook) nameIn(id uint64) string {
 
 // look returns the culprit as a look shows it.
 func (c *culprit) look(task uint64, name string) *CulpritLook {
-	return &CulpritLook{Task: task, Name: name, Doing: c.doing, Hint: c.hint, Place: c.place(), Stack: looksOf(c.ownFrames())}
+	frames := c.ownFrames()
+	for len(frames) > 1 && strings.HasPrefix(frames[0].Function, runtimeParts) {
+		frames = frames[1:] // how the runtime parks a goroutine
+	}
+	return &CulpritLook{Task: task, Name: name, Doing: c.doing, Hint: c.hint, Place: c.place(), Stack: looksOf(frames)}
+}
+
+// peekStats reads what the loop has counted, as peek does.
+//
+//go:norace
+func (l *Loop) peekStats(k *LoopLook) {
+	c := &l.counts
+	k.Stats = Stats{
+		Tasks: l.tasks.n, TasksMade: l.tasks.made, Jobs: int(l.inbox.outside.Load()),
+		Turns: c.turns, Parks: c.parks, TimersFired: c.timers, Lag: c.lag, MaxLag: c.maxLag, Busy: c.busy, Idle: c.idle,
+	}
+	k.Busy = k.Stats.BusyRatio()
+	k.Now = l.now
+	if l.watched == nil { // a clock that any goroutine may read
+		k.Now = l.clock.Now()
+	}
 }
 
 // maxPeeked is how many tasks are gone through at most: the list may be read while it
@@ -69,7 +90,6 @@ const maxPeeked = 1 << 20
 //go:norace
 func (l *Loop) peek(k *LoopLook, o LookOptions, running uint64) {
 	defer func() { _ = recover() }() // what was found so far is there
-	k.Now = l.now
 	last := uint64(0)
 	n := 0
 	for t := l.tasks.head; t != nil && n < maxPeeked; t = t.next {
@@ -85,9 +105,8 @@ func (l *Loop) peek(k *LoopLook, o LookOptions, running uint64) {
 			k.More = true
 			continue
 		}
-		k.Tasks = append(k.Tasks, t.peek(l.now, running))
+		k.Tasks = append(k.Tasks, t.peek(k.Now, running))
 	}
-	k.Stats.Tasks = n
 }
 
 //go:norace

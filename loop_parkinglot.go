@@ -23,8 +23,7 @@ type parkingLot struct {
 	loop       *Loop
 	head, tail *waiter
 	next       *waiter // the first that may not be woken yet; all before it are done
-	n          int     // waiters in the lot
-	live       int     // those that were not cancelled
+	live       int     // waiters in the lot that were not cancelled
 }
 
 // A waiter is a task's place in a lot. Nobody but the lot and the task knows
@@ -96,7 +95,6 @@ func (p *parkingLot) append(t *task) *waiter {
 	if p.next == nil {
 		p.next = w
 	}
-	p.n++
 	p.live++
 	return w
 }
@@ -116,7 +114,6 @@ func (p *parkingLot) remove(w *waiter) {
 		w.next.prev = w.prev
 	}
 	w.lot, w.what, w.canceller, w.prev, w.next = nil, nil, nil, nil, nil
-	p.n--
 	if w.state != cancelled {
 		p.live--
 	}

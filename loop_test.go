@@ -351,3 +351,14 @@ func TestVirtualClockWorksInASynctestBubble(t *testing.T) {
 		}
 	})
 }
+
+func TestFuturesAndTasksKnowTheirLoop(t *testing.T) {
+	l, other := newLoop(t), newLoop(t)
+	task := asyncio.CreateTaskOn(l, func(context.Context) (int, error) { return 0, nil })
+	if asyncio.NewFuture[int](l).Loop() != l || task.Loop() != l || asyncio.NewFuture[int](other).Loop() != other {
+		t.Error("it is another one")
+	}
+	if err := l.RunUntilComplete(task); err != nil {
+		t.Error(err)
+	}
+}

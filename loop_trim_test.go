@@ -58,3 +58,34 @@ func TestLoopGivesAHundredCoroutinesBackInAMillisecond(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// What other goroutines have sent at once needs memory for that moment only.
+func TestLoopGivesTheRoomOfABurstFromOutsideBack(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		held := func() uint64 {
+			runtime.GC()
+			runtime.GC()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			return m.HeapAlloc
+		}
+		l := loopOf(ctx)
+		l.CallSoonThreadsafe(func() {})
+		asyncio.Sleep(ctx, 0)
+		before := held()
+		const n = 300_000
+		ran := 0
+		for range n { // it has no turn meanwhile
+			l.CallSoonThreadsafe(func() { ran++ })
+		}
+		for ran < n {
+			asyncio.Sleep(ctx, 0)
+		}
+		for range 20000 { // the ready queue gives its room back in time
+			asyncio.Sleep(ctx, 0)
+		}
+		if after := held(); after > before+2<<20 {
+			t.Errorf("%d bytes before, %d after", before, after)
+		}
+	})
+}

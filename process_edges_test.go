@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/asyncio-go/asyncio"
 )
@@ -105,5 +106,61 @@ func TestWaitForAProcessThatIsInterruptedHasNoCode(t *testing.T) {
 		}
 		p.Stdin.Close()
 		waitFor(t, ctx, p, 3)
+	})
+}
+
+func TestStopAsksFirstAndKillsAfterItsGrace(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		polite := shell(t, ctx, "trap 'exit 3' TERM; echo ready; while :; do sleep 0.01; done", asyncio.WithStdout(asyncio.Pipe))
+		stubborn := shell(t, ctx, "trap '' TERM; echo ready; exec sleep 100", asyncio.WithStdout(asyncio.Pipe))
+		for _, p := range []*asyncio.Process{polite, stubborn} {
+			if _, err := p.Stdout.ReadLine(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if code, err := polite.Stop(ctx, time.Minute); code != 3 || err != nil {
+			t.Errorf("a polite one ended with %d, %v", code, err)
+		}
+		if code, err := polite.Stop(ctx, time.Minute); code != 3 || err != nil {
+			t.Errorf("one that has ended: %d, %v", code, err)
+		}
+		if code, err := stubborn.Stop(ctx, 10*time.Millisecond); code != -int(syscall.SIGKILL) || err != nil {
+			t.Errorf("a stubborn one ended with %d, %v", code, err)
+		}
+		another := shell(t, ctx, "trap '' TERM; echo ready; exec sleep 100", asyncio.WithStdout(asyncio.Pipe))
+		if _, err := another.Stdout.ReadLine(ctx); err != nil {
+			t.Fatal(err)
+		}
+		task := asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) { return another.Stop(ctx, time.Hour) })
+		asyncio.Sleep(ctx, 0)
+		task.Cancel()
+		if _, err := task.Await(ctx); !asyncio.IsCancelled(err) {
+			t.Error(err)
+		}
+		if code, err := another.Wait(ctx); code != -int(syscall.SIGKILL) || err != nil {
+			t.Errorf("the stop was cancelled: %d, %v", code, err)
+		}
+	})
+}
+
+// Pipes are closed when nobody has their other end any more, whoever still runs.
+func TestPipesOfAProcessEndWithTheirOtherEnds(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		waitFor(t, ctx, shell(t, ctx, "exit 0"), 0)
+		before := descriptors()
+		p := shell(t, ctx, "echo some; exec >&- 2>&-; exec sleep 1000", asyncio.WithStdout(asyncio.Pipe), asyncio.WithStderr(asyncio.Pipe))
+		if strings.HasSuffix(t.Name(), "/epoll") { // elsewhere nobody looks before somebody reads
+			eventually(t, ctx, "the outputs are closed", func() bool { return descriptors() <= before+1 }) // but for the pidfd
+		}
+		if line := readLine(t, ctx, p.Stdout); line != "some" {
+			t.Errorf("it wrote %q", line)
+		}
+		must(t, p.Kill())
+		waitFor(t, ctx, p, -9)
+		p = shell(t, ctx, "exit 0", allPipes...)
+		waitFor(t, ctx, p, 0)
+		eventually(t, ctx, "the input is closed", func() bool { return p.Stdin.IsClosing() })
+		must(t, p.Close())
+		eventually(t, ctx, "nothing is left", func() bool { return descriptors() <= before })
 	})
 }

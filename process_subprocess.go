@@ -2,9 +2,11 @@ package asyncio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/asyncio-go/asyncio/internal/spawn"
 )
@@ -199,6 +201,32 @@ func (p *Process) Terminate() error { return p.child.terminate() }
 
 // Kill ends the process. It may be called from any goroutine. Python: kill.
 func (p *Process) Kill() error { return p.child.signal(os.Kill) }
+
+// Stop asks the process to end, as [Process.Terminate] does, and waits for that. When it
+// has not ended after grace, it is killed. Stop returns its return code. When the wait is
+// cancelled, or ctx ends, the process is killed at once, and Stop returns that error.
+// Python programs write terminate, wait_for(wait()) and kill.
+func (p *Process) Stop(ctx context.Context, grace time.Duration) (code int, err error) {
+	if err := p.Terminate(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return 0, fmt.Errorf("asyncio: stop %v: %w", p, err)
+	}
+	wait := func(ctx context.Context) (err error) {
+		code, err = p.Wait(ctx)
+		return err
+	}
+	err = Timeout(ctx, grace, wait)
+	if err == nil {
+		return code, nil
+	}
+	if killed := p.Kill(); killed != nil && !errors.Is(killed, os.ErrProcessDone) {
+		return 0, fmt.Errorf("asyncio: stop %v: %w", p, killed)
+	}
+	var late *TimeoutError
+	if !errors.As(err, &late) || ctx.Err() != nil {
+		return 0, err
+	}
+	return code, wait(ctx)
+}
 
 // SetTerminalSize tells a process started with [WithTerminal] that its terminal
 // has another size: it gets a SIGWINCH. For the loop's goroutine.

@@ -342,3 +342,22 @@ func TestSubprocessWhoseInputNobodyEndsIsLostWhenItHasEnded(t *testing.T) {
 		})
 	}
 }
+
+// A protocol that panics in ConnectionMade takes its process along, though that
+// would go on.
+func TestASubprocessProtocolThatPanicsEndsAProcessThatWouldGoOn(t *testing.T) {
+	for name, driver := range drivers() {
+		t.Run(name, func(t *testing.T) {
+			r := &processRecorder{on: map[string]func(){"made": func() { panic("on purpose") }}}
+			err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+				_, _, err := loopOf(ctx).SubprocessExec(ctx, func() asyncio.SubprocessProtocol { return r }, "sleep", []string{"1000"})
+				if err == nil {
+					t.Error("the panic is no error")
+				}
+				r.until(ctx, "lost")
+				return nil
+			}, append(optionList(driver), asyncio.WithExceptionHandler(func(*asyncio.Loop, asyncio.ExceptionContext) {}))...)
+			must(t, err)
+		})
+	}
+}

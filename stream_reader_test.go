@@ -300,3 +300,28 @@ func TestReaderOfManyLinesNeedsNoMoreMemoryThanForSome(t *testing.T) {
 		shutdown(t, ctx, srv)
 	})
 }
+
+// A separator may begin with what had come before another was looked for.
+func TestSeparatorsAreFoundWhereverThePiecesEnd(t *testing.T) {
+	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
+		for _, text := range []string{"abc", "xabc", "aabc", "ababc", "a\n", "ab\nabc", "abab\n"} {
+			for cut := range len(text) {
+				r := asyncio.NewStreamReader(loopOf(ctx), 1<<10)
+				r.FeedData([]byte(text[:cut]))
+				read := asyncio.CreateTask(ctx, func(ctx context.Context) (string, error) {
+					p, err := r.ReadUntil(ctx, []byte("\n"), []byte("abc"))
+					return string(p), err
+				})
+				turns(ctx, 2)
+				r.FeedData([]byte(text[cut:]))
+				want := text
+				if i := strings.IndexByte(text, '\n'); i >= 0 {
+					want = text[:i+1]
+				}
+				if got, err := read.Await(ctx); got != want || err != nil {
+					t.Errorf("%q and %q: %q, %v", text[:cut], text[cut:], got, err)
+				}
+			}
+		}
+	})
+}

@@ -48,3 +48,31 @@ func TestNamesAreLookedUpWhileTheDefaultExecutorIsBusy(t *testing.T) {
 		})
 	}
 }
+
+// A look-up that goes on when the loop is closed is told so by its context.
+func TestClosingTheLoopEndsTheContextsOfLookUps(t *testing.T) {
+	for name, driver := range drivers() {
+		t.Run(name, func(t *testing.T) {
+			l := newLoop(t, optionList(driver)...)
+			began, ended := make(chan struct{}), make(chan struct{})
+			resolver := asyncio.WithResolver(func(ctx context.Context, _, _ string) ([]netip.Addr, error) {
+				close(began)
+				<-ctx.Done()
+				close(ended)
+				return nil, ctx.Err()
+			})
+			task := asyncio.CreateTaskOn(l, func(ctx context.Context) (*asyncio.Stream, error) {
+				return asyncio.OpenConnection(ctx, "tcp", "some.example:1", resolver)
+			})
+			wait := asyncio.WrapChan(l, began)
+			if err := l.RunUntilComplete(wait); err != asyncio.ErrChannelClosed {
+				t.Fatal(err)
+			}
+			l.Close()
+			<-ended
+			if !task.Done() {
+				t.Error("who looked up was not told")
+			}
+		})
+	}
+}

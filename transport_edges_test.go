@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -253,6 +255,74 @@ func TestNoDatagramIsReceivedAfterClose(t *testing.T) {
 		turns(ctx, 3)
 		if len(m.got) != 1 || len(m.errs) != 0 || m.calls[len(m.calls)-1] != "lost" {
 			t.Errorf("%d datagrams and the errors %v; the calls were %v", len(m.got), m.errs, m.calls)
+		}
+	})
+}
+
+// Of the marks that are not given one follows from the other.
+func TestWaterMarksFollowFromEachOther(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		server, client := pair(t, ctx)
+		for _, c := range [][4]int{
+			{-1, -1, 16 << 10, 64 << 10}, {0, -1, 0, 0}, {1, -1, 1, 4}, {100, -1, 100, 400},
+			{-1, 0, 0, 0}, {-1, 100, 25, 100}, {0, 100, 0, 100}, {100, 100, 100, 100}, {101, 100, 25, 100},
+		} {
+			client.transport.SetWriteBufferLimits(c[0], c[1])
+			if low, high := client.transport.WriteBufferLimits(); low != c[2] || high != c[3] {
+				t.Errorf("%d and %d stand for %d and %d, want %d and %d", c[0], c[1], low, high, c[2], c[3])
+			}
+		}
+		client.transport.Abort()
+		client.untilCall(ctx, "lost")
+		server.untilCall(ctx, "lost")
+	})
+}
+
+// An address that does not answer holds the next one up for as long as is said.
+func TestTheDelayBetweenAddressesIsTheOneThatIsGiven(t *testing.T) {
+	addr := silent(t)
+	ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.2", strconv.Itoa(addr.Port)))
+	if err != nil {
+		t.Skip("no second address here: ", err)
+	}
+	defer ln.Close()
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		resolver := asyncio.WithResolver(func(context.Context, string, string) ([]netip.Addr, error) {
+			return []netip.Addr{addr.AddrPort().Addr().Unmap(), netip.MustParseAddr("127.0.0.2")}, nil
+		})
+		name := net.JoinHostPort("some.example", strconv.Itoa(addr.Port))
+		// Longer than the delay is that there is where none is given.
+		_, err := asyncio.OpenConnection(ctx, "tcp", name, resolver, asyncio.WithHappyEyeballsDelay(time.Hour), asyncio.WithConnectTimeout(300*time.Millisecond))
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the second address did not wait: %v", err)
+		}
+		s, err := asyncio.OpenConnection(ctx, "tcp", name, resolver, asyncio.WithHappyEyeballsDelay(time.Millisecond))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+	})
+}
+
+// Of several addresses that fail each is named with its error; one alone fails with
+// its own.
+func TestEveryAddressThatFailsIsNamed(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		for n, want := range map[int]string{1: "", 2: "all 2 addresses failed", 3: "all 3 addresses failed"} {
+			var addrs []netip.Addr
+			for i := range n {
+				addrs = append(addrs, netip.AddrFrom4([4]byte{127, 0, 0, byte(1 + i)}))
+			}
+			resolver := asyncio.WithResolver(func(context.Context, string, string) ([]netip.Addr, error) { return addrs, nil })
+			_, err := asyncio.OpenConnection(ctx, "tcp", "some.example:1", resolver)
+			if err == nil || !strings.Contains(err.Error(), want) || n == 1 && strings.Contains(err.Error(), "addresses") {
+				t.Fatalf("%d addresses: %v", n, err)
+			}
+			for _, a := range addrs {
+				if n > 1 && !strings.Contains(err.Error(), a.String()+":1: ") {
+					t.Errorf("%v is not named: %v", a, err)
+				}
+			}
 		}
 	})
 }

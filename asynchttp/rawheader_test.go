@@ -15,6 +15,8 @@ func TestWhatNetHTTPHidesOfAHeader(t *testing.T) {
 		{[]string{"", "Host: a"}, rawHeader{hosts: 1, host: "a"}},
 		{[]string{"", "hOST:a", "Host:  b\t"}, rawHeader{hosts: 2, host: "b"}},
 		{[]string{"", "Host: a", " b"}, rawHeader{hosts: 1, host: "a b"}},
+		{[]string{"", "Host: a", "\t b\t"}, rawHeader{hosts: 1, host: "a b"}},
+		{[]string{"", "Host: a", "", "X: y"}, rawHeader{hosts: 1, host: "a"}},
 		{[]string{"", "Host: a", "X: y", " b"}, rawHeader{hosts: 1, host: "a"}},
 		{[]string{"", "Hose: a", "Host", "Accept-Charset: x", "If-Modified-Since: x"}, rawHeader{}},
 		{[]string{"", "content-length: 1"}, rawHeader{length: true}},

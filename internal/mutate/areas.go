@@ -39,13 +39,17 @@ var areas = []area{
 	{name: "coro, ring, heap", patterns: []string{"internal/coro/", "internal/ring/", "internal/heap/"}},
 	{name: "epoll", patterns: []string{"internal/driver/epoll/"}},
 	{name: "other drivers", patterns: []string{"internal/driver/portable/", "internal/driver/virtual/"}},
+	{name: "flow, asynctest", patterns: []string{"flow/", "asynctest/"}},
+	{name: "insight", patterns: []string{"insight/", "internal/insightwire/"}, also: []string{"insight", "cmd/asyncio/internal/look"}},
+	{name: "sql, files", patterns: []string{"asyncsql/", "asyncfile/"}},
+	{name: "simulation", patterns: []string{"sim/", "internal/driver/sim/", "internal/hook/"}, also: []string{"sim"}},
 	{name: "drivers' common", patterns: []string{"internal/driver/*.go"},
 		tests: []string{"internal/driver/epoll", "internal/driver/portable", "internal/driver/virtual"}},
 }
 
 // unmeasured is what this program leaves alone: programs, and what tests others.
 var unmeasured = []string{
-	"cmd/", "examples/", "conformance/", "asyncvet/", "cluster/", "bench/", "docs/", "internal/driver/drivertest/", "internal/mutate/",
+	"cmd/", "examples/", "conformance/", "asyncvet/", "cluster/", "bench/", "docs/", "internal/driver/drivertest/", "internal/mutate/", "internal/browsertest/", "internal/libraries/",
 }
 
 // areaOf returns the area of a file, or nil for one that is not measured. The

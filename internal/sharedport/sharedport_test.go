@@ -187,3 +187,30 @@ func TestAHandThatIsClosedGivesErrClosed(t *testing.T) {
 		}
 	}
 }
+
+func TestThereIsAListenerForEachMember(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		for _, n := range []int{1, 3} {
+			all, err := sharedport.Listen(network, addressOn(t, network), n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(all) != n {
+				t.Errorf("%s: %d listeners for %d members", network, len(all), n)
+			}
+			addr := all[0].Addr()
+			for i, ln := range all[1:] { // each is one of its own
+				if err := ln.Close(); err != nil {
+					t.Error(i+1, err)
+				}
+			}
+			if !listens(addr) {
+				t.Errorf("%s: the first one went with the others", network)
+			}
+			all[0].Close()
+			if listens(addr) {
+				t.Errorf("%s: somebody still listens", network)
+			}
+		}
+	}
+}

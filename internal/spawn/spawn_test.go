@@ -260,3 +260,23 @@ func TestOnlyAProcessWithADeathSignalDiesWithItsThread(t *testing.T) {
 		t.Errorf("with one: %v", err)
 	}
 }
+
+func TestTheSizeOfWhatIsNoTerminalIsNotSet(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("no terminals here")
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	raw := must(r.SyscallConn())
+	var call *os.SyscallError
+	if err := spawn.SetTerminalSize(raw, spawn.Size{Columns: 80, Rows: 25}); !errors.As(err, &call) {
+		t.Errorf("of a pipe: %v", err)
+	}
+	r.Close()
+	if err := spawn.SetTerminalSize(raw, spawn.Size{Columns: 80, Rows: 25}); err == nil || errors.As(err, &call) {
+		t.Errorf("of what is closed: %v", err)
+	}
+}

@@ -255,3 +255,22 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+// A result may be as large as is said, and not a byte larger.
+func TestTheLargestResultIsOne(t *testing.T) {
+	request, err := workerproc.NewRequest("repeat", 500, most)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := workerproc.Answer(request, most).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := len(result)
+	if got, err := workerproc.Answer(request, n).Result(); len(got) != n || err != nil {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if _, err := workerproc.Answer(request, n-1).Result(); !errors.Is(err, workerproc.ErrTooLarge) {
+		t.Errorf("a byte more: %v", err)
+	}
+}

@@ -3,7 +3,9 @@ package writequeue_test
 import (
 	"bytes"
 	"errors"
+	"runtime"
 	"testing"
+	"weak"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
 	"github.com/asyncio-go/asyncio/internal/writequeue"
@@ -137,4 +139,38 @@ func TestPushIntoAChunkDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(1000, func() { q.Push(p) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
+}
+
+// What was written is not held by what waits behind it.
+func TestWhatIsWrittenIsLetGoOf(t *testing.T) {
+	var q writequeue.Queue
+	q.Push(make([]byte, 1<<20))
+	q.Push(make([]byte, 1<<20))
+	q.Push(make([]byte, 1<<20))
+	var first weak.Pointer[byte]
+	c := &lettingGo{first: &first}
+	if err := q.Flush(c); !errors.Is(err, driver.ErrWouldBlock) || q.Size() != 2<<20 {
+		t.Fatal(q.Size(), err)
+	}
+	runtime.GC()
+	if first.Value() != nil {
+		t.Error("it is held")
+	}
+	runtime.KeepAlive(&q)
+}
+
+// A lettingGo takes the first slice of the first write, and nothing more.
+type lettingGo struct {
+	driver.Conn
+	first *weak.Pointer[byte]
+	full  bool
+}
+
+func (c *lettingGo) Writev(p [][]byte) (int, error) {
+	if c.full {
+		return 0, driver.ErrWouldBlock
+	}
+	c.full = true
+	*c.first = weak.Make(&p[0][0])
+	return len(p[0]), nil
 }

@@ -110,7 +110,10 @@ func (s *clientStream) watch(ctx context.Context) {
 // cancel ends the request; who waits for it gets err.
 func (s *clientStream) cancel(err error) {
 	s.endWatch()
-	s.reset(http2.ErrCodeCancel, err) // also of a body that has come whole and was not read
+	if s.body.size > 0 {
+		s.body.err = nil // it is dropped, also when it has come whole, and who reads on is to know
+	}
+	s.reset(http2.ErrCodeCancel, err)
 	s.body.end(err)
 }
 

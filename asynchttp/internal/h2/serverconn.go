@@ -104,6 +104,7 @@ func (c *serverConn) headers(f *http2.HeadersFrame) (blockKind, error) {
 	}
 	c.maxID = id
 	if c.leaving == saidGoodbye {
+		c.forgotten.add(id) // what belongs to it is on its way too
 		return unwantedBlock, nil
 	}
 	return requestBlock, nil

@@ -274,6 +274,25 @@ func TestDescriptorZeroIsOneLikeAnyOther(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Error(err)
 	}
+
+	fill()
+	p1, _ := startCat(t)
+	free()
+	again, err := os.FindProcess(p1.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Release()
+	watch, err := d.WatchProcess(again, &ps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := d.Handles(); n != 1 {
+		t.Errorf("%d handles, want 1", n)
+	}
+	if err := watch.Close(); err != nil {
+		t.Error(err)
+	}
 	if n := d.Handles(); n != 0 {
 		t.Errorf("%d handles are left", n)
 	}

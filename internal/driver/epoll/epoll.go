@@ -189,7 +189,6 @@ func (d *Driver) dispatch() error {
 		}
 		s.handler.Ready(what)
 	}
-	d.n = 0
 	return nil
 }
 

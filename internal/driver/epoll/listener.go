@@ -34,6 +34,7 @@ func (d *Driver) Listen(spec driver.ListenSpec, h driver.Handler) (driver.Listen
 	}
 	l := &listener{d: d, fd: fd, addr: spec.Addr, tcp: family != unix.AF_UNIX}
 	if err := l.listen(sa, family, spec, h); err != nil {
+		l.node.remove()
 		_ = unix.Close(fd)
 		return nil, err
 	}

@@ -174,15 +174,7 @@ func TestWhatFailsToOpenLeavesNoDescriptor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	first := func() int { // the number that comes next
-		fd, err := unix.Dup(2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		unix.Close(fd)
-		return fd
-	}
-	before := first()
+	before := nextDescriptor(t)
 	for what, open := range map[string]func() error{
 		"a listener that is refused": func() error {
 			_, err := d.Listen(driver.ListenSpec{Addr: loopback, Control: refuse}, &seen{})
@@ -208,7 +200,7 @@ func TestWhatFailsToOpenLeavesNoDescriptor(t *testing.T) {
 		if err := open(); err == nil {
 			t.Errorf("%s: it was opened", what)
 		}
-		if after := first(); after != before {
+		if after := nextDescriptor(t); after != before {
 			t.Errorf("%s: descriptor %d is in use", what, before)
 			before = after
 		}

@@ -1,0 +1,586 @@
+package asyncio_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/internal/driver"
+)
+
+// A faultyDriver refuses one kind of call, from the n-th on, and counts what is
+// open.
+type faultyDriver struct {
+	driver.Driver
+	refused string
+	n       int
+	open    int
+}
+
+var errFault = errors.New("the driver refuses")
+
+func (d *faultyDriver) check(call string) error {
+	if call != d.refused {
+		return nil
+	}
+	if d.n--; d.n >= 0 {
+		return nil
+	}
+	return errFault
+}
+
+func (d *faultyDriver) conn(c driver.Conn, err error) (driver.Conn, error) {
+	if err != nil {
+		return nil, err
+	}
+	d.open++
+	return &faultyConn{Conn: c, d: d}, nil
+}
+
+func (d *faultyDriver) listener(l driver.Listener, err error) (driver.Listener, error) {
+	if err != nil {
+		return nil, err
+	}
+	d.open++
+	return &faultyListener{Listener: l, d: d}, nil
+}
+
+func (d *faultyDriver) packet(c driver.PacketConn, err error) (driver.PacketConn, error) {
+	if err != nil {
+		return nil, err
+	}
+	d.open++
+	return &faultyPacket{PacketConn: c, d: d}, nil
+}
+
+func (d *faultyDriver) Dial(spec driver.DialSpec, h driver.Handler) (driver.Conn, error) {
+	if err := d.check("Dial"); err != nil {
+		return nil, err
+	}
+	return d.conn(d.Driver.Dial(spec, h))
+}
+
+func (d *faultyDriver) Listen(spec driver.ListenSpec, h driver.Handler) (driver.Listener, error) {
+	if err := d.check("Listen"); err != nil {
+		return nil, err
+	}
+	return d.listener(d.Driver.Listen(spec, h))
+}
+
+func (d *faultyDriver) OpenFile(f *os.File) (driver.Conn, error) {
+	if err := d.check("OpenFile"); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return d.conn(d.Driver.OpenFile(f))
+}
+
+func (d *faultyDriver) FromConn(nc net.Conn) (driver.Conn, error) {
+	if err := d.check("FromConn"); err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return d.conn(d.Driver.FromConn(nc))
+}
+
+func (d *faultyDriver) FromListener(ln net.Listener, h driver.Handler) (driver.Listener, error) {
+	if err := d.check("FromListener"); err != nil {
+		ln.Close()
+		return nil, err
+	}
+	return d.listener(d.Driver.FromListener(ln, h))
+}
+
+func (d *faultyDriver) OpenPacket(spec driver.PacketSpec, h driver.Handler) (driver.PacketConn, error) {
+	if err := d.check("OpenPacket"); err != nil {
+		return nil, err
+	}
+	return d.packet(d.Driver.OpenPacket(spec, h))
+}
+
+func (d *faultyDriver) FromPacket(pc net.PacketConn, h driver.Handler) (driver.PacketConn, error) {
+	if err := d.check("FromPacket"); err != nil {
+		pc.Close()
+		return nil, err
+	}
+	return d.packet(d.Driver.FromPacket(pc, h))
+}
+
+type faultyConn struct {
+	driver.Conn
+	d      *faultyDriver
+	closed bool
+}
+
+func (c *faultyConn) Start(h driver.Handler) error {
+	if err := c.d.check("Start"); err != nil {
+		return err
+	}
+	return c.Conn.Start(h)
+}
+
+func (c *faultyConn) CloseWrite() error {
+	if err := c.d.check("CloseWrite"); err != nil {
+		return err
+	}
+	return c.Conn.CloseWrite()
+}
+
+func (c *faultyConn) SyscallConn() (syscall.RawConn, error) {
+	if err := c.d.check("SyscallConn"); err != nil {
+		return nil, err
+	}
+	return c.Conn.SyscallConn()
+}
+
+func (c *faultyConn) Close() error {
+	if !c.closed {
+		c.closed = true
+		c.d.open--
+	}
+	return c.Conn.Close()
+}
+
+type faultyListener struct {
+	driver.Listener
+	d      *faultyDriver
+	closed bool
+}
+
+func (l *faultyListener) Accept() (driver.Conn, error) { return l.d.conn(l.Listener.Accept()) }
+
+func (l *faultyListener) Close() error {
+	if !l.closed {
+		l.closed = true
+		l.d.open--
+	}
+	return l.Listener.Close()
+}
+
+type faultyPacket struct {
+	driver.PacketConn
+	d      *faultyDriver
+	closed bool
+}
+
+func (p *faultyPacket) SyscallConn() (syscall.RawConn, error) {
+	if err := p.d.check("SyscallConn"); err != nil {
+		return nil, err
+	}
+	return p.PacketConn.SyscallConn()
+}
+
+func (p *faultyPacket) Close() error {
+	if !p.closed {
+		p.closed = true
+		p.d.open--
+	}
+	return p.PacketConn.Close()
+}
+
+// onFaultyDrivers runs body on each driver, with faults that it chooses.
+func onFaultyDrivers(t *testing.T, body func(t *testing.T, ctx context.Context, d *faultyDriver)) {
+	t.Helper()
+	for name, o := range drivers() {
+		t.Run(name, func(t *testing.T) {
+			d := &faultyDriver{Driver: must(asyncio.NewDriver(o))}
+			runOn(t, asyncio.WithDriver(d), func(t *testing.T, ctx context.Context) { body(t, ctx, d) })
+		})
+	}
+}
+
+// noProtocol says no to a connection that is never to be made.
+func noProtocol() asyncio.Protocol { return &recorder{} }
+
+func TestWhatTheSystemRefusesIsAnErrorAndLeavesNothing(t *testing.T) {
+	type attempt struct {
+		name, refused string
+		n             int // so many are not refused
+		do            func(ctx context.Context, addr string) error
+	}
+	nc := func(addr string) net.Conn { return must(net.Dial("tcp", addr)) }
+	twice := asyncio.WithResolver(func(context.Context, string, string) ([]netip.Addr, error) {
+		return []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::1")}, nil
+	})
+	open := func(opts ...asyncio.ConnOption) func(ctx context.Context, addr string) error {
+		return func(ctx context.Context, addr string) error {
+			return second(asyncio.OpenConnection(ctx, "tcp", addr, opts...))
+		}
+	}
+	create := func(opts ...asyncio.ConnOption) func(ctx context.Context, addr string) error {
+		return func(ctx context.Context, addr string) error {
+			return third(loopOf(ctx).CreateConnection(ctx, "tcp", addr, noProtocol, opts...))
+		}
+	}
+	datagrams := func(opts ...asyncio.DatagramOption) func(ctx context.Context, addr string) error {
+		return func(ctx context.Context, addr string) error {
+			return third(loopOf(ctx).CreateDatagramEndpoint(ctx, "udp", func() asyncio.DatagramProtocol { return &mailbox{} }, opts...))
+		}
+	}
+	pipe := func(write bool) func(ctx context.Context, addr string) error {
+		return func(ctx context.Context, _ string) error {
+			in, out := must2(os.Pipe())
+			if write {
+				defer in.Close()
+				return third(loopOf(ctx).ConnectWritePipe(ctx, noProtocol, out))
+			}
+			defer out.Close()
+			return third(loopOf(ctx).ConnectReadPipe(ctx, noProtocol, in))
+		}
+	}
+	all := []attempt{
+		{"a stream", "Dial", 0, open()},
+		{"a stream", "Start", 0, open()},
+		{"a stream over TLS", "Start", 0, open(asyncio.WithTLS(clientTLS()))},
+		{"a stream of two addresses", "Dial", 0, open(twice)},
+		{"a connection", "Dial", 0, create()},
+		{"a connection", "Start", 0, create()},
+		{"a stream of others", "FromConn", 0, func(ctx context.Context, addr string) error { return open(asyncio.WithConn(nc(addr)))(ctx, addr) }},
+		{"a stream of others", "Start", 0, func(ctx context.Context, addr string) error { return open(asyncio.WithConn(nc(addr)))(ctx, addr) }},
+		{"a connection of others", "FromConn", 0, func(ctx context.Context, addr string) error { return create(asyncio.WithConn(nc(addr)))(ctx, addr) }},
+		{"a connection of others", "Start", 0, func(ctx context.Context, addr string) error { return create(asyncio.WithConn(nc(addr)))(ctx, addr) }},
+		{"an accepted socket", "FromConn", 0, func(ctx context.Context, addr string) error {
+			return third(loopOf(ctx).ConnectAcceptedSocket(ctx, nc(addr), noProtocol))
+		}},
+		{"an accepted socket", "Start", 0, func(ctx context.Context, addr string) error {
+			return third(loopOf(ctx).ConnectAcceptedSocket(ctx, nc(addr), noProtocol))
+		}},
+		{"a server", "Listen", 0, func(ctx context.Context, _ string) error {
+			return second(asyncio.StartServer(ctx, "tcp", "127.0.0.1:0", echo))
+		}},
+		{"a server of unix sockets", "Listen", 0, func(ctx context.Context, _ string) error {
+			return second(loopOf(ctx).CreateServer(ctx, "unix", filepath.Join(os.TempDir(), "never"), noProtocol))
+		}},
+		{"a listener of others", "FromListener", 0, func(ctx context.Context, _ string) error {
+			return second(asyncio.StartServer(ctx, "tcp", "", echo, asyncio.WithListener(must(net.Listen("tcp", "127.0.0.1:0")))))
+		}},
+		{"a pipe to read", "OpenFile", 0, pipe(false)},
+		{"a pipe to read", "Start", 0, pipe(false)},
+		{"a pipe to write", "OpenFile", 0, pipe(true)},
+		{"a pipe to write", "Start", 0, pipe(true)},
+		{"a pipe to write that is not watched", "Start", 1, pipe(true)},
+		{"datagrams", "OpenPacket", 0, datagrams(asyncio.WithLocalAddr("127.0.0.1:0"))},
+		{"datagrams of others", "FromPacket", 0, func(ctx context.Context, addr string) error {
+			return datagrams(asyncio.WithPacketConn(must(net.ListenPacket("udp", "127.0.0.1:0"))))(ctx, addr)
+		}},
+		{"datagrams of a group", "SyscallConn", 0, datagrams(asyncio.WithLocalAddr("127.0.0.1:0"), asyncio.WithMulticastGroup(netip.MustParseAddr("224.0.0.251"), nil))},
+		{"a packet connection", "OpenPacket", 0, func(ctx context.Context, _ string) error {
+			return second(asyncio.OpenPacketConn(ctx, "udp", asyncio.WithLocalAddr("127.0.0.1:0")))
+		}},
+	}
+	if cat, err := exec.LookPath("cat"); err == nil {
+		for _, call := range []string{"OpenFile", "Start"} {
+			for n := range 3 {
+				all = append(all,
+					attempt{"a process", call, n, func(ctx context.Context, _ string) error {
+						return second(asyncio.CreateSubprocessExec(ctx, cat, nil, asyncio.WithStdin(asyncio.Pipe), asyncio.WithStdout(asyncio.Pipe), asyncio.WithStderr(asyncio.Pipe)))
+					}},
+					attempt{"a process of a protocol", call, n, func(ctx context.Context, _ string) error {
+						return third(loopOf(ctx).SubprocessExec(ctx, func() asyncio.SubprocessProtocol { return &processRecorder{} }, cat, nil, asyncio.WithStdin(asyncio.Pipe), asyncio.WithStdout(asyncio.Pipe), asyncio.WithStderr(asyncio.Pipe)))
+					}})
+			}
+		}
+	}
+	onFaultyDrivers(t, func(t *testing.T, ctx context.Context, d *faultyDriver) {
+		ln := must(net.Listen("tcp", "127.0.0.1:0"))
+		defer ln.Close()
+		for _, a := range all {
+			d.refused, d.n = a.refused, a.n
+			before := d.open
+			if err := a.do(ctx, ln.Addr().String()); !errors.Is(err, errFault) {
+				t.Errorf("%s, where %s is refused after %d: %v", a.name, a.refused, a.n, err)
+			}
+			d.refused = ""
+			for range 200 { // a process is ended first
+				if d.open == before {
+					break
+				}
+				asyncio.Sleep(ctx, 1e6)
+			}
+			if d.open != before {
+				t.Errorf("%s, where %s is refused after %d: %d are left open", a.name, a.refused, a.n, d.open-before)
+				d.open = before
+			}
+		}
+	})
+}
+
+// Of several addresses of a server all are listened to, or none.
+func TestAServerThatCannotListenEverywhereListensNowhere(t *testing.T) {
+	onFaultyDrivers(t, func(t *testing.T, ctx context.Context, d *faultyDriver) {
+		if _, err := net.Listen("tcp", "[::1]:0"); err != nil {
+			t.Skip("no IPv6 here: ", err)
+		}
+		d.refused, d.n = "Listen", 1
+		_, err := asyncio.StartServer(ctx, "tcp", "localhost:0", echo)
+		if d.n >= 0 {
+			t.Skip("localhost has one address")
+		}
+		if !errors.Is(err, errFault) || d.open != 0 {
+			t.Errorf("%v; %d are left open", err, d.open)
+		}
+	})
+}
+
+// A connection that cannot be served is closed, and the next one is.
+func TestAServerGoesOnAfterAConnectionThatItCannotUse(t *testing.T) {
+	for name, o := range drivers() {
+		t.Run(name, func(t *testing.T) {
+			d := &faultyDriver{Driver: must(asyncio.NewDriver(o))}
+			var told []asyncio.ExceptionContext
+			handler := asyncio.WithExceptionHandler(func(_ *asyncio.Loop, c asyncio.ExceptionContext) { told = append(told, c) })
+			err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+				for _, start := range []func() *asyncio.Server{
+					func() *asyncio.Server { return host(t, ctx, newEcho) },
+					func() *asyncio.Server { return serve(t, ctx, echo) },
+				} {
+					told = nil
+					srv := start()
+					d.refused, d.n = "Start", 0
+					bad := must(net.Dial("tcp", srv.Addr().String()))
+					n, err := asyncio.ToThread(ctx, func(context.Context) (int, error) { return bad.Read(make([]byte, 1)) })
+					if n != 0 || err == nil {
+						t.Errorf("a connection that cannot be used read %d, %v", n, err)
+					}
+					bad.Close()
+					if len(told) != 1 || !errors.Is(told[0].Err, errFault) {
+						t.Errorf("told %v", told)
+					}
+					d.refused = ""
+					good := must(net.Dial("tcp", srv.Addr().String()))
+					good.Write([]byte("x"))
+					if n, err := asyncio.ToThread(ctx, func(context.Context) (int, error) { return good.Read(make([]byte, 1)) }); n != 1 || err != nil {
+						t.Errorf("the next one read %d, %v", n, err)
+					}
+					good.Close()
+					shutdown(t, ctx, srv)
+					if d.open != 0 {
+						t.Errorf("%d are left open", d.open)
+					}
+				}
+				return nil
+			}, asyncio.WithDriver(d), handler)
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// Who is cancelled while it waits for its connection gets that error, and the
+// connection is closed. What has come by then goes to nobody.
+func TestACancelledWaitForAConnectionLeavesNothing(t *testing.T) {
+	onFaultyDrivers(t, func(t *testing.T, ctx context.Context, d *faultyDriver) {
+		ln := must(net.Listen("tcp", "127.0.0.1:0"))
+		defer ln.Close()
+		l := loopOf(ctx)
+		var cancel func()
+		factory := func() asyncio.Protocol { l.CallSoon(cancel); return &recorder{} }
+		for name, do := range map[string]func(ctx context.Context) error{
+			"a connection": func(ctx context.Context) error {
+				return third(l.CreateConnection(ctx, "tcp", "", factory, asyncio.WithConn(must(net.Dial("tcp", ln.Addr().String())))))
+			},
+			"an accepted socket": func(ctx context.Context) error {
+				return third(l.ConnectAcceptedSocket(ctx, must(net.Dial("tcp", ln.Addr().String())), factory))
+			},
+			"a pipe to read": func(ctx context.Context) error {
+				in, out := must2(os.Pipe())
+				defer out.Close()
+				return third(l.ConnectReadPipe(ctx, factory, in))
+			},
+			"a pipe to write": func(ctx context.Context) error {
+				in, out := must2(os.Pipe())
+				defer in.Close()
+				return third(l.ConnectWritePipe(ctx, factory, out))
+			},
+			"datagrams": func(ctx context.Context) error {
+				return third(l.CreateDatagramEndpoint(ctx, "udp", func() asyncio.DatagramProtocol { l.CallSoon(cancel); return &mailbox{} }, asyncio.WithLocalAddr("127.0.0.1:0")))
+			},
+		} {
+			task := asyncio.Go(ctx, do)
+			cancel = func() { task.Cancel() }
+			if _, err := task.Await(ctx); !asyncio.IsCancelled(err) {
+				t.Errorf("%s: %v", name, err)
+			}
+			turns(ctx, 3)
+			if d.open != 0 {
+				t.Errorf("%s: %d are left open", name, d.open)
+				d.open = 0
+			}
+		}
+	})
+}
+
+// Data that is there before the connection is comes after it: who has asked for
+// the connection runs first.
+func TestNothingIsReceivedBeforeWhoWaitsForTheConnectionHasRun(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		l := loopOf(ctx)
+		ln := must(net.Listen("tcp", "127.0.0.1:0"))
+		defer ln.Close()
+		ready := func() net.Conn {
+			nc := must(net.Dial("tcp", ln.Addr().String()))
+			peer := must(ln.Accept())
+			peer.Write([]byte("early"))
+			peer.Close()
+			nc.SetReadDeadline(timeSoon())
+			nc.Read(nil)
+			return nc
+		}
+		for name, connect := range map[string]func(f func() asyncio.Protocol) error{
+			"a connection": func(f func() asyncio.Protocol) error {
+				return third(l.CreateConnection(ctx, "tcp", "", f, asyncio.WithConn(ready())))
+			},
+			"an accepted socket": func(f func() asyncio.Protocol) error {
+				return third(l.ConnectAcceptedSocket(ctx, ready(), f))
+			},
+			"a pipe": func(f func() asyncio.Protocol) error {
+				in, out := must2(os.Pipe())
+				out.WriteString("early")
+				out.Close()
+				return third(l.ConnectReadPipe(ctx, f, in))
+			},
+		} {
+			r := &recorder{}
+			if err := connect(func() asyncio.Protocol { return r }); err != nil {
+				t.Fatal(err)
+			}
+			r.check(t, "made")
+			r.untilCall(ctx, "lost")
+			if string(r.data) != "early" {
+				t.Errorf("%s: received %q", name, r.data)
+			}
+		}
+		pc := must(net.ListenPacket("udp", "127.0.0.1:0"))
+		sender := must(net.Dial("udp", pc.LocalAddr().String()))
+		defer sender.Close()
+		sender.Write([]byte("early"))
+		m := openMailbox(t, ctx, "udp", asyncio.WithPacketConn(pc))
+		if len(m.calls) != 1 {
+			t.Errorf("datagrams: the calls were %v", m.calls)
+		}
+		m.untilGot(ctx, 1)
+		closeMailboxes(t, ctx, m)
+	})
+}
+
+func TestControlRunsOnDatagramSocketsToo(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		var seen []string
+		m := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddr("127.0.0.1:0"), asyncio.WithControl(func(network, address string, c syscall.RawConn) error {
+			seen = append(seen, network+" "+address)
+			return c.Control(func(uintptr) {})
+		}))
+		if len(seen) != 1 || !strings.HasPrefix(seen[0], "udp4 127.0.0.1:") {
+			t.Errorf("it was called with %q", seen)
+		}
+		closeMailboxes(t, ctx, m)
+		_, _, err := loopOf(ctx).CreateDatagramEndpoint(ctx, "udp4", func() asyncio.DatagramProtocol { return &mailbox{} },
+			asyncio.WithLocalAddr("127.0.0.1:0"), asyncio.WithControl(func(string, string, syscall.RawConn) error { return errFault }))
+		if !errors.Is(err, errFault) {
+			t.Errorf("its error: %v", err)
+		}
+	})
+}
+
+// Calls that belong to a task of the loop close what they were given when they
+// come from elsewhere.
+func TestWhatIsGivenFromElsewhereIsClosed(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		l := loopOf(ctx)
+		ln := must(net.Listen("tcp", "127.0.0.1:0"))
+		defer ln.Close()
+		for name, give := range map[string]func(nc net.Conn) error{
+			"OpenConnection": func(nc net.Conn) error { return second(asyncio.OpenConnection(ctx, "tcp", "", asyncio.WithConn(nc))) },
+			"CreateConnection": func(nc net.Conn) error {
+				return third(l.CreateConnection(ctx, "tcp", "", noProtocol, asyncio.WithConn(nc)))
+			},
+			"ConnectAcceptedSocket": func(nc net.Conn) error { return third(l.ConnectAcceptedSocket(ctx, nc, noProtocol)) },
+		} {
+			nc := must(net.Dial("tcp", ln.Addr().String()))
+			_, err := asyncio.ToThread(ctx, func(context.Context) (int, error) { return 0, give(nc) })
+			if err == nil {
+				t.Errorf("%s: no error", name)
+			}
+			if _, err := nc.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("%s: it is not closed: %v", name, err)
+			}
+		}
+		for name, give := range map[string]func(ln net.Listener) error{
+			"StartServer": func(ln net.Listener) error {
+				return second(asyncio.StartServer(ctx, "tcp", "", echo, asyncio.WithListener(ln)))
+			},
+			"CreateServer": func(ln net.Listener) error {
+				return second(l.CreateServer(ctx, "tcp", "", noProtocol, asyncio.WithListener(ln)))
+			},
+		} {
+			ln := must(net.Listen("tcp", "127.0.0.1:0"))
+			_, err := asyncio.ToThread(ctx, func(context.Context) (int, error) { return 0, give(ln) })
+			if err == nil {
+				t.Errorf("%s: no error", name)
+			}
+			if _, err := ln.Accept(); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("%s: it is not closed: %v", name, err)
+			}
+		}
+		pc := must(net.ListenPacket("udp", "127.0.0.1:0"))
+		_, err := asyncio.ToThread(ctx, func(context.Context) (int, error) {
+			return 0, third(l.CreateDatagramEndpoint(ctx, "udp", func() asyncio.DatagramProtocol { return &mailbox{} }, asyncio.WithPacketConn(pc)))
+		})
+		if _, rerr := pc.WriteTo([]byte("x"), pc.LocalAddr()); err == nil || !errors.Is(rerr, net.ErrClosed) {
+			t.Errorf("datagrams: %v, %v", err, rerr)
+		}
+	})
+}
+
+// A mute connection fails to write, and has something to be read.
+type mute struct {
+	driver.Conn
+	data   io.Reader
+	took   int
+	closed bool
+}
+
+func (c *mute) Start(h driver.Handler) error { h.Ready(driver.Readable | driver.Hangup); return nil }
+func (c *mute) Read(p []byte) (int, error)   { return c.data.Read(p) }
+func (c *mute) Write(p []byte) (int, error)  { return min(c.took, len(p)), syscall.EPIPE }
+func (c *mute) Writev([][]byte) (int, error) { return c.took, syscall.EPIPE }
+func (c *mute) CloseWrite() error            { return syscall.ENOTCONN }
+func (c *mute) Close() error                 { c.closed = true; return nil }
+func (c *mute) Reset()                       {}
+
+func TestWhatCanStillBeReadIsReceivedAfterWritingHasFailed(t *testing.T) {
+	for name, write := range map[string]func(tr asyncio.Transport) (int, error){
+		"Write":      func(tr asyncio.Transport) (int, error) { return tr.Write([]byte("12345")) },
+		"WriteLines": func(tr asyncio.Transport) (int, error) { return tr.WriteLines([]byte("12"), []byte("345")) },
+	} {
+		onVirtualClock(t, func(t *testing.T, ctx context.Context) {
+			r := &recorder{}
+			r.on = map[string]func(){"made": func() {
+				if n, err := write(r.transport); n != 3 || err != syscall.EPIPE {
+					t.Errorf("%s: %d, %v", name, n, err)
+				}
+				if n, err := write(r.transport); n != 0 || err != syscall.EPIPE {
+					t.Errorf("%s again: %d, %v", name, n, err)
+				}
+			}}
+			c := &mute{data: strings.NewReader("last words"), took: 3}
+			if err := asyncio.NewTransportOn(loopOf(ctx), c, r); err != nil {
+				t.Fatal(err)
+			}
+			r.untilCall(ctx, "lost")
+			if string(r.data) != "last words" || r.lost != syscall.EPIPE || !c.closed {
+				t.Errorf("%s: received %q, lost with %v, closed: %v", name, r.data, r.lost, c.closed)
+			}
+		})
+	}
+}

@@ -1,0 +1,13 @@
+// Package flow is what services on a loop need between their tasks, beyond the locks and
+// queues of asyncio: ticks without drift ([Every]), values for many receivers ([Broadcast],
+// [Watch]), limits ([RateLimiter]), and functions that are called again ([Retry]), once for
+// many ([Singleflight]) or once for a burst ([Debounce]).
+//
+// What is not here is there already: a value that comes once, for one or many, is an
+// [asyncio.Future]; a wait for one of several things is [asyncio.Select]; a write that
+// drops what a slow reader has no room for looks at [asyncio.StreamWriter.WriteBufferSize]
+// before [asyncio.StreamWriter.WriteNowait].
+//
+// All of it is for the goroutine of a loop, and belongs to the loop of the task that uses
+// it first.
+package flow

@@ -1,0 +1,60 @@
+package flow
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/asyncio-go/asyncio"
+)
+
+// Now returns the clock of the loop of ctx, as [asyncio.Loop.Time] does. It panics with
+// [asyncio.ErrNoRunningLoop] where there is none.
+func Now(ctx context.Context) time.Duration { return loopOf(ctx).Time() }
+
+// After makes the loop of ctx call fn after d, as [asyncio.Loop.CallLater] does. It panics
+// with [asyncio.ErrNoRunningLoop] where there is none.
+func After(ctx context.Context, d time.Duration, fn func()) *asyncio.TimerHandle {
+	return loopOf(ctx).CallLater(d, fn)
+}
+
+func loopOf(ctx context.Context) *asyncio.Loop {
+	l, err := asyncio.RunningLoop(ctx)
+	if err != nil {
+		panic(err)
+	}
+	return l
+}
+
+// A Tick is one of [Every].
+type Tick struct {
+	At     time.Duration // when it was due, on the loop's clock
+	Missed int           // how many before it have come to nothing, since the body took too long
+}
+
+// Every yields a tick after d, and then each d, until the running task is cancelled or ctx
+// ends, with that error at last. Ticks are due at whole multiples of d after the beginning,
+// so that they do not drift, and do not pile up: those that were due while the body of the
+// loop ran are missed, but for the last, which comes at once. It panics when d is not
+// positive.
+func Every(ctx context.Context, d time.Duration) iter.Seq2[Tick, error] {
+	if d <= 0 {
+		panic("flow: Every: the interval is not positive")
+	}
+	return func(yield func(Tick, error) bool) {
+		due := Now(ctx) + d
+		for {
+			late := Now(ctx) - due
+			missed := max(0, int(late/d))
+			due += time.Duration(missed) * d
+			if err := asyncio.Sleep(ctx, due-Now(ctx)); err != nil {
+				yield(Tick{}, err)
+				return
+			}
+			if !yield(Tick{At: due, Missed: missed}, nil) {
+				return
+			}
+			due += d
+		}
+	}
+}
