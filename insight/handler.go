@@ -19,19 +19,20 @@ const answerTime = time.Minute
 type route struct {
 	pattern, parameters, about string
 	serve                      func(w *window, out http.ResponseWriter, r *http.Request) error
+	endless                    bool // it ends when the client goes
 }
 
 func routes() []route {
 	return []route{
-		{"GET /v1/loops", "tasks=1000 after=ID stacks=0|top|1 labels=0|1 sockets=0|1 loop=ID patience=250ms", "all loops, and what their tasks do", (*window).serveLooks},
-		{"GET /v1/where", "loop=ID patience=250ms", "the tasks, grouped by where they stand", (*window).serveWhere},
-		{"GET /v1/graph", "loop=ID patience=250ms", "who waits for what, and who holds it", (*window).serveGraph},
-		{"POST /v1/cancel", "task=ID loop=ID patience=1s", "cancels a task", (*window).serveCancel},
-		{"GET /v1/dump", "patience=250ms goroutines=0|1", "everything, as one JSON", (*window).serveDump},
-		{"GET /v1/events", "every=1s tasks=0 stacks=0|top|1 sockets=0|1 loop=ID patience=250ms", "the loops again and again, with their events, as server-sent events", (*window).serveEvents},
-		{"GET /v1/record", "seconds=5 until=incident within=1h megabytes=64", "Go's execution trace and the loops' events, as a zip", (*window).serveRecord},
-		{"GET /metrics", "", "counts and histograms in Prometheus' text format", (*window).serveMetrics},
-		{"GET /{$}", "", "all this as a page", (*window).servePage},
+		{"GET /v1/loops", "tasks=1000 after=ID stacks=0|top|1 labels=0|1 sockets=0|1 loop=ID patience=250ms", "all loops, and what their tasks do", (*window).serveLooks, false},
+		{"GET /v1/where", "loop=ID patience=250ms", "the tasks, grouped by where they stand", (*window).serveWhere, false},
+		{"GET /v1/graph", "loop=ID patience=250ms", "who waits for what, and who holds it", (*window).serveGraph, false},
+		{"POST /v1/cancel", "task=ID loop=ID patience=1s", "cancels a task", (*window).serveCancel, false},
+		{"GET /v1/dump", "patience=250ms goroutines=0|1", "everything, as one JSON", (*window).serveDump, false},
+		{"GET /v1/events", "every=1s tasks=0 stacks=0|top|1 sockets=0|1 loop=ID patience=250ms", "the loops again and again, with their events, as server-sent events", (*window).serveEvents, true},
+		{"GET /v1/record", "seconds=5 until=incident within=1h megabytes=64", "Go's execution trace and the loops' events, as a zip", (*window).serveRecord, false},
+		{"GET /metrics", "", "counts and histograms in Prometheus' text format", (*window).serveMetrics, false},
+		{"GET /{$}", "", "all this as a page", (*window).servePage, false},
 	}
 }
 
@@ -43,6 +44,9 @@ func (w *window) handler() http.Handler {
 			h := out.Header()
 			h.Set("Cache-Control", "no-store")
 			h.Set("X-Content-Type-Options", "nosniff")
+			if w.serveOnLoop(rt, out, r) {
+				return
+			}
 			_ = http.NewResponseController(out).SetWriteDeadline(time.Now().Add(answerTime))
 			if err := rt.serve(w, out, r); err != nil {
 				refuse(out, err)

@@ -129,5 +129,7 @@ func (s *Server) Close() error {
 
 // Handler returns what the server serves, for a server of your own. It does not look at
 // who asks: whoever reaches it may see stacks and names, and cancel tasks. What it
-// shows is as much as [asyncio.SetInsight] has been told to take note of.
+// shows is as much as [asyncio.SetInsight] has been told to take note of. On a server of
+// package asynchttp, whose handlers run on a loop, it answers from a thread, and all but
+// the page and its events are there.
 func Handler() http.Handler { return newWindow().handler() }

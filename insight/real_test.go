@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp"
 	"github.com/asyncio-go/asyncio/internal/insightwire"
 )
 
@@ -124,5 +126,47 @@ func TestAPanicOfARealTaskIsLogged(t *testing.T) {
 	var p *asyncio.PanicError
 	if !errors.As(err, &p) || !strings.Contains(l.String(), "has panicked: ") || !strings.Contains(l.String(), "boom") {
 		t.Errorf("%v, logged: %s", err, l)
+	}
+}
+
+func TestTheHandlerAnswersOnALoopToo(t *testing.T) {
+	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+		srv := &asynchttp.Server{Handler: Handler()}
+		at, err := srv.Start(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer srv.Close()
+		c := &http.Client{Transport: &http.Transport{}}
+		defer c.CloseIdleConnections()
+		for path, want := range map[string]struct {
+			status int
+			says   string
+		}{
+			"/metrics":            {200, `asyncio_loop_responsive{loop="%d"} 1`},
+			"/v1/loops?tasks=1":   {200, `"tasks":[{"id":1,`},
+			"/v1/loops?tasks=bad": {400, "tasks="},
+			"/v1/events":          {501, "not on a loop"},
+		} {
+			type answer struct {
+				status int
+				body   string
+			}
+			got, err := asyncio.ToThread(ctx, func(context.Context) (a answer, err error) {
+				a.status, a.body = get(t, c, "http://"+at.String()+path)
+				return a, nil
+			})
+			if err != nil {
+				return err
+			}
+			loop, _ := asyncio.RunningLoop(ctx)
+			if says := strings.Replace(want.says, "%d", strconv.FormatUint(loop.ID(), 10), 1); got.status != want.status || !strings.Contains(got.body, says) {
+				t.Errorf("%s: %d %.2000s", path, got.status, got.body)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
