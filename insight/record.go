@@ -63,7 +63,7 @@ type recording struct {
 	events   []recordedEvent
 	dropped  int
 	seen     map[uint64]uint64
-	incident *insightwire.Incident
+	incident *asyncio.Incident
 }
 
 // A recordedEvent is an event of one of the loops.
@@ -98,7 +98,7 @@ func (rec *recording) run(ctx context.Context, length time.Duration, until bool)
 		select {
 		case <-tick.C:
 		case in := <-happened:
-			rec.incident = rec.w.incident(in)
+			rec.incident = &in
 			return true
 		case <-over.C:
 			rec.takeEvents(ctx)
@@ -132,7 +132,7 @@ func (rec *recording) look(ctx context.Context) insightwire.Looks {
 	})
 }
 
-// write packs it all.
+// write packs it all, the trace first: what it is about may end the process.
 func (rec *recording) write(ctx context.Context, out io.Writer) error {
 	z := zip.NewWriter(out)
 	f, err := z.Create("trace.out")
@@ -142,32 +142,29 @@ func (rec *recording) write(ctx context.Context, out io.Writer) error {
 	if _, err := rec.flight.WriteTo(f); err != nil {
 		return err
 	}
-	type events struct {
+	err = z.Flush()
+	pack := func(name string, value any) {
+		if err == nil {
+			f, err = z.Create(name)
+		}
+		if err == nil {
+			err = json.NewEncoder(f).Encode(value)
+		}
+	}
+	pack("before.json", rec.before)
+	pack("events.json", struct {
 		Dropped int             `json:"dropped,omitempty"` // older ones
 		Events  []recordedEvent `json:"events"`
-	}
-	parts := []struct {
-		name  string
-		value any
-	}{
-		{"before.json", rec.before},
-		{"after.json", rec.look(ctx)},
-		{"events.json", events{rec.dropped, rec.events}},
-	}
+	}{rec.dropped, rec.events})
 	if rec.incident != nil {
-		parts = append(parts, struct {
-			name  string
-			value any
-		}{"incident.json", rec.incident})
+		in := rec.w.incident(*rec.incident)
+		pack("incident.json", in)
+		pack("after.json", in.Window)
+	} else {
+		pack("after.json", rec.look(ctx))
 	}
-	for _, p := range parts {
-		f, err := z.Create(p.name)
-		if err != nil {
-			return err
-		}
-		if err := json.NewEncoder(f).Encode(p.value); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
 	return z.Close()
 }
