@@ -78,7 +78,11 @@ func TestWhatCannotBeIsABadRequest(t *testing.T) {
 		"/v1/loops?tasks=-1", "/v1/loops?tasks=x", "/v1/loops?tasks=9999999", "/v1/loops?after=-1", "/v1/loops?stacks=2", "/v1/loops?patience=1h",
 		"/v1/events?every=1ms", "/v1/record?seconds=0", "/v1/record?until=never", "/v1/where?loop=x",
 	} {
-		out := answer(t, w, "GET", path)
+		method := "GET"
+		if strings.HasPrefix(path, "/v1/record") {
+			method = "POST"
+		}
+		out := answer(t, w, method, path)
 		_, query, _ := strings.Cut(path, "?")
 		name, _, _ := strings.Cut(query, "=")
 		if out.Code != 400 || !strings.HasPrefix(out.Body.String(), name+"=") {
@@ -211,9 +215,9 @@ func TestARecordHasTheTraceAndTheLoops(t *testing.T) {
 		return func() {}
 	}
 	done := make(chan *httptest.ResponseRecorder)
-	go func() { done <- answer(t, w, "GET", "/v1/record?until=incident&within=1h&megabytes=1") }()
+	go func() { done <- answer(t, w, "POST", "/v1/record?until=incident&within=1h&megabytes=1") }()
 	<-began
-	if out := answer(t, w, "GET", "/v1/record?seconds=1"); out.Code != http.StatusConflict {
+	if out := answer(t, w, "POST", "/v1/record?seconds=1"); out.Code != http.StatusConflict {
 		t.Errorf("a second record at the same time: %d %s", out.Code, out.Body)
 	}
 	happen(asyncio.Incident{Kind: "goes on"})

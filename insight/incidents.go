@@ -20,6 +20,9 @@ const (
 	maxIncidentTasks = 1000
 	maxIncidentFiles = 20
 	maxLoggedTasks   = 100
+
+	// incidentPause keeps a task that panics again and again from filling the log.
+	incidentPause = 10 * time.Second
 )
 
 // incidents writes down what the window shows when something has gone wrong.
@@ -27,6 +30,10 @@ type incidents struct {
 	w   *window
 	log *slog.Logger
 	dir string
+
+	pause  time.Duration
+	last   map[string]time.Time // of each kind
+	missed map[string]int
 }
 
 func newIncidents(o *options, w *window) (*incidents, error) {
@@ -35,7 +42,7 @@ func newIncidents(o *options, w *window) (*incidents, error) {
 			return nil, err
 		}
 	}
-	return &incidents{w, o.log, o.incidentDir}, nil
+	return &incidents{w: w, log: o.log, dir: o.incidentDir, pause: o.pause, last: make(map[string]time.Time), missed: make(map[string]int)}, nil
 }
 
 // begin begins to write, if anybody has asked for it.
@@ -46,11 +53,19 @@ func (in *incidents) begin() (stop func()) {
 	return in.w.incidents(in.handle)
 }
 
+// handle writes an incident down. Incidents come one after another.
 func (in *incidents) handle(what asyncio.Incident) {
 	if what.Kind == "goes on" {
 		return // the loop's own log says it
 	}
+	if last, ok := in.last[what.Kind]; ok && time.Since(last) < in.pause {
+		in.missed[what.Kind]++
+		return
+	}
+	in.last[what.Kind] = time.Now()
 	i := in.w.incident(what)
+	i.Missed = in.missed[what.Kind]
+	in.missed[what.Kind] = 0
 	if in.log != nil {
 		in.log.Error("asyncio: "+incidentText(i), "loop", i.Loop)
 	}
@@ -121,6 +136,9 @@ func incidentText(i *insightwire.Incident) string {
 		writeFrames(&b, c.Stack)
 	default:
 		fmt.Fprintf(&b, "loop %d stands still\n", i.Loop)
+	}
+	if i.Missed > 0 {
+		fmt.Fprintf(&b, "and %d more since the last that was written down\n", i.Missed)
 	}
 	if i.Window != nil {
 		for _, k := range i.Window.Loops {

@@ -77,3 +77,21 @@ func TestTheTextOfAnIncidentIsBounded(t *testing.T) {
 		t.Errorf("it has %d bytes", n)
 	}
 }
+
+func TestATaskThatPanicsAgainAndAgainDoesNotFillTheLog(t *testing.T) {
+	w := fakes(samples.Program())
+	l := newLog()
+	in, err := newIncidents(&options{log: slog.New(slog.NewTextHandler(l, nil)), pause: time.Hour}, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		in.handle(asyncio.Incident{Kind: "panic"})
+	}
+	in.handle(asyncio.Incident{Kind: "stall"})
+	in.pause = 0
+	in.handle(asyncio.Incident{Kind: "panic"})
+	if text := l.String(); strings.Count(text, "level=ERROR") != 3 || !strings.Contains(text, "and 9 more") {
+		t.Error(text)
+	}
+}

@@ -50,7 +50,7 @@ type Server struct {
 // [asyncio.InsightOn] costs, a goroutine, and else nothing while nobody asks. It may be
 // called in any goroutine; that of a loop waits for a few system calls.
 func Start(opts ...Option) (*Server, error) {
-	o := options{level: asyncio.InsightOn}
+	o := options{level: asyncio.InsightOn, pause: incidentPause}
 	for _, opt := range opts {
 		opt.apply(&o)
 	}

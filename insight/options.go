@@ -2,6 +2,7 @@ package insight
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/asyncio-go/asyncio"
 )
@@ -14,6 +15,7 @@ type options struct {
 	level       asyncio.InsightLevel
 	log         *slog.Logger
 	incidentDir string
+	pause       time.Duration // between two incidents of a kind that are written down
 }
 
 type optionFunc func(o *options)
@@ -34,7 +36,8 @@ func WithLevel(level asyncio.InsightLevel) Option {
 
 // WithIncidentLog writes what the window shows to a logger when a loop stands still, or
 // a task or callback panics: the culprit, its stack, and what the tasks wait for, in at most
-// 64 kB of text.
+// 64 kB of text. Of several within ten seconds the first of each kind is written, and how
+// many more there were.
 func WithIncidentLog(l *slog.Logger) Option { return optionFunc(func(o *options) { o.log = l }) }
 
 // WithIncidentDirectory writes what the window shows into a file of JSON in the directory,

@@ -55,7 +55,6 @@ func loops() (all []subject) {
 	for _, l := range asyncio.Loops() {
 		all = append(all, l)
 	}
-	slices.SortFunc(all, func(a, b subject) int { return int(a.ID()) - int(b.ID()) })
 	return all
 }
 

@@ -115,6 +115,7 @@ type Incident struct {
 	Loop   uint64            `json:"loop"`
 	Task   uint64            `json:"task,omitempty"`
 	Error  string            `json:"error,omitempty"`
+	Missed int               `json:"missed,omitempty"` // of the same kind, not written down since the last
 	Look   *asyncio.LoopLook `json:"look,omitempty"`
 	Window *Looks            `json:"window,omitempty"` // all loops, shortly after
 }

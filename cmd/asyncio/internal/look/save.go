@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strconv"
 	"time"
@@ -20,7 +21,7 @@ func Dump(ctx context.Context, s *Screen, arg string, goroutines bool) error {
 	if goroutines {
 		parameters = append(parameters, "goroutines", "1")
 	}
-	body, err := t.open(ctx, "/v1/dump", parameters...)
+	body, err := t.open(ctx, http.MethodGet, "/v1/dump", parameters...)
 	if err != nil {
 		return err
 	}
@@ -33,8 +34,8 @@ func Dump(ctx context.Context, s *Screen, arg string, goroutines bool) error {
 }
 
 // open asks for something that is passed on as it is.
-func (t *target) open(ctx context.Context, path string, parameters ...string) (io.ReadCloser, error) {
-	r, err := t.request(ctx, "GET", path, parameters...)
+func (t *target) open(ctx context.Context, method, path string, parameters ...string) (io.ReadCloser, error) {
+	r, err := t.request(ctx, method, path, parameters...)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +78,7 @@ func Record(ctx context.Context, s *Screen, errs io.Writer, arg string, o Option
 		waiting = fmt.Sprintf("recording until a loop hangs or something panics, for %v at most", ro.Within)
 	}
 	fmt.Fprintf(errs, "asyncio: %s ...\n", waiting)
-	body, err := t.open(ctx, "/v1/record", parameters...)
+	body, err := t.open(ctx, http.MethodPost, "/v1/record", parameters...)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ var errGone = errors.New("the process has ended, or has closed its window")
 // follow calls fn with the looks that a process sends, until it returns an error or the
 // process ends.
 func (t *target) follow(ctx context.Context, fn func(l *insightwire.Looks) error, parameters ...string) error {
-	body, err := t.open(ctx, "/v1/events", parameters...)
+	body, err := t.open(ctx, http.MethodGet, "/v1/events", parameters...)
 	if err != nil {
 		return err
 	}
