@@ -53,6 +53,7 @@ var packages = map[string]string{
 	"asyncio":   "github.com/asyncio-go/asyncio",
 	"asynchttp": "github.com/asyncio-go/asyncio/asynchttp",
 	"cluster":   "github.com/asyncio-go/asyncio/cluster",
+	"insight":   "github.com/asyncio-go/asyncio/insight",
 	"sql":       "database/sql",
 	"tls":       "crypto/tls",
 	"smtp":      "net/smtp",
@@ -61,6 +62,7 @@ var packages = map[string]string{
 	"json":      "encoding/json",
 	"exec":      "os/exec",
 	"signal":    "os/signal",
+	"slog":      "log/slog",
 }
 
 func init() {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -56,6 +57,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	root.PersistentFlags().StringVar(&p.driver, "driver", "", "the loop's driver: portable, or this system's own")
 	_ = root.PersistentFlags().MarkHidden("driver")
 	root.AddCommand(p.fetchCommand(), p.crawlCommand(), p.serveCommand(), p.newCommand(), p.demoCommand())
+	root.AddCommand(p.lookCommands()...)
 	if err := root.ExecuteContext(ctx); err != nil {
 		var known *fetch.Error
 		if !errors.As(err, &known) {
@@ -64,8 +66,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		fmt.Fprintf(errs, "asyncio: %s\n", known.Error())
 		if known.Code == fetch.BadUsage {
 			command := "fetch"
-			if len(args) > 0 && (args[0] == "crawl" || args[0] == "serve") {
-				command = args[0]
+			if c, _, ferr := root.Find(args); ferr == nil && c != root {
+				command = strings.TrimPrefix(c.CommandPath(), "asyncio ")
 			}
 			fmt.Fprintf(errs, "asyncio: try 'asyncio help %s'\n", command)
 		}

@@ -1,0 +1,102 @@
+package insight
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/internal/insightwire"
+)
+
+// defaultPatience is how long a loop may take to answer before it is looked at from
+// outside.
+const defaultPatience = 250 * time.Millisecond
+
+// A subject is a loop, as far as it is looked at.
+type subject interface {
+	ID() uint64
+	Look(ctx context.Context, patience time.Duration, o asyncio.LookOptions) (*asyncio.LoopLook, error)
+	CallSoonThreadsafe(fn func()) (*asyncio.Handle, error)
+	TaskByID(id uint64) asyncio.AnyTask
+}
+
+// A window is what is known of this process. Its methods may be called in any goroutine.
+type window struct {
+	subjects  func() []subject
+	incidents func(fn func(asyncio.Incident)) (stop func())
+	process   insightwire.Process
+}
+
+func newWindow() *window {
+	w := &window{
+		subjects:  loops,
+		incidents: asyncio.NotifyIncidents,
+		process:   insightwire.Process{PID: os.Getpid(), Go: runtime.Version(), Started: time.Now()},
+	}
+	if exe, err := os.Executable(); err == nil {
+		w.process.Program = strings.TrimSuffix(filepath.Base(exe), ".exe")
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		w.process.Module = info.Main.Path
+	}
+	return w
+}
+
+// loops returns the loops of the process by their numbers.
+func loops() (all []subject) {
+	for _, l := range asyncio.Loops() {
+		all = append(all, l)
+	}
+	return all
+}
+
+func (w *window) head() insightwire.Head {
+	return insightwire.Head{Version: insightwire.Version, At: time.Now(), Process: w.process}
+}
+
+// looks looks into all loops at once, or into one, so that one that hangs holds nobody
+// up. The options may be of each loop's own.
+func (w *window) looks(ctx context.Context, only uint64, patience time.Duration, o func(loop uint64) asyncio.LookOptions) insightwire.Looks {
+	all := w.subjects()
+	if only != 0 {
+		all = slices.DeleteFunc(all, func(s subject) bool { return s.ID() != only })
+	}
+	type answer struct {
+		look *asyncio.LoopLook
+		err  error
+	}
+	answers := make([]answer, len(all))
+	var asked sync.WaitGroup
+	slots := make(chan struct{}, 16) // of a thousand loops, not all at once
+	for i, s := range all {
+		slots <- struct{}{}
+		asked.Go(func() {
+			defer func() { <-slots }()
+			answers[i].look, answers[i].err = s.Look(ctx, patience, o(s.ID()))
+		})
+	}
+	asked.Wait()
+	r := insightwire.Looks{Head: w.head(), Loops: []*asyncio.LoopLook{}}
+	for i, a := range answers {
+		switch {
+		case a.err == nil:
+			r.Loops = append(r.Loops, a.look)
+		case errors.Is(a.err, asyncio.ErrLoopClosed): // it ended while it was asked
+		default:
+			r.Failed = append(r.Failed, insightwire.Failure{Loop: all[i].ID(), Error: a.err.Error()})
+		}
+	}
+	return r
+}
+
+// allTasks asks for all tasks. A loop answers piece by piece anyway, and only a look at
+// all of them knows who waits for whom.
+const allTasks = 1 << 30
