@@ -197,12 +197,7 @@ func (r *response1) sendFile(held []byte, f *os.File, offset, n int64) (int64, e
 	defer r.srv.wires.put(out)
 	r.chunkHead(out, int64(len(held))+n)
 	*out = append(*out, held...)
-	if len(*out) > 0 {
-		if _, err := r.conn.Write(*out); err != nil {
-			return 0, err
-		}
-	}
-	sent, err := r.conn.sendfile(f, offset, n)
+	sent, err := r.conn.sendfile(*out, f, offset, n)
 	if err == nil && r.chunked && sent == n {
 		_, err = r.conn.Write(crlf)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
+	"github.com/asyncio-go/asyncio/internal/filehead"
 	"github.com/asyncio-go/asyncio/internal/hangup"
 )
 
@@ -265,12 +266,13 @@ func (c *serverConn) writeLines(bufs ...[]byte) error {
 	return c.failed(err)
 }
 
-// sendfile sends n bytes of f from offset on, and returns how many there were.
-func (c *serverConn) sendfile(f *os.File, offset, n int64) (int64, error) {
+// sendfile writes head and sends n bytes of f from offset on, and returns how many
+// of those there were.
+func (c *serverConn) sendfile(head []byte, f *os.File, offset, n int64) (int64, error) {
 	if c.cause != nil {
 		return 0, c.cause
 	}
-	sent, err := c.s.Sendfile(c.own, f, offset, n)
+	sent, err := filehead.Send(c.own, c.s, head, f, offset, n)
 	return sent, c.failed(err)
 }
 
