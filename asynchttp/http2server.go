@@ -106,7 +106,11 @@ func (c *serverConn) beginHTTP2() bool {
 			_, _ = c.srv.loop.CallSoonThreadsafe(conn.Close)
 		})
 	}
-	c.setState(http.StateActive)
+	if c.srv.ConnState != nil {
+		c.setState(http.StateActive)
+		c.setState(http.StateIdle)
+		conn.OnState(c.setState)
+	}
 	return true
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
+	"github.com/asyncio-go/asyncio/asynchttp/internal/response"
 )
 
 // A Server runs an [http.Handler] on an asyncio loop: a coroutine for each
@@ -113,8 +114,7 @@ type Server struct {
 	ended      []*asyncio.Future[struct{}] // who waits for the end
 	onShutdown []func()
 	wires      wires
-	copies     copyBuffers
-	date       dateLine
+	responses  *response.Shared
 }
 
 // maxServerFields is what a MaxHeaderFields of zero means.
@@ -141,6 +141,7 @@ func (s *Server) Start(ctx context.Context, network, address string, opts ...asy
 		return nil, err
 	}
 	s.loop, s.listener = l.Loop(), l
+	s.responses = response.NewShared(s.loop)
 	s.shadow, s.watch, s.http2 = s.netHTTP(), newTransportWatch(s), s.newHTTP2()
 	if s.BaseContext != nil {
 		if s.base = s.BaseContext(addrListener{l.Addr()}); s.base == nil {
@@ -231,7 +232,7 @@ func (s *Server) closeIdle() {
 			continue
 		}
 		if c.requestWaits() {
-			c.reads.set(drainTime) // for the rest of it
+			c.reads.Set(drainTime) // for the rest of it
 		} else {
 			c.fail(http.ErrServerClosed)
 		}

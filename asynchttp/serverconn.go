@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp/internal/alarm"
 	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
 	"github.com/asyncio-go/asyncio/internal/filehead"
 	"github.com/asyncio-go/asyncio/internal/hangup"
@@ -58,8 +59,8 @@ type serverConn struct {
 	cause     error       // why it was ended by somebody else
 	ioErr     error
 	readErr   error // what every further Read returns
-	reads     alarm
-	writes    alarm
+	reads     alarm.Alarm
+	writes    alarm.Alarm
 }
 
 // serve is the task of a connection.
@@ -68,10 +69,10 @@ func (s *Server) serve(ctx context.Context, stream *asyncio.Stream) error {
 		return nil
 	}
 	c := &serverConn{srv: s, s: stream, net: stream.Conn(), first: true, own: ctx, task: asyncio.CurrentTask(ctx)}
-	c.reads = alarm{loop: s.loop, ring: c.readsLate}
-	c.writes = alarm{loop: s.loop, ring: func() { c.fail(&TimeoutError{"end of the response"}) }}
+	c.reads = alarm.New(s.loop, c.readsLate)
+	c.writes = alarm.New(s.loop, func() { c.fail(&TimeoutError{"end of the response"}) })
 	if s.MaxConns > 0 && s.conns.Len() >= s.MaxConns {
-		defer c.reads.end()
+		defer c.reads.End()
 		c.turnAway()
 		return nil
 	}
@@ -80,8 +81,8 @@ func (s *Server) serve(ctx context.Context, stream *asyncio.Stream) error {
 	// A connection that ends counts until what was written is on its way; one
 	// that was hijacked does not.
 	defer func() {
-		c.reads.end()
-		c.writes.end()
+		c.reads.End()
+		c.writes.End()
 		s.forget(c)
 		if !c.hijacked {
 			c.setState(http.StateClosed)
@@ -101,8 +102,8 @@ func (s *Server) serve(ctx context.Context, stream *asyncio.Stream) error {
 	}
 	if c.hijacked {
 		// The stream is closed when this returns, so that is for later.
-		c.reads.end()
-		c.writes.end()
+		c.reads.End()
+		c.writes.End()
 		s.forget(c)
 		if err := stream.WaitClosed(ctx); asyncio.IsCancelled(err) {
 			return err
@@ -137,7 +138,7 @@ func (c *serverConn) lookForClient() {
 		return
 	}
 	r.ctx.cancel(errClientGone)
-	r.clientGone()
+	r.ClientGone()
 }
 
 // requestWaits reports whether something has come that was not read.
@@ -171,7 +172,7 @@ func (c *serverConn) setState(state http.ConnState) {
 // end waits until what was written is on its way: a Shutdown that did not
 // wait for that could lose the end of a response.
 func (c *serverConn) end(ctx context.Context) error {
-	c.writes.set(c.srv.WriteTimeout)
+	c.writes.Set(c.srv.WriteTimeout)
 	if err := c.s.Close(); err != nil {
 		return err
 	}
@@ -242,7 +243,7 @@ var longAgo = time.Unix(1, 0)
 
 // freeReads takes all time limits of the connection away.
 func (c *serverConn) freeReads() {
-	c.reads.stop()
+	c.reads.Stop()
 	c.late = false
 	if c.deadlines.Swap(false) {
 		_ = c.net.SetDeadline(time.Time{}) // as above
@@ -328,20 +329,20 @@ func (c *serverConn) serveOne() bool {
 		c.s.Abort()
 		return false
 	}
-	c.writes.stop()
+	c.writes.Stop()
 	return c.settle(r)
 }
 
 // answer sends what is left of the response after the handler.
 func (c *serverConn) answer(r *response1) error {
 	var late *TimeoutError
-	if r.status == 0 && errors.As(r.body.err, &late) {
+	if r.Status == 0 && errors.As(r.body.err, &late) {
 		// The handler has not cared that the body did not come.
-		r.done = false
+		r.Done = false
 		r.WriteHeader(http.StatusRequestTimeout)
-		r.done = true
+		r.Done = true
 	}
-	return r.finish()
+	return r.FinishResponse()
 }
 
 // settle does what is to be done between a response and the next request, and
@@ -350,7 +351,7 @@ func (c *serverConn) settle(r *response1) bool {
 	unread := !r.body.ended()
 	if unread && !r.close {
 		if c.srv.ReadTimeout <= 0 {
-			c.reads.set(drainTime)
+			c.reads.Set(drainTime)
 		}
 		unread = r.body.drain()
 	}
@@ -376,11 +377,11 @@ func (c *serverConn) awaitRequest() bool {
 	switch {
 	case c.br.Buffered() > 0:
 	case s.ending:
-		c.reads.set(drainTime) // something has come, and the rest must, too
+		c.reads.Set(drainTime) // something has come, and the rest must, too
 	case c.first:
-		c.reads.set(cmp.Or(s.ReadHeaderTimeout, s.ReadTimeout, s.IdleTimeout))
+		c.reads.Set(cmp.Or(s.ReadHeaderTimeout, s.ReadTimeout, s.IdleTimeout))
 	default:
-		c.reads.set(cmp.Or(s.IdleTimeout, s.ReadTimeout))
+		c.reads.Set(cmp.Or(s.IdleTimeout, s.ReadTimeout))
 	}
 	c.first = false
 	for {
@@ -399,7 +400,7 @@ func (c *serverConn) awaitRequest() bool {
 	if s.ending && limit <= 0 {
 		limit = drainTime
 	}
-	c.reads.set(limit)
+	c.reads.Set(limit)
 	return true
 }
 
@@ -407,7 +408,7 @@ func (c *serverConn) awaitRequest() bool {
 func (c *serverConn) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c.hijacked = true
 	c.freeReads()
-	c.writes.stop()
+	c.writes.Stop()
 	c.setState(http.StateHijacked)
 	if c.br.Buffered() > 0 {
 		// What has come belongs to the new owner.
@@ -425,7 +426,7 @@ func (c *serverConn) hijack() (net.Conn, *bufio.ReadWriter, error) {
 func (r *response1) runHandler() (ok bool) {
 	c := r.conn
 	defer func() {
-		r.done = true
+		r.Done = true
 		if ok {
 			return
 		}
@@ -434,19 +435,19 @@ func (r *response1) runHandler() (ok bool) {
 			return
 		}
 		c.srv.loop.CallExceptionHandler(asyncio.ExceptionContext{
-			Message: "panic in the handler of an HTTP request: " + r.req.Method + " " + r.req.URL.Path,
+			Message: "panic in the handler of an HTTP request: " + r.Req.Method + " " + r.Req.URL.Path,
 			Err:     &asyncio.PanicError{Value: v, Stack: debug.Stack()},
 			Task:    c.task,
 		})
 	}()
-	switch expect := r.req.Header.Get("Expect"); {
+	switch expect := r.Req.Header.Get("Expect"); {
 	case expect != "" && !hasToken([]string{expect}, "100-continue"):
 		r.Header().Set("Connection", "close")
 		r.WriteHeader(http.StatusExpectationFailed)
-	case r.req.Method == http.MethodOptions && r.req.RequestURI == "*":
+	case r.Req.Method == http.MethodOptions && r.Req.RequestURI == "*":
 		r.Header().Set("Content-Length", "0")
 	default:
-		c.srv.handler().ServeHTTP(r, r.req)
+		c.srv.handler().ServeHTTP(r, r.Req)
 	}
 	return true
 }

@@ -43,12 +43,12 @@ func (c *serverConn) readRequest() (*http.Request, error) {
 		return nil, err
 	}
 	if s.ReadTimeout > 0 && req.Body != http.NoBody {
-		c.reads.set(max(1, s.ReadTimeout-(s.loop.Time()-began)))
+		c.reads.Set(max(1, s.ReadTimeout-(s.loop.Time()-began)))
 	} else {
-		c.reads.stop()
+		c.reads.Stop()
 	}
 	if s.WriteTimeout > 0 {
-		c.writes.set(s.WriteTimeout)
+		c.writes.Set(s.WriteTimeout)
 	}
 	req.RemoteAddr = c.s.RemoteAddr().String()
 	req.TLS = c.s.ConnectionState()
@@ -139,10 +139,10 @@ func (c *serverConn) lingerOn() {
 	}
 	c.readErr = nil
 	began := c.srv.loop.Time()
-	c.reads.set(linger)
-	defer c.reads.stop()
-	buf := c.srv.copies.get()
-	defer c.srv.copies.put(buf)
+	c.reads.Set(linger)
+	defer c.reads.Stop()
+	buf := c.srv.responses.Copies.Get()
+	defer c.srv.responses.Copies.Put(buf)
 	for left := maxLinger; left > 0; {
 		n, err := c.Read(buf)
 		if err != nil {

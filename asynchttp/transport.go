@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp/internal/freelist"
 	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
 	"github.com/asyncio-go/asyncio/internal/coro"
 )
@@ -129,7 +130,7 @@ type Transport struct {
 	wires     wires
 	readers   []*bufio.Reader // of connections that lie idle
 	unzippers []*gzip.Reader
-	copies    copyBuffers
+	copies    freelist.Copies
 }
 
 // RoundTrip sends a request and returns the response as soon as its header is

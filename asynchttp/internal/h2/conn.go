@@ -63,7 +63,7 @@ type side interface {
 }
 
 func (c *conn) init(l *asyncio.Loop, w Wire, common *common, side side, streamWindow, connWindow int, limits blockLimits) {
-	common.init()
+	common.init(l)
 	c.loop, c.wire, c.common, c.side = l, w, common, side
 	c.out.init(l, w, common, c.lose)
 	c.block.names, c.block.limits = &common.names, limits
@@ -145,7 +145,7 @@ func (c *conn) received(p []byte) {
 			return
 		}
 		if len(p) < size {
-			c.part = append(c.common.parts.get(), p...)
+			c.part = append(c.common.parts.Get(), p...)
 			return
 		}
 		c.handle(p[:size])
@@ -186,7 +186,7 @@ func (c *conn) complete(p []byte) []byte {
 		part := c.part
 		c.part = nil
 		c.handle(part)
-		c.common.parts.put(part)
+		c.common.parts.Put(part)
 		return p
 	}
 }
@@ -261,7 +261,7 @@ func (c *conn) end() {
 	for _, s := range c.streams {
 		s.fail(c.err)
 	}
-	c.common.parts.put(c.part)
+	c.common.parts.Put(c.part)
 	c.part = nil
 	c.block.release()
 	c.health.end()

@@ -146,6 +146,15 @@ func (c *ServerConn) Close() {
 	c.c.lose(http.ErrServerClosed)
 }
 
+// OnState has f called when the connection begins to answer requests
+// ([http.StateActive]), and when it has answered all ([http.StateIdle]).
+func (c *ServerConn) OnState(f func(http.ConnState)) {
+	c.c.state = f
+	if len(c.c.streams) > 0 {
+		f(http.StateActive)
+	}
+}
+
 // Err returns why the connection has ended; nil while it has not.
 func (c *ServerConn) Err() error { return c.c.err }
 
