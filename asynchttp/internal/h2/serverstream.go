@@ -28,11 +28,13 @@ type serverStream struct {
 	w          serverResponse
 	readBy     *asyncio.TimerHandle
 	writeBy    *asyncio.TimerHandle
+	lingerBy   *asyncio.TimerHandle
 }
 
 // gone implements streamOwner. A stream that has ended before its time takes its
 // handler with it.
 func (s *serverStream) gone(err error) {
+	stop(&s.lingerBy)
 	if err == nil {
 		return
 	}
@@ -55,9 +57,11 @@ func (s *serverStream) done() {
 		c.none.Set()
 	}
 	s.w.Done = true
-	// A handler whose task was cancelled by somebody else has left the stream
-	// open.
-	s.reset(http2.ErrCodeCancel, response.ErrHandlerDone)
+	if s.state.canSend() {
+		// A handler whose task was cancelled by somebody else has left the
+		// stream open.
+		s.reset(http2.ErrCodeCancel, response.ErrHandlerDone)
+	}
 }
 
 // run is the task of the stream.
@@ -117,14 +121,36 @@ func (s *serverStream) handle() (ok bool) {
 	return true
 }
 
+const (
+	// linger is how long a stream stays whose response is sent and whose request
+	// has not ended: mostly its end is on its way.
+	linger = 500 * time.Millisecond
+
+	// maxLinger is how much a client may send on such a stream.
+	maxLinger = 64 << 10
+)
+
 // finished ends the stream after the response: what the client still sends is
 // not wanted.
 func (s *serverStream) finished() {
 	s.discard()
 	s.body.end(response.ErrHandlerDone)
-	if s.err == nil && s.state.canReceive() && !s.state.canSend() {
-		s.reset(http2.ErrCodeNo, response.ErrHandlerDone)
+	if s.err != nil || !s.state.canReceive() || s.state.canSend() {
+		return
 	}
+	if s.c.leaving != staying {
+		s.unwanted()
+		return
+	}
+	s.enough = s.got + maxLinger
+	s.lingerBy = s.c.loop.CallLater(linger, s.unwanted)
+}
+
+// unwanted tells the client that nothing more of the request is wanted, and that
+// this is no failure: RFC 9113, 8.1.
+func (s *serverStream) unwanted() {
+	s.lingerBy = nil
+	s.reset(http2.ErrCodeNo, response.ErrHandlerDone)
 }
 
 // deadlines sets those that the server has for every request.

@@ -78,6 +78,7 @@ func (s *site) work(ctx context.Context, w *asyncio.Worker, address string, o *O
 	server := &asynchttp.Server{
 		Handler:           log.handler(s),
 		TLSConfig:         o.TLS,
+		Protocols:         o.HTTP.protocols(),
 		ReadHeaderTimeout: headerTime,
 		IdleTimeout:       idleTime,
 	}
