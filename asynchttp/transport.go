@@ -21,6 +21,7 @@ import (
 const (
 	DefaultMaxIdleConns           = 100
 	DefaultIdleConnTimeout        = 90 * time.Second
+	DefaultConnectTimeout         = 30 * time.Second
 	DefaultTLSHandshakeTimeout    = 10 * time.Second
 	DefaultExpectContinueTimeout  = time.Second
 	DefaultMaxResponseHeaderBytes = 300 << 10
@@ -56,6 +57,11 @@ type Transport struct {
 	// DialContext opens the connections, without TLS; nil means
 	// [asyncio.OpenConnection]. The network is "tcp".
 	DialContext func(ctx context.Context, network, addr string) (*asyncio.Stream, error)
+
+	// ConnectTimeout limits the time in which a connection is made, with the look
+	// up of the name and without TLS; zero means 30 seconds, a negative value that
+	// there is no limit.
+	ConnectTimeout time.Duration
 
 	// TLSClientConfig is the configuration for https. Its NextProtos are not
 	// used: see Protocols.
@@ -94,6 +100,10 @@ type Transport struct {
 	// body included, to the end of the response's header; zero means that
 	// there is no limit.
 	ResponseHeaderTimeout time.Duration
+
+	// BodyTimeout limits each wait for more of a response's body; zero means that
+	// there is no limit.
+	BodyTimeout time.Duration
 
 	// ExpectContinueTimeout is how long a request with "Expect: 100-continue"
 	// waits before it sends its body all the same; zero means one second, a
@@ -149,6 +159,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp.Request = req
+	t.limitBody(resp)
 	return resp, nil
 }
 
