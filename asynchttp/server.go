@@ -1,6 +1,7 @@
 package asynchttp
 
 import (
+	"bufio"
 	"container/list"
 	"context"
 	"crypto/tls"
@@ -115,6 +116,8 @@ type Server struct {
 	onShutdown []func()
 	wires      wires
 	responses  *response.Shared
+	ahead      []byte          // what idle connections read into
+	readers    []*bufio.Reader // of connections that lie idle
 }
 
 // maxServerFields is what a MaxHeaderFields of zero means.
@@ -141,7 +144,7 @@ func (s *Server) Start(ctx context.Context, network, address string, opts ...asy
 		return nil, err
 	}
 	s.loop, s.listener = l.Loop(), l
-	s.responses = response.NewShared(s.loop)
+	s.responses, s.ahead = response.NewShared(s.loop), make([]byte, readAhead)
 	s.shadow, s.watch, s.http2 = s.netHTTP(), newTransportWatch(s), s.newHTTP2()
 	if s.BaseContext != nil {
 		if s.base = s.BaseContext(addrListener{l.Addr()}); s.base == nil {

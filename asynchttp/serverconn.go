@@ -41,15 +41,18 @@ type serverConn struct {
 	task asyncio.AnyTask
 	own  context.Context // the task's
 	ctx  context.Context // of requests, without the end of each
-	br   *bufio.Reader
+	br   *bufio.Reader   // nil while nothing of a request has come
 
+	ahead     []byte // what has come and is not in br yet
 	meter     headerMeter
 	raw       rawHeader
 	place     *list.Element  // among the server's connections
 	serving   *response1     // whose handler runs
 	http2     *h2.ServerConn // nil: HTTP/1 is spoken
 	unbase    func() bool    // takes back that the end of BaseContext closes it
+	unctx     func()         // lets go of ctx
 	first     bool           // no request has come yet
+	served    bool           // no request is to come
 	idle      bool           // between two requests
 	hijacked  bool
 	reading   bool        // a task is in Read
@@ -63,8 +66,27 @@ type serverConn struct {
 	writes    alarm.Alarm
 }
 
-// serve is the task of a connection.
+// serve is the task of a connection. Very many lie idle, each in a Read below this
+// function: what stands on the stack there is little, or the stack would be larger
+// by half.
 func (s *Server) serve(ctx context.Context, stream *asyncio.Stream) error {
+	c := s.take(ctx, stream)
+	if c == nil {
+		return nil
+	}
+	defer c.over()
+	c.served = c.begin()
+	for c.http2 == nil && c.mayWait() {
+		c.came(c.s.Read(s.ahead))
+	}
+	if c.http2 != nil {
+		c.http2.Read()
+	}
+	return c.end(ctx)
+}
+
+// take makes a connection of a stream; nil when it is not served.
+func (s *Server) take(ctx context.Context, stream *asyncio.Stream) *serverConn {
 	if s.closed {
 		return nil
 	}
@@ -78,57 +100,108 @@ func (s *Server) serve(ctx context.Context, stream *asyncio.Stream) error {
 	}
 	c.place = s.conns.PushBack(c)
 	c.setState(http.StateNew)
-	// A connection that ends counts until what was written is on its way; one
-	// that was hijacked does not.
-	defer func() {
-		c.reads.End()
-		c.writes.End()
-		s.forget(c)
-		if !c.hijacked {
-			c.setState(http.StateClosed)
-		}
-	}()
-	stop, ok := c.begin()
-	defer stop()
-	if !ok {
-		return nil
-	}
-	if c.beginHTTP2() {
-		c.http2.Read()
-		c.endHTTP2()
-		return nil
-	}
-	for c.serveOne() {
-	}
-	if c.hijacked {
-		// The stream is closed when this returns, so that is for later.
-		c.reads.End()
-		c.writes.End()
-		s.forget(c)
-		if err := stream.WaitClosed(ctx); asyncio.IsCancelled(err) {
-			return err
-		}
-		return nil // how the connection ended is the hijacker's affair
-	}
-	return c.end(ctx)
+	c.idle = true
+	c.ctx, c.unctx = s.connBase(c)
+	return c
 }
 
-// begin makes the connection ready for its first request. It reports whether
-// there can be one; stop is for when it has ended.
-func (c *serverConn) begin() (stop func(), ok bool) {
-	c.idle = true
-	c.ctx, stop = c.srv.connBase(c)
-	if c.srv.tls != nil && !c.handshake() {
-		return stop, false
+// over is what is to be done at the very end: a connection that ends counts until
+// what was written is on its way; one that was hijacked does not.
+func (c *serverConn) over() {
+	c.unctx()
+	c.reads.End()
+	c.writes.End()
+	c.srv.forget(c)
+	if !c.hijacked {
+		c.setState(http.StateClosed)
 	}
-	c.br = bufio.NewReaderSize(c, 4096)
+}
+
+// begin makes the connection ready for its first request. It reports whether all
+// is served already.
+func (c *serverConn) begin() (served bool) {
+	if c.srv.tls != nil && !c.handshake() {
+		return true
+	}
 	c.hungUp = hangup.Notify(c.s, func() {
 		c.hungUp = true
 		// Inside the loop's look at its driver nothing of the user's may run.
 		c.srv.loop.CallSoon(c.lookForClient)
 	})
-	return stop, true
+	if c.agreedOnHTTP2() {
+		return !c.beginHTTP2()
+	}
+	if c.s.ConnectionState() == nil {
+		return false
+	}
+	// A Read of crypto/tls may fill its buffer and then wait, so it needs one of
+	// its own.
+	c.buffer()
+	for c.serveOne() {
+	}
+	return true
 }
+
+// mayWait reports whether the connection is to be read until a request comes, and
+// bounds the time for that.
+func (c *serverConn) mayWait() bool {
+	if c.served || c.cause != nil {
+		return false
+	}
+	c.idle = true
+	c.limitWait()
+	c.reading = true
+	return true
+}
+
+// came serves what a Read has returned, and all that comes without a wait.
+// Connections that wait share the buffer for it, since nothing suspends between the
+// Read and here; the reader of requests belongs to one that does not.
+func (c *serverConn) came(n int, err error) {
+	c.reading = false
+	if err != nil {
+		c.served = true
+		return
+	}
+	c.ahead = c.srv.ahead[:n]
+	c.buffer()
+	_, _ = c.br.Peek(1) // takes what is ahead
+	if c.first && c.preface() {
+		c.served = !c.beginHTTP2()
+		return
+	}
+	for c.serveOne() {
+		if c.br.Buffered() == 0 {
+			c.unbuffer()
+			return
+		}
+	}
+	c.served = true
+}
+
+// buffer gives the connection a reader.
+func (c *serverConn) buffer() {
+	if free := c.srv.readers; len(free) > 0 {
+		c.br = free[len(free)-1]
+		c.srv.readers = free[:len(free)-1]
+		c.br.Reset(c)
+	} else {
+		c.br = bufio.NewReaderSize(c, readAhead)
+	}
+}
+
+// unbuffer gives it back: nothing of it is in use between two requests.
+func (c *serverConn) unbuffer() {
+	const most = 64
+	if len(c.srv.readers) < most {
+		c.br.Reset(nil)
+		c.srv.readers = append(c.srv.readers, c.br)
+	}
+	c.br = nil
+}
+
+// readAhead is how much is read of a client at once.
+const readAhead = 4096
 
 // lookForClient ends the request whose client has gone away. A client that has
 // sent its next request and ended its half is still there.
@@ -169,9 +242,23 @@ func (c *serverConn) setState(state http.ConnState) {
 	}
 }
 
-// end waits until what was written is on its way: a Shutdown that did not
-// wait for that could lose the end of a response.
+// end ends the connection when all is served. It waits until what was written is on
+// its way: a Shutdown that did not wait for that could lose the end of a response.
 func (c *serverConn) end(ctx context.Context) error {
+	switch {
+	case c.http2 != nil:
+		c.endHTTP2()
+		return nil
+	case c.hijacked:
+		// The stream is closed when this returns, so that is for later.
+		c.reads.End()
+		c.writes.End()
+		c.srv.forget(c)
+		if err := c.s.WaitClosed(ctx); asyncio.IsCancelled(err) {
+			return err
+		}
+		return nil // how the connection ended is the hijacker's affair
+	}
 	c.writes.Set(c.srv.WriteTimeout)
 	if err := c.s.Close(); err != nil {
 		return err
@@ -196,6 +283,10 @@ func (c *serverConn) Read(p []byte) (int, error) {
 	case c.late:
 		c.readErr = &TimeoutError{"request"}
 		return 0, c.readErr
+	case len(c.ahead) > 0:
+		n := copy(p, c.ahead)
+		c.ahead = c.ahead[n:]
+		return n, nil
 	}
 	n, err := c.read(p)
 	if err != nil && !passing(err) {
@@ -370,18 +461,25 @@ func (c *serverConn) settle(r *response1) bool {
 	return true
 }
 
-// awaitRequest waits for the first byte of a request.
-func (c *serverConn) awaitRequest() bool {
+// limitWait bounds the time until a request begins.
+func (c *serverConn) limitWait() {
 	s := c.srv
-	c.idle = true
 	switch {
-	case c.br.Buffered() > 0:
 	case s.ending:
 		c.reads.Set(drainTime) // something has come, and the rest must, too
 	case c.first:
 		c.reads.Set(cmp.Or(s.ReadHeaderTimeout, s.ReadTimeout, s.IdleTimeout))
 	default:
 		c.reads.Set(cmp.Or(s.IdleTimeout, s.ReadTimeout))
+	}
+}
+
+// awaitRequest waits for the first byte of a request.
+func (c *serverConn) awaitRequest() bool {
+	s := c.srv
+	c.idle = true
+	if c.br.Buffered() == 0 {
+		c.limitWait()
 	}
 	c.first = false
 	for {

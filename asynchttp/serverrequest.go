@@ -58,9 +58,8 @@ func (c *serverConn) readRequest() (*http.Request, error) {
 // parseRequest has net/http read the header, within the server's limits.
 func (c *serverConn) parseRequest() (*http.Request, error) {
 	s := c.srv
-	const readAhead = 4096 // of the body, which does not count
 	ahead, _ := c.br.Peek(c.br.Buffered())
-	limit := orDefault(s.MaxHeaderBytes, http.DefaultMaxHeaderBytes) + readAhead - len(ahead)
+	limit := orDefault(s.MaxHeaderBytes, http.DefaultMaxHeaderBytes) + readAhead - len(ahead) // of the body, which does not count
 	c.raw = rawHeader{}
 	c.meter.start(int64(limit), 0)
 	c.meter.seen = c.raw.line

@@ -12,6 +12,9 @@ const (
 	// readSize is how much is read of a socket at once.
 	readSize = 64 << 10
 
+	// tlsReadSize is how much is read at once of TLS: a record.
+	tlsReadSize = 16 << 10
+
 	// frameSize is the largest payload of a frame that is taken, and the
 	// largest of DATA that is sent. It is what a peer may send unasked.
 	frameSize = 16 << 10
@@ -22,7 +25,7 @@ const (
 // A common is what all connections of a server, or of a client, share: buffers
 // that each needs for a moment only. An idle connection has none.
 type common struct {
-	read   []byte // what a connection reads into: nothing suspends between the read and the parsing
+	read   []byte // what a connection without TLS reads into: nothing suspends between the read and the parsing
 	feed   feed
 	framer *http2.Framer
 	chunks freelist.List // of bodies, frameSize each

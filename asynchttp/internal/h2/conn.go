@@ -23,6 +23,7 @@ type conn struct {
 	client bool // this is the side that asks
 	out    outbox
 
+	buf     []byte // what is read into
 	preface string // what must come before the first frame
 	part    []byte // of a frame that has come in part
 	block   block
@@ -71,6 +72,12 @@ func (c *conn) init(l *asyncio.Loop, w Wire, common *common, side side, streamWi
 	c.streamWindow = streamWindow
 	c.window = newRecvWindow(connWindow)
 	c.peer = newSettings()
+	c.buf = common.read
+	if w.ConnectionState() != nil {
+		// A Read of crypto/tls may fill the buffer and then wait for what is
+		// behind an alert, and others would read into it meanwhile.
+		c.buf = make([]byte, tlsReadSize)
+	}
 }
 
 // greet sends the first SETTINGS and opens the connection's window.
@@ -95,7 +102,7 @@ func (c *conn) consumed(n int) {
 // very many may stand: its frame is kept small.
 func (c *conn) run() {
 	for c.mayRead() {
-		c.took(c.wire.Read(c.common.read))
+		c.took(c.wire.Read(c.buf))
 	}
 }
 
@@ -113,11 +120,12 @@ func (c *conn) mayRead() bool {
 
 // took takes what a Read has returned.
 func (c *conn) took(n int, err error) {
-	switch {
-	case err == nil:
+	if n > 0 || err == nil { // over TLS, the end may come with the last bytes
 		c.health.heard()
-		c.received(c.common.read[:n])
-	case c.err != nil:
+		c.received(c.buf[:n])
+	}
+	switch {
+	case err == nil || c.err != nil:
 	case err == io.EOF:
 		c.lose(io.ErrUnexpectedEOF)
 	default:
@@ -294,7 +302,7 @@ func (c *conn) farewell() {
 	if !c.client && c.wire.WriteEOF() == nil {
 		_ = c.wire.Conn().SetReadDeadline(time.Now().Add(lingerTime))
 		for {
-			if _, err := c.wire.Read(c.common.read); err != nil {
+			if _, err := c.wire.Read(c.buf); err != nil {
 				if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrDeadlineExceeded) {
 					c.wire.Abort()
 				}
