@@ -243,11 +243,11 @@ func (r *response1) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // SetReadDeadline is for [http.ResponseController].
 func (r *response1) SetReadDeadline(t time.Time) error {
 	r.conn.deadlines.Store(true)
-	return r.conn.net.SetReadDeadline(t)
+	return r.conn.conn().SetReadDeadline(t)
 }
 
 // SetWriteDeadline is for [http.ResponseController].
 func (r *response1) SetWriteDeadline(t time.Time) error {
 	r.conn.deadlines.Store(true)
-	return r.conn.net.SetWriteDeadline(t)
+	return r.conn.conn().SetWriteDeadline(t)
 }

@@ -37,7 +37,7 @@ const (
 type serverConn struct {
 	srv  *Server
 	s    *asyncio.Stream
-	net  net.Conn // the same stream; always the same value, for ConnState
+	net  net.Conn // the same stream, once it is asked for
 	task asyncio.AnyTask
 	own  context.Context // the task's
 	ctx  context.Context // of requests, without the end of each
@@ -90,7 +90,7 @@ func (s *Server) take(ctx context.Context, stream *asyncio.Stream) *serverConn {
 	if s.closed {
 		return nil
 	}
-	c := &serverConn{srv: s, s: stream, net: stream.Conn(), first: true, own: ctx, task: asyncio.CurrentTask(ctx)}
+	c := &serverConn{srv: s, s: stream, first: true, own: ctx, task: asyncio.CurrentTask(ctx)}
 	c.reads = alarm.New(s.loop, c.readsLate)
 	c.writes = alarm.New(s.loop, func() { c.fail(&TimeoutError{"end of the response"}) })
 	if s.MaxConns > 0 && s.conns.Len() >= s.MaxConns {
@@ -235,10 +235,19 @@ func (c *serverConn) socketWaits() bool {
 	return data
 }
 
+// conn returns the stream as a [net.Conn], always the same. Most connections do
+// without.
+func (c *serverConn) conn() net.Conn {
+	if c.net == nil {
+		c.net = c.s.Conn()
+	}
+	return c.net
+}
+
 // setState calls ConnState.
 func (c *serverConn) setState(state http.ConnState) {
 	if hook := c.srv.ConnState; hook != nil {
-		hook(c.net, state)
+		hook(c.conn(), state)
 	}
 }
 
@@ -326,7 +335,7 @@ func (c *serverConn) readsLate() {
 	c.late = true
 	if c.reading {
 		c.deadlines.Store(true)
-		_ = c.net.SetReadDeadline(longAgo) // it fails when the stream is closed, and then the Read ends, too
+		_ = c.conn().SetReadDeadline(longAgo) // it fails when the stream is closed, and then the Read ends, too
 	}
 }
 
@@ -337,7 +346,7 @@ func (c *serverConn) freeReads() {
 	c.reads.Stop()
 	c.late = false
 	if c.deadlines.Swap(false) {
-		_ = c.net.SetDeadline(time.Time{}) // as above
+		_ = c.conn().SetDeadline(time.Time{}) // as above
 	}
 }
 
@@ -511,13 +520,13 @@ func (c *serverConn) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if c.br.Buffered() > 0 {
 		// What has come belongs to the new owner.
 		ahead, _ := c.br.Peek(c.br.Buffered())
-		br := bufio.NewReaderSize(io.MultiReader(strings.NewReader(string(ahead)), c.net), 4096)
+		br := bufio.NewReaderSize(io.MultiReader(strings.NewReader(string(ahead)), c.conn()), 4096)
 		if _, err := br.Peek(len(ahead)); err != nil {
 			return nil, nil, err
 		}
-		return c.net, bufio.NewReadWriter(br, bufio.NewWriter(c.net)), nil
+		return c.conn(), bufio.NewReadWriter(br, bufio.NewWriter(c.conn())), nil
 	}
-	return c.net, bufio.NewReadWriter(bufio.NewReader(c.net), bufio.NewWriter(c.net)), nil
+	return c.conn(), bufio.NewReadWriter(bufio.NewReader(c.conn()), bufio.NewWriter(c.conn())), nil
 }
 
 // runHandler runs the handler, and reports whether it returned.

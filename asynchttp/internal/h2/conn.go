@@ -23,9 +23,9 @@ type conn struct {
 	client bool // this is the side that asks
 	out    outbox
 
-	buf     []byte // what is read into
-	preface string // what must come before the first frame
-	part    []byte // of a frame that has come in part
+	own     *[tlsReadSize]byte // what is read into over TLS
+	preface string             // what must come before the first frame
+	part    []byte             // of a frame that has come in part
 	block   block
 
 	streams      map[uint32]*stream
@@ -72,11 +72,8 @@ func (c *conn) init(l *asyncio.Loop, w Wire, common *common, side side, streamWi
 	c.streamWindow = streamWindow
 	c.window = newRecvWindow(connWindow)
 	c.peer = newSettings()
-	c.buf = common.read
 	if w.ConnectionState() != nil {
-		// A Read of crypto/tls may fill the buffer and then wait for what is
-		// behind an alert, and others would read into it meanwhile.
-		c.buf = make([]byte, tlsReadSize)
+		c.own = new([tlsReadSize]byte)
 	}
 }
 
@@ -102,8 +99,18 @@ func (c *conn) consumed(n int) {
 // very many may stand: its frame is kept small.
 func (c *conn) run() {
 	for c.mayRead() {
-		c.took(c.wire.Read(c.buf))
+		c.took(c.wire.Read(c.buf()))
 	}
+}
+
+// buf returns what is read into. All connections share one, but for those over TLS:
+// a Read of crypto/tls may fill it and then wait for what is behind an alert, and
+// others would read into it meanwhile.
+func (c *conn) buf() []byte {
+	if c.own != nil {
+		return c.own[:]
+	}
+	return c.common.read
 }
 
 // mayRead waits while too much is on its way to the peer, and reports whether
@@ -122,7 +129,7 @@ func (c *conn) mayRead() bool {
 func (c *conn) took(n int, err error) {
 	if n > 0 || err == nil { // over TLS, the end may come with the last bytes
 		c.health.heard()
-		c.received(c.buf[:n])
+		c.received(c.buf()[:n])
 	}
 	switch {
 	case err == nil || c.err != nil:
@@ -302,7 +309,7 @@ func (c *conn) farewell() {
 	if !c.client && c.wire.WriteEOF() == nil {
 		_ = c.wire.Conn().SetReadDeadline(time.Now().Add(lingerTime))
 		for {
-			if _, err := c.wire.Read(c.buf); err != nil {
+			if _, err := c.wire.Read(c.buf()); err != nil {
 				if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrDeadlineExceeded) {
 					c.wire.Abort()
 				}

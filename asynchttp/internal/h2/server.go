@@ -67,8 +67,9 @@ type Server struct {
 	// zero means never, and 15 seconds.
 	PingInterval, PingTimeout time.Duration
 
-	// RequestContext makes the context of a request from that of its task. Nil
-	// means the task's context.
+	// RequestContext makes the context of a request from that of its task, which has
+	// the values of the connection's. Nil means the task's context, with the local
+	// address.
 	RequestContext func(task context.Context) RequestContext
 
 	common common

@@ -48,7 +48,10 @@ func (c *serverConn) init(s *Server, l *asyncio.Loop, ctx context.Context, w Wir
 	c.health = newHealth(&c.conn, s.PingInterval, s.PingTimeout)
 	c.guard = newGuard(s.maxStreams(), l)
 	c.preface = http2.ClientPreface
-	c.ctx = context.WithValue(ctx, http.LocalAddrContextKey, w.LocalAddr())
+	c.ctx = ctx
+	if s.RequestContext == nil { // whose contexts have it themselves
+		c.ctx = context.WithValue(ctx, http.LocalAddrContextKey, w.LocalAddr())
+	}
 	c.remote = w.RemoteAddr().String()
 	c.idle = alarm.New(l, c.shutdown)
 	c.heading = alarm.New(l, func() {
@@ -208,6 +211,7 @@ func (c *serverConn) priority(id uint32, value string) {
 // streamGone implements side.
 func (c *serverConn) streamGone() {
 	if len(c.streams) == 0 {
+		c.out.queue.rest()
 		c.tell(http.StateIdle)
 		c.idle.Set(c.srv.IdleTimeout)
 		c.leaveWhenDone()
