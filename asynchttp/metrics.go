@@ -24,8 +24,8 @@ type MetricsSource interface {
 type RouteMetrics struct {
 	Route  string // as in [Observation]
 	Method string // "other" for one that HTTP does not define
-	Status int
-	Count  uint64
+	Status int    // as in [Observation]
+	Count  uint64 // of requests
 	Bytes  uint64 // of bodies of responses
 
 	// Latency says how long the handlers took: Latency[i] is how many took no

@@ -14,11 +14,11 @@ const StatusClientGone = 499
 
 // An Observation is a request that was answered, or that will not be any more.
 type Observation struct {
-	Request  *http.Request
-	Route    string // the pattern of the [http.ServeMux] that has matched; empty when there is none
-	Status   int    // what was answered, or [StatusClientGone]
-	Bytes    int64  // of the response's body that the handler has written
-	Began    time.Time
+	Request  *http.Request // as the handler was given it
+	Route    string        // the pattern of the [http.ServeMux] that has matched; empty when there is none
+	Status   int           // what was answered, or [StatusClientGone]
+	Bytes    int64         // of the response's body that the handler has written
+	Began    time.Time     // when the handler was called
 	Duration time.Duration // until the handler has returned
 }
 
