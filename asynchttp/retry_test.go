@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -165,12 +166,13 @@ func (d *dated) RoundTrip(*http.Request) (*http.Response, error) {
 
 // The pauses of a request whose context belongs to no loop are the Transport's.
 func TestRetrierOverATransport(t *testing.T) {
-	n := 0
+	var n atomic.Int32
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if n++; n < 3 {
+		i := n.Add(1)
+		if i < 4 {
 			w.WriteHeader(http.StatusBadGateway)
 		}
-		fmt.Fprint(w, n)
+		fmt.Fprint(w, i)
 	}))
 	defer s.Close()
 	tr := &asynchttp.Transport{}
@@ -178,14 +180,13 @@ func TestRetrierOverATransport(t *testing.T) {
 		if _, err := get(ctx, c, s.URL+"/warm"); err != nil {
 			return err
 		}
-		n = 0
 		c.Transport = &asynchttp.Retrier{Base: tr, MinWait: time.Millisecond}
 		resp, err := c.Get(s.URL)
 		if err != nil {
 			return err
 		}
 		defer resp.Body.Close()
-		if p, err := io.ReadAll(resp.Body); string(p) != "3" || err != nil {
+		if p, err := io.ReadAll(resp.Body); string(p) != "4" || err != nil {
 			t.Errorf("%q, %v", p, err)
 		}
 		return nil
