@@ -12,8 +12,10 @@ const (
 	// readSize is how much is read of a socket at once.
 	readSize = 64 << 10
 
-	// tlsReadSize is how much is read at once of TLS: a record.
-	tlsReadSize = 16 << 10
+	// clientTLSRead is how much a client reads at once of TLS, a record, and
+	// serverTLSRead a server, whose connections are many.
+	clientTLSRead = 16 << 10
+	serverTLSRead = 4 << 10
 
 	// frameSize is the largest payload of a frame that is taken, and the
 	// largest of DATA that is sent. It is what a peer may send unasked.

@@ -23,9 +23,9 @@ type conn struct {
 	client bool // this is the side that asks
 	out    outbox
 
-	own     *[tlsReadSize]byte // what is read into over TLS
-	preface string             // what must come before the first frame
-	part    []byte             // of a frame that has come in part
+	own     *[]byte // what is read into over TLS
+	preface string  // what must come before the first frame
+	part    []byte  // of a frame that has come in part
 	block   block
 
 	streams      map[uint32]*stream
@@ -73,7 +73,11 @@ func (c *conn) init(l *asyncio.Loop, w Wire, common *common, side side, streamWi
 	c.window = newRecvWindow(connWindow)
 	c.peer = newSettings()
 	if w.ConnectionState() != nil {
-		c.own = new([tlsReadSize]byte)
+		own := make([]byte, serverTLSRead)
+		if _, server := side.(*serverConn); !server {
+			own = make([]byte, clientTLSRead)
+		}
+		c.own = &own
 	}
 }
 
@@ -108,7 +112,7 @@ func (c *conn) run() {
 // others would read into it meanwhile.
 func (c *conn) buf() []byte {
 	if c.own != nil {
-		return c.own[:]
+		return *c.own
 	}
 	return c.common.read
 }
