@@ -1,9 +1,11 @@
-module github.com/asyncio-go/asyncio/internal/libraries
+// Not below the project's path: for the stall watch this is a user's program.
+module example.com/libraries
 
 go 1.26.0
 
 require (
 	github.com/asyncio-go/asyncio v0.0.0
+	github.com/go-sql-driver/mysql v1.10.1
 	github.com/gomodule/redigo v1.9.3
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/lib/pq v1.12.3
@@ -12,6 +14,7 @@ require (
 )
 
 require (
+	filippo.io/edwards25519 v1.2.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
