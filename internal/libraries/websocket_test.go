@@ -4,8 +4,6 @@ package libraries
 
 import (
 	"context"
-	"errors"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -13,6 +11,7 @@ import (
 	"time"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp"
 	coder "github.com/coder/websocket"
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
@@ -161,31 +160,48 @@ func TestGorillaEndsAReadAtItsDeadline(t *testing.T) {
 	})
 }
 
-// coder/websocket speaks HTTP by an http.Client, whose connection it takes over.
-func TestCoderWebsocketInThreads(t *testing.T) {
+// coder/websocket speaks HTTP by an http.Client, and goes on with the response's body.
+func TestCoderWebsocketOnTheLoop(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) error {
-		return withServer(ctx, socketServers["gorilla"](t), func(addr string) error {
-			return inThread(ctx, func(ctx context.Context) error {
-				c, _, err := coder.Dial(ctx, "ws://"+addr+"/", nil)
+		tr := &asynchttp.Transport{}
+		defer tr.Close()
+		o := &coder.DialOptions{HTTPClient: &http.Client{Transport: tr}}
+		err := withServer(ctx, socketServers["gorilla"](t), func(addr string) error {
+			return together(ctx, 5, func(ctx context.Context, i int) error {
+				c, _, err := coder.Dial(ctx, "ws://"+addr+"/", o)
 				if err != nil {
 					return err
 				}
 				defer c.CloseNow()
-				if err := c.Write(ctx, coder.MessageText, []byte("hello")); err != nil {
-					return err
-				}
-				if _, p, err := c.Read(ctx); err != nil || string(p) != "hello" {
-					t.Error(string(p), err)
+				c.SetReadLimit(-1)
+				for _, message := range []string{"hello", strings.Repeat("x", 1<<20)} {
+					if err := c.Write(ctx, coder.MessageText, []byte(message)); err != nil {
+						return err
+					}
+					if _, p, err := c.Read(ctx); err != nil || string(p) != message {
+						t.Errorf("%d bytes, %v", len(p), err)
+					}
 				}
 				err = endsInTime(t, ctx, "Read", func(ctx context.Context) error {
 					_, _, err := c.Read(ctx)
 					return err
 				})
-				if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+				if !isTimeout(err) {
 					t.Error(err)
 				}
 				return nil
 			})
 		})
+		if err != nil {
+			return err
+		}
+		err = endsInTime(t, ctx, "a silent server", func(ctx context.Context) error {
+			_, _, err := coder.Dial(ctx, "ws://"+silent(t)+"/", o)
+			return err
+		})
+		if !isTimeout(err) {
+			t.Error(err)
+		}
+		return nil
 	})
 }
