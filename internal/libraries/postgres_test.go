@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net"
@@ -86,6 +87,7 @@ func postgresOnTheLoop(t *testing.T, open func(*testing.T, *asyncio.Loop, string
 		defer db.Close()
 		return poolOnTheLoop(t, ctx, db, dialect{
 			sleep: "select pg_sleep(4)", shortSleep: "select pg_sleep(0.2)", insert: "insert into items values ($1, $2)",
+			cutOff: driver.ErrBadConn,
 		})
 	})
 }
@@ -94,7 +96,7 @@ func postgresOnTheLoop(t *testing.T, open func(*testing.T, *asyncio.Loop, string
 type dialect struct {
 	sleep, shortSleep string // 4 s, 200 ms
 	insert            string
-	cutOff            error // what the driver says of a connection whose read has failed
+	cutOff            error // what the driver may say of a connection whose read has failed
 }
 
 const poolSize = 3
