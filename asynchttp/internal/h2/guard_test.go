@@ -26,7 +26,7 @@ func TestABucketFillsWithTimeUpToItsSize(t *testing.T) {
 		_ = asyncio.Sleep(ctx, time.Hour) // it was full all the time
 		for i, x := range []struct {
 			sleep time.Duration
-			put   float64
+			put   float32
 			want  int
 		}{{0, 0, 6}, {time.Second, 0, 2}, {500 * time.Millisecond, 0, 1}, {400 * time.Millisecond, 0, 0}, {100 * time.Millisecond, 0, 1},
 			{time.Hour, 0, 3}, {0, 2, 2}, {0, 100, 3}} {
