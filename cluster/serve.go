@@ -13,6 +13,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
+
+	"github.com/asyncio-go/asyncio/internal/natslink"
 )
 
 // ErrLeaving is the cause of the end of a job's context whose worker leaves. The
@@ -21,10 +23,6 @@ var ErrLeaving = errors.New("cluster: the worker leaves")
 
 // errCancelled is the cause of the end of a job's context that was cancelled.
 var errCancelled = errors.New("cluster: the job was cancelled")
-
-// envNode is set by asyncio-node for its workers, which then leave when their
-// standard input ends.
-const envNode = "ASYNCIO_NODE"
 
 // Serve runs jobs of a cluster: the functions that [asyncio.RegisterWorker] has
 // named in this program. It returns when ctx ends and it has left: it takes no new
@@ -52,7 +50,7 @@ func Serve(ctx context.Context, url string, opts ...ServeOption) error {
 	if cfg.err != nil {
 		return cfg.err
 	}
-	if os.Getenv(envNode) != "" {
+	if os.Getenv(natslink.EnvNode) != "" {
 		var leave context.CancelFunc
 		ctx, leave = context.WithCancel(ctx)
 		defer leave()
@@ -176,7 +174,6 @@ func (w *worker) open(ctx context.Context, url string) (err error) {
 	for subject, fn := range map[string]nats.MsgHandler{
 		w.inbox + ".s.*":          w.resultStored,
 		w.streams.cancelSubject(): w.cancelJob,
-		w.streams.name + ".who":   func(*nats.Msg) { w.tellPresence(Working) },
 	} {
 		if _, err = w.listen(subject, fn); err != nil {
 			return err
@@ -184,6 +181,9 @@ func (w *worker) open(ctx context.Context, url string) (err error) {
 	}
 	if err := w.nc.FlushWithContext(ctx); err != nil {
 		return fmt.Errorf("cluster: listen for jobs: %w", err)
+	}
+	if err := w.introduce(ctx); err != nil {
+		return err
 	}
 	w.opened.Store(true)
 	return nil

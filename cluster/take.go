@@ -197,7 +197,6 @@ func (w *worker) keep(stop <-chan struct{}) {
 	defer tick.Stop()
 	beat := time.NewTicker(beatEvery)
 	defer beat.Stop()
-	w.tellPresence(Working)
 	last := time.Now()
 	for {
 		select {
