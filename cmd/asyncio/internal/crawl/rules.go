@@ -23,8 +23,7 @@ func (c *crawler) fetchRules(ctx context.Context, h *frontier.Host) {
 	for range robots.MaxRedirects + 1 {
 		resp, err := c.fetcher.Get(ctx, &fetch.Request{URL: u.URL(), Limit: robots.MaxSize, Cut: true})
 		if err != nil {
-			c.front.Done(h, frontier.Outcome{Failed: true}, c.now())
-			c.front.SetRules(h, nil, c.now())
+			c.putBack(h, frontier.Job{Kind: frontier.Robots})
 			return
 		}
 		c.stats.requests++

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/direct"
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/frontier"
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/robots"
-	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/safety"
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/urls"
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/fetch"
 )
@@ -23,49 +22,38 @@ func Run(ctx context.Context, o *Options, s fetch.Streams) fetch.Code {
 	if err != nil {
 		return fetch.BadUsage // not in a coroutine: a mistake in the program
 	}
-	f := o.Fetch
-	f.Trace = true // the addresses, and the times
-	if !o.AllowPrivate {
-		f.CheckAddr = safety.CheckAddr
+	if o.Join != "" {
+		return runRemote(ctx, o, s)
 	}
-	f.ParallelMax, f.MaxIdle = o.Parallel, maxIdle
-	if f.UserAgent == nil {
-		agent := UserAgent
-		f.UserAgent = &agent
-	}
-	client, err := fetch.NewClient(loop, &f)
+	fetcher, err := direct.New(loop, o.Fetch, o.Parallel, o.AllowPrivate)
 	if err != nil {
 		return complain(s, err)
 	}
-	defer client.Close()
-	if o.AllowPrivate {
-		return RunWith(ctx, o, s, client)
-	}
-	return RunWith(ctx, o, s, publicOnly{client})
+	defer fetcher.Close()
+	return RunWith(ctx, o, s, fetcher)
 }
 
-// publicOnly is a fetcher that refuses URLs with addresses that are not public.
-// The client looks at what it connects to; with a proxy that is the proxy, and
-// the URL goes on.
-type publicOnly struct{ fetcher Fetcher }
-
-func (p publicOnly) Get(ctx context.Context, q *fetch.Request) (*fetch.Response, error) {
-	if a, err := netip.ParseAddr(q.URL.Hostname()); err == nil {
-		if err := safety.CheckAddr(a); err != nil {
-			r := &fetch.Response{Result: fetch.Result{URL: q.URL.String()}}
-			r.Err = &fetch.Error{Code: fetch.CannotConnect, URL: r.URL, Err: err}
-			return r, nil
-		}
+// runRemote has members make the fetches.
+func runRemote(ctx context.Context, o *Options, s fetch.Streams) fetch.Code {
+	var c *crawler
+	r, err := newRemote(ctx, o, s, func() *crawler { return c })
+	if err != nil {
+		return complain(s, err)
 	}
-	return p.fetcher.Get(ctx, q)
+	code := runCrawler(ctx, o, s, r, func(made *crawler) { c = made })
+	if err := r.Close(ctx); err != nil && code == fetch.OK {
+		return fetch.Interrupted
+	}
+	return code
 }
-
-// maxIdle is how many idle connections are kept: hosts take turns, so that one
-// is not used again soon.
-const maxIdle = 512
 
 // RunWith is [Run] with another fetcher.
 func RunWith(ctx context.Context, o *Options, s fetch.Streams, fetcher Fetcher) fetch.Code {
+	return runCrawler(ctx, o, s, fetcher, func(*crawler) {})
+}
+
+// runCrawler runs a crawler, which made is given first.
+func runCrawler(ctx context.Context, o *Options, s fetch.Streams, fetcher Fetcher, made func(*crawler)) fetch.Code {
 	loop, err := asyncio.RunningLoop(ctx)
 	if err != nil {
 		return fetch.BadUsage
@@ -74,6 +62,7 @@ func RunWith(ctx context.Context, o *Options, s fetch.Streams, fetcher Fetcher) 
 	if err != nil {
 		return complain(s, err)
 	}
+	made(c)
 	interrupted := c.wait(ctx)
 	return c.end(ctx, interrupted)
 }

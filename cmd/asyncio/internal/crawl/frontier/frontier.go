@@ -163,6 +163,7 @@ func (f *Frontier) When() (time.Duration, bool) {
 
 // An Outcome is how a request went, as far as politeness is concerned.
 type Outcome struct {
+	Unknown    bool // nothing is known of it, as of one that was cancelled
 	Failed     bool
 	Busy       bool          // the server has asked for fewer requests
 	RetryAfter time.Duration // and said for how long
@@ -176,6 +177,10 @@ func (f *Frontier) Done(h *Host, o Outcome, now time.Duration) {
 	f.active--
 	h.active--
 	f.leave(h, now)
+	if o.Unknown {
+		f.place(h, now)
+		return
+	}
 	f.meet(h, o.Addr, now)
 	h.Bytes += o.Bytes
 	if o.Failed {
@@ -281,6 +286,13 @@ func (f *Frontier) SetRules(h *Host, r *robots.Rules, now time.Duration) (givenU
 	h.Rules, h.rulesUntil = r, now+rulesAge
 	f.place(h, now)
 	return givenUp
+}
+
+// AskAgain lets the rules of a host be asked for again, where it is not known what
+// became of the last time.
+func (f *Frontier) AskAgain(h *Host, now time.Duration) {
+	h.asking = false
+	f.place(h, now)
 }
 
 // judge returns the list in which a host belongs now.
