@@ -37,8 +37,6 @@ type crawler struct {
 	committing bool
 	resumed    bool // files may be there that the journal does not know
 
-	unreachable map[*frontier.Host]string // and why
-
 	stopping bool // nothing more is started
 	fatal    error
 	idle     *asyncio.Future[struct{}]

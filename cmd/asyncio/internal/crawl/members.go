@@ -79,7 +79,7 @@ func (c *crawler) tellStatus(s *remote.CrawlStatus) {
 		s.Ended += n
 	}
 	s.Redirected, s.Requests, s.Bytes = c.stats.redirects, c.stats.requests, c.stats.bytes
-	s.Queued, s.Hosts = c.front.Queued(), len(c.front.Hosts())
+	s.Queued, s.Hosts = c.front.Queued(), c.front.Met()
 }
 
 // MemberOptions are those of [RunMember].

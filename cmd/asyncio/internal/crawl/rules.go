@@ -55,16 +55,13 @@ func (c *crawler) fetchRules(ctx context.Context, h *frontier.Host) {
 
 // giveUp takes note of a host of which nothing can be fetched.
 func (c *crawler) giveUp(h *frontier.Host, why string) {
-	if c.unreachable == nil {
-		c.unreachable = map[*frontier.Host]string{}
-	}
-	c.unreachable[h] = why
+	h.Refuse = why
 	c.note("%s: nothing of it is fetched: %s", h.URL.Origin(), why)
 }
 
 // forbidden is why nothing of a host, or not this URL, may be fetched.
 func (c *crawler) forbidden(h *frontier.Host) string {
-	if c.unreachable[h] != "" {
+	if h.Refuse != "" {
 		return "the host cannot be asked"
 	}
 	return "robots.txt forbids it"

@@ -121,7 +121,7 @@ func (c *crawler) openLedger() (err error) {
 	if o.Resume {
 		err = c.resume(l)
 	} else {
-		l.known, err = newKnown(o.State, o.Sync)
+		l.known, err = newKnown(o.State, o.Sync, !c.names(l))
 	}
 	if err != nil {
 		return &fetch.Error{Code: fetch.WriteFailed, Err: errState(o.State, err)}
@@ -138,12 +138,14 @@ func (c *crawler) openLedger() (err error) {
 	return nil
 }
 
+// names reports whether what is done must be known by name, to count by hosts again
+// and to convert links: a compacted journal does not have it.
+func (c *crawler) names(l *ledger) bool { return c.opts.MaxPagesHost > 0 || l.conv != nil }
+
 // resume reads what is known of a crawl, and puts what is left into the
 // frontier.
 func (c *crawler) resume(l *ledger) error {
-	// What is done must be known by name to count by hosts again, and
-	// to convert links; a compacted journal does not have it.
-	all := c.opts.MaxPagesHost > 0 || l.conv != nil
+	all := c.names(l)
 	k, err := resumeKnown(c.opts.State, c.opts.Sync, all, func(j frontier.Job, state frontier.State, target string) {
 		l.scope.count(j.URL)
 		if state == frontier.Pending {

@@ -2,6 +2,7 @@ package frontier
 
 import (
 	"container/heap"
+	"hash/maphash"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -18,6 +19,7 @@ type Options struct {
 	Wait            time.Duration // between the starts of two requests to a host; 0: none
 	RandomWait      bool          // half to one and a half times that
 	NoRobots        bool          // rules are not asked for
+	IdleHosts       int           // with nothing to do that are kept; 0: 50,000
 }
 
 const (
@@ -46,13 +48,19 @@ type Frontier struct {
 	groups map[netip.Addr]*address
 	ready  ring
 	later  byTime
+	idle   idleList
+	met    Seen // hosts, with those that were forgotten
+	seed   maphash.Seed
 	queued int
 	active int
 }
 
 // New returns an empty frontier.
 func New(o Options) *Frontier {
-	return &Frontier{opts: o, hosts: map[string]*Host{}, groups: map[netip.Addr]*address{}}
+	if o.IdleHosts <= 0 {
+		o.IdleHosts = defaultIdleHosts
+	}
+	return &Frontier{opts: o, seed: maphash.MakeSeed(), hosts: map[string]*Host{}, groups: map[netip.Addr]*address{}}
 }
 
 // Queued is how many jobs wait.
@@ -61,8 +69,12 @@ func (f *Frontier) Queued() int { return f.queued }
 // Active is how many requests are under way.
 func (f *Frontier) Active() int { return f.active }
 
-// Hosts returns all hosts, in no order.
+// Hosts returns the hosts that are known, in no order: all that have something to do,
+// and of the others those that had it last.
 func (f *Frontier) Hosts() map[string]*Host { return f.hosts }
+
+// Met is how many hosts there were, with those that were forgotten.
+func (f *Frontier) Met() int { return f.met.Len() }
 
 // Push puts a job at the end of its host's queue.
 func (f *Frontier) Push(j Job, now time.Duration) {
@@ -82,6 +94,7 @@ func (f *Frontier) host(u urls.URL) *Host {
 			h.Rules, h.rulesUntil = &robots.Rules{}, 1<<63-1
 		}
 		f.hosts[origin] = h
+		f.met.Set(Key(maphash.String(f.seed, origin)&^(1<<stateBits-1)|1<<stateBits), Pending)
 	}
 	return h
 }
@@ -247,17 +260,26 @@ func (f *Frontier) meet(h *Host, a netip.Addr, now time.Duration) {
 	}
 	g := f.groups[a]
 	if g == nil {
-		g = &address{}
+		g = &address{addr: a}
 		f.groups[a] = g
 	}
 	if h.group != g {
 		old := h.group
 		h.group = g
+		g.hosts++
 		g.active += h.active
 		if old != nil {
 			old.active -= h.active
 			f.wake(old, now)
+			f.part(old)
 		}
+	}
+}
+
+// part takes a host from an address, which is forgotten with its last one.
+func (f *Frontier) part(g *address) {
+	if g.hosts--; g.hosts == 0 {
+		delete(f.groups, g.addr)
 	}
 }
 
@@ -332,4 +354,5 @@ func (f *Frontier) place(h *Host, now time.Duration) {
 	case ready:
 		f.ready.add(h)
 	}
+	f.rest(h, now)
 }
