@@ -92,6 +92,7 @@ type worker struct {
 	held     map[messageID]*held
 	byID     map[string][]*held
 	results  map[string]*held // whose result is on its way to its stream, by subject of the answer
+	lookups  map[string]*held // of whose keys NATS is asked for a result, by subject of the answer
 	done     recent
 	running  int
 	wanted   int // messages that NATS was asked for and has not sent
@@ -122,8 +123,10 @@ type held struct {
 	state     heldState
 	cancel    context.CancelCauseFunc
 	tries     tries
-	result    []byte // on its way to the stream of results
-	answer    string // the word in the subject of the answer to that
+	lookup    string         // the word in the subject of the answer
+	stored    chan *nats.Msg // what NATS answers: whether there is a result for the key
+	result    []byte         // on its way to the stream of results
+	answer    string         // the word in the subject of the answer to that
 	sent      time.Time
 	reported  atomic.Int64 // when progress was last told, in Unix nanoseconds
 }
@@ -141,6 +144,7 @@ func newWorker(c *config) *worker {
 	w := &worker{
 		config: c, id: nuid.Next(), began: time.Now(), average: 10 * time.Millisecond,
 		held: map[messageID]*held{}, byID: map[string][]*held{}, results: map[string]*held{},
+		lookups: map[string]*held{},
 	}
 	w.arrived.L, w.idle.L = &w.mu, &w.mu
 	w.base, w.endJobs = context.WithCancelCause(context.Background())
@@ -173,6 +177,7 @@ func (w *worker) open(ctx context.Context, url string) (err error) {
 	}
 	for subject, fn := range map[string]nats.MsgHandler{
 		w.inbox + ".s.*":          w.resultStored,
+		w.inbox + ".k.*":          w.resultLooked,
 		w.streams.cancelSubject(): w.cancelJob,
 	} {
 		if _, err = w.listen(subject, fn); err != nil {

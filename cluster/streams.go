@@ -170,6 +170,11 @@ func (s *streams) last(ctx context.Context, stream, subject string) (*nats.Msg, 
 	if err != nil {
 		return nil, err
 	}
+	return found(m)
+}
+
+// found returns the message that NATS was asked for, or nil when there is none.
+func found(m *nats.Msg) (*nats.Msg, error) {
 	switch status := m.Header.Get("Status"); status {
 	case "":
 		return m, nil
