@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/direct"
@@ -58,10 +59,13 @@ func runCrawler(ctx context.Context, o *Options, s fetch.Streams, fetcher Fetche
 	if err != nil {
 		return fetch.BadUsage
 	}
-	c, err := newCrawler(loop, o, s, fetcher)
-	if err != nil {
+	c := newCrawler(loop, o, s, fetcher)
+	if interrupted, err := c.open(ctx); err != nil {
 		return complain(s, err)
+	} else if interrupted {
+		return fetch.Interrupted
 	}
+	c.view = newView(c)
 	made(c)
 	interrupted := c.wait(ctx)
 	return c.end(ctx, interrupted)
@@ -76,7 +80,7 @@ func complain(s fetch.Streams, err error) fetch.Code {
 	return known.Code
 }
 
-func newCrawler(loop *asyncio.Loop, o *Options, s fetch.Streams, fetcher Fetcher) (*crawler, error) {
+func newCrawler(loop *asyncio.Loop, o *Options, s fetch.Streams, fetcher Fetcher) *crawler {
 	agent := UserAgent
 	if o.Fetch.UserAgent != nil {
 		agent = *o.Fetch.UserAgent
@@ -89,18 +93,30 @@ func newCrawler(loop *asyncio.Loop, o *Options, s fetch.Streams, fetcher Fetcher
 		}),
 		tasks: map[*asyncio.Task[struct{}]]struct{}{},
 		idle:  asyncio.NewFuture[struct{}](loop),
+		disk:  asyncio.NewThreadPoolExecutor(1),
 	}
 	c.stats.begun = c.now()
-	if err := c.openLedger(); err != nil {
-		return nil, err
-	}
-	c.disk = asyncio.NewThreadPoolExecutor(1)
-	c.view = newView(c)
-	return c, nil
+	return c
 }
 
-// openLedger begins a crawl, or goes on with one.
-func (c *crawler) openLedger() (err error) {
+// open begins a crawl, or goes on with one. That may take seconds, so it is done beside
+// the loop; when the task is cancelled meanwhile nothing stays open.
+func (c *crawler) open(ctx context.Context) (interrupted bool, err error) {
+	now := c.now()
+	f := asyncio.RunInExecutor(c.loop, c.disk, func(context.Context) (struct{}, error) { return struct{}{}, c.openLedger(now) })
+	for !f.Done() {
+		if _, err := asyncio.Shield(ctx, f); asyncio.IsCancelled(err) {
+			interrupted = true
+		}
+	}
+	if err = f.Err(); err != nil || !interrupted {
+		return interrupted, err
+	}
+	return true, c.ledger.close()
+}
+
+// openLedger opens what the crawl is kept in. Nothing else uses the frontier meanwhile.
+func (c *crawler) openLedger(now time.Duration) (err error) {
 	o := c.opts
 	l := &ledger{opts: o, agent: c.agent, scope: newScope(o)}
 	defer func() {
@@ -119,7 +135,7 @@ func (c *crawler) openLedger() (err error) {
 		return err
 	}
 	if o.Resume {
-		err = c.resume(l)
+		err = c.resume(l, now)
 	} else {
 		l.known, err = newKnown(o.State, o.Sync, !c.names(l))
 	}
@@ -131,7 +147,7 @@ func (c *crawler) openLedger() (err error) {
 			return &fetch.Error{Code: fetch.WriteFailed, Err: err}
 		}
 	}
-	if err := l.begin(roots, c.front, c.now()); err != nil {
+	if err := l.begin(roots, c.front, now); err != nil {
 		return &fetch.Error{Code: fetch.WriteFailed, Err: err}
 	}
 	c.ledger = l
@@ -144,12 +160,12 @@ func (c *crawler) names(l *ledger) bool { return c.opts.MaxPagesHost > 0 || l.co
 
 // resume reads what is known of a crawl, and puts what is left into the
 // frontier.
-func (c *crawler) resume(l *ledger) error {
+func (c *crawler) resume(l *ledger, now time.Duration) error {
 	all := c.names(l)
 	k, err := resumeKnown(c.opts.State, c.opts.Sync, all, func(j frontier.Job, state frontier.State, target string) {
 		l.scope.count(j.URL)
 		if state == frontier.Pending {
-			c.front.Push(j, c.now())
+			c.front.Push(j, now)
 		} else if l.conv != nil {
 			l.conv.note(j.URL.String(), &done{state: state, target: target})
 		}
