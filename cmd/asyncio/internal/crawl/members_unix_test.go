@@ -8,6 +8,8 @@ import (
 	"io"
 	"maps"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -286,5 +288,29 @@ func TestStatusOfWhatRuns(t *testing.T) {
 	}
 	if err := member.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A crawl that is interrupted has its members end what they do for it.
+func TestAnInterruptedCrawlEndsWhatMembersDo(t *testing.T) {
+	t.Parallel()
+	nats := startNATS(t)
+	startMember(t, nats)
+	asked, gone := make(chan struct{}), make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(asked)
+		<-r.Context().Done()
+		close(gone)
+	}))
+	defer s.Close()
+	owner, out := program(t, s.URL, "-P", "", "--allow-private", "--no-robots", "--join", nats.ClientURL())
+	<-asked
+	if err := owner.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-gone
+	_ = owner.Wait()
+	if code := owner.ProcessState.ExitCode(); code != 130 || !strings.Contains(out.String(), "1 left to do") {
+		t.Errorf("it ended with %d: %s", code, out)
 	}
 }

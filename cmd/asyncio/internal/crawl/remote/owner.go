@@ -68,13 +68,14 @@ type Owner struct {
 
 // call is a fetch under way.
 type call struct {
-	n      uint64
-	q      *fetch.Request
-	f      *asyncio.Future[*fetch.Response]
-	peer   *peer // nil while it waits
-	sent   time.Duration
-	pieces []byte
-	next   uint64 // piece
+	n       uint64
+	q       *fetch.Request
+	f       *asyncio.Future[*fetch.Response]
+	peer    *peer // nil while it waits
+	sent    time.Duration
+	settled bool // nothing is to be done for it any more
+	pieces  []byte
+	next    uint64 // piece
 }
 
 // peer is what the owner knows of a member.
@@ -131,7 +132,7 @@ func (o *Owner) Get(ctx context.Context, q *fetch.Request) (*fetch.Response, err
 	o.waiting = append(o.waiting, c)
 	o.give()
 	r, err := c.f.Await(ctx)
-	if err != nil && !c.f.Done() { // nobody waits for it any more
+	if err != nil && !c.settled { // nobody waits for it any more
 		o.drop(c)
 	}
 	return r, err
@@ -139,6 +140,7 @@ func (o *Owner) Get(ctx context.Context, q *fetch.Request) (*fetch.Response, err
 
 // drop ends a call that was cancelled.
 func (o *Owner) drop(c *call) {
+	c.settled = true
 	if c.peer == nil {
 		o.waiting = slices.DeleteFunc(o.waiting, func(w *call) bool { return w == c })
 		return
@@ -298,6 +300,7 @@ func (o *Owner) lostCall(c *call) {
 
 // settle sets the future of a call.
 func (o *Owner) settle(c *call, r *fetch.Response, err error) {
+	c.settled = true
 	switch {
 	case c.f.Done():
 	case err != nil:
