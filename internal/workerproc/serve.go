@@ -36,14 +36,12 @@ func Main() {
 		return
 	}
 	_ = os.Unsetenv(variable) // processes that a function starts are no workers
-	if err := serve(limit); err != nil {
-		fmt.Fprintln(os.Stderr, "asyncio: worker process:", err)
-		os.Exit(1)
-	}
-	os.Exit(0)
+	fmt.Fprintln(os.Stderr, "asyncio: worker process:", serve(limit))
+	os.Exit(1)
 }
 
-// serve runs what the parent asks for until it closes the pipe.
+// serve runs what the parent asks for. When that closes the pipe the process ends, so
+// it returns only what has gone wrong.
 func serve(limit string) error {
 	most, err := strconv.Atoi(limit)
 	if err != nil {
