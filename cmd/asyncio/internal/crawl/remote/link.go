@@ -77,7 +77,3 @@ func disconnect(ctx context.Context, loop *asyncio.Loop, nc *nats.Conn, out *nat
 	}
 	return err
 }
-
-func tooLargeError(most int64) error {
-	return fmt.Errorf("the member sends more than the %d bytes that a result may have", most)
-}
