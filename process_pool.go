@@ -2,12 +2,12 @@ package asyncio
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/asyncio-go/asyncio/internal/workerproc"
 )
@@ -17,26 +17,32 @@ import (
 // along but the call that it was at; another is started in its place. Python:
 // ProcessPoolExecutor.
 //
+// Each worker runs one call at a time. Where calls are short, some are sent ahead
+// to it, so that it need not wait for the next one; they begin in order. Calls
+// that were sent and have not begun are given to another worker when theirs
+// crashes, is killed for a cancelled call, or is held up by a long one: none
+// begins twice.
+//
 // Its methods may be called from any goroutine. It must be shut down.
 type ProcessPoolExecutor struct {
-	pool   *ThreadPoolExecutor // one goroutine for each worker that is at work
+	max    int
 	config processPoolConfig
 
 	mu               sync.Mutex
-	idle             []*poolWorker // the one that worked last is the last
+	queue            []*poolCall // that were given to no worker, by their numbers
+	sweepAt          int         // how long the queue may get before it is searched for cancelled calls
 	all              map[*poolWorker]struct{}
+	n                uint64      // of the last call
+	watch            *time.Timer // while calls are sent ahead
+	done             uint64
 	started, crashed uint64
+	closed           bool
+	idle             chan struct{} // closed when, after closing, the last worker is gone
 }
 
 type processPoolConfig struct {
 	workers  workerproc.Config
 	maxTasks int
-}
-
-// A poolWorker is a worker process. One call at a time uses it.
-type poolWorker struct {
-	*workerproc.Process
-	tasks int // calls that it has done
 }
 
 // A ProcessPoolOption is an option of [NewProcessPoolExecutor].
@@ -89,9 +95,11 @@ func NewProcessPoolExecutor(maxWorkers int, opts ...ProcessPoolOption) (*Process
 		maxWorkers = runtime.NumCPU()
 	}
 	p := &ProcessPoolExecutor{
-		pool:   NewThreadPoolExecutor(maxWorkers),
-		config: processPoolConfig{workers: workerproc.Config{MaxMessage: 64 << 20, Stderr: os.Stderr}},
-		all:    make(map[*poolWorker]struct{}),
+		max:     maxWorkers,
+		config:  processPoolConfig{workers: workerproc.Config{MaxMessage: 64 << 20, Stderr: os.Stderr}},
+		all:     make(map[*poolWorker]struct{}),
+		sweepAt: minSweep,
+		idle:    make(chan struct{}),
 	}
 	for _, o := range opts {
 		o.applyProcessPool(&p.config)
@@ -127,55 +135,14 @@ func (w *WorkerFunc[In, Out]) Start(l *Loop, p *ProcessPoolExecutor, in In) *Fut
 		f.setError(fmt.Errorf("the argument of worker function %s: %w", w.name, err))
 		return f
 	}
-	return RunInExecutor(l, p.pool, func(ctx context.Context) (Out, error) {
-		out, err := p.call(ctx, w.name, request)
-		if err != nil {
+	c := &poolCall{pool: p, name: w.name, request: request}
+	return RunInExecutor(l, c, func(context.Context) (Out, error) {
+		if c.err != nil {
 			var zero Out
-			return zero, err
+			return zero, c.err
 		}
-		return workerproc.Decode[Out](out)
+		return workerproc.Decode[Out](c.result)
 	})
-}
-
-// call runs a function in a worker.
-func (p *ProcessPoolExecutor) call(ctx context.Context, name string, request workerproc.Request) ([]byte, error) {
-	w, err := p.take(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("asyncio: start a worker process: %w", err)
-	}
-	stop := context.AfterFunc(ctx, w.Kill)
-	reply, err := w.Exchange(request)
-	killed := !stop()
-	if err != nil {
-		p.discard(w)
-		switch {
-		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
-		case errors.Is(err, ErrMessageTooLarge):
-			return nil, err
-		}
-		p.mu.Lock()
-		p.crashed++
-		p.mu.Unlock()
-		return nil, crashError(name, w.Crash())
-	}
-	w.tasks++
-	switch {
-	case killed:
-		p.discard(w)
-	case p.worn(w, reply):
-		p.retire(w)
-	default:
-		p.put(w)
-	}
-	out, err := reply.Result()
-	return out, replyError(name, err)
-}
-
-// worn reports whether a worker, which has given that reply, is to be replaced.
-func (p *ProcessPoolExecutor) worn(w *poolWorker, reply workerproc.Reply) bool {
-	tasks, memory := p.config.maxTasks, p.config.workers.MaxMemory
-	return tasks > 0 && w.tasks >= tasks || memory > 0 && reply.Memory() > memory
 }
 
 // replyError names the function whose reply is an error.
@@ -201,81 +168,30 @@ type RemoteError struct {
 
 func (e *RemoteError) Error() string { return e.Message }
 
-// take returns an idle worker, or a new one.
-func (p *ProcessPoolExecutor) take(ctx context.Context) (*poolWorker, error) {
-	for {
-		p.mu.Lock()
-		n := len(p.idle)
-		if n == 0 {
-			p.mu.Unlock()
-			break
-		}
-		w := p.idle[n-1]
-		p.idle[n-1] = nil
-		p.idle = p.idle[:n-1]
-		p.mu.Unlock()
-		select {
-		case <-w.Gone(): // it has died while it had nothing to do
-			p.discard(w)
-		default:
-			return w, nil
-		}
-	}
-	process, err := workerproc.Start(ctx, &p.config.workers)
-	if crash, ok := err.(*workerproc.Crash); ok {
-		err = crashError("", crash)
-	}
-	if err != nil {
-		return nil, err
-	}
-	w := &poolWorker{Process: process}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.started++
-	p.all[w] = struct{}{}
-	return w, nil
-}
-
-func (p *ProcessPoolExecutor) put(w *poolWorker) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.idle = append(p.idle, w)
-}
-
-// discard waits until the worker is gone. One that does not go is killed.
-func (p *ProcessPoolExecutor) discard(w *poolWorker) {
-	w.End()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.all, w)
-}
-
-// retire lets an idle worker end.
-func (p *ProcessPoolExecutor) retire(w *poolWorker) {
-	w.HangUp()
-	p.discard(w)
-}
-
 // Shutdown takes no more calls, waits until those it has are done, and ends the
 // worker processes. When ctx ends first, it kills them, drops the calls that
 // have not begun, and returns a [*JobsLeftError] if any were under way. It blocks
 // the goroutine: inside a coroutine, use it with [WrapFuture]. Python:
 // Executor.shutdown.
 func (p *ProcessPoolExecutor) Shutdown(ctx context.Context) error {
-	err := p.pool.Shutdown(ctx)
-	if err != nil {
-		<-p.pool.idle // their workers are being killed
-	}
 	p.mu.Lock()
-	idle := p.idle
-	p.idle = nil
+	if !p.closed {
+		p.closed = true
+		p.settle()
+	}
 	p.mu.Unlock()
-	for _, w := range idle {
-		w.HangUp()
+	select {
+	case <-p.idle:
+		return nil
+	default:
 	}
-	for _, w := range idle {
-		p.discard(w)
+	select {
+	case <-p.idle:
+		return nil
+	case <-ctx.Done():
 	}
+	err := p.abandon(ctx.Err())
+	<-p.idle // the workers are being killed
 	return err
 }
 
@@ -293,15 +209,17 @@ type ProcessPoolStats struct {
 
 // Stats says what the pool does.
 func (p *ProcessPoolExecutor) Stats() ProcessPoolStats {
-	s := p.pool.Stats()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out := ProcessPoolStats{
-		MaxWorkers: s.MaxWorkers, Queued: s.Queued, Running: s.Running, Done: s.Done,
-		Started: p.started, Crashed: p.crashed,
-	}
+	out := ProcessPoolStats{MaxWorkers: p.max, Queued: len(p.queue), Done: p.done, Started: p.started, Crashed: p.crashed}
 	for w := range p.all {
-		out.Workers = append(out.Workers, w.Pid())
+		if w.process != nil {
+			out.Workers = append(out.Workers, w.process.Pid())
+		}
+		if n := len(w.calls); n > 0 {
+			out.Running++
+			out.Queued += n - 1
+		}
 	}
 	return out
 }

@@ -82,15 +82,15 @@ func Connect(ctx context.Context, url string, opts ...ConnectOption) (*Client, e
 	}
 	c.stored.Set()
 	c.lookups.asked = map[uint64]*lookup{}
-	c.in.c = c
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.in = newInbound(loop, c)
 	if _, err := asyncio.ToThread(ctx, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, c.open(ctx, url)
 	}); err != nil {
 		c.closing, c.closed = true, true
 		c.cancel()
 		if !c.opened.CompareAndSwap(false, true) { // in the same moment
-			c.out.close()
+			c.out.Close()
 			go c.nc.Close()
 		}
 		return nil, err
@@ -149,7 +149,7 @@ func (c *Client) open(ctx context.Context, url string) error {
 	c.nc = nc
 	c.out = newOutbox(c)
 	if opened = c.opened.CompareAndSwap(false, true); !opened {
-		c.out.close()
+		c.out.Close()
 		return ErrClosed // nobody waits for it any more
 	}
 	return nil
@@ -175,11 +175,11 @@ func (c *Client) Close(ctx context.Context) error {
 		call.target.fail(ErrClosed)
 	}
 	c.cancel()
-	c.out.close()
+	c.out.Close()
 	// Not to be cut off: a goroutine that stays is a leak, and none of them waits
 	// for anybody now.
 	done := asyncio.WrapFuture(c.loop, func(context.Context) (struct{}, error) {
-		c.out.wait()
+		c.out.Wait()
 		c.others.Wait()
 		c.nc.Close()
 		return struct{}{}, nil

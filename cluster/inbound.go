@@ -1,20 +1,14 @@
 package cluster
 
 import (
-	"sync"
-
 	"github.com/nats-io/nats.go"
+
+	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/internal/natslink"
 )
 
-// inbound brings to the loop what the goroutines of NATS have: in batches, for a
-// message by itself would cost a wake-up.
-type inbound struct {
-	c *Client
-
-	mu    sync.Mutex
-	items []arrival
-	spare []arrival
-}
+// inbound brings to the loop what the goroutines of NATS have.
+type inbound struct{ *natslink.Inbox[arrival] }
 
 // arrival is a message, or a function for the loop.
 type arrival struct {
@@ -22,44 +16,16 @@ type arrival struct {
 	fn      func()
 }
 
-func (b *inbound) message(m *nats.Msg) { b.put(arrival{message: m}) }
-
-func (b *inbound) post(fn func()) { b.put(arrival{fn: fn}) }
-
-// put is for any goroutine but the loop's.
-func (b *inbound) put(a arrival) {
-	b.mu.Lock()
-	b.items = append(b.items, a)
-	first := len(b.items) == 1
-	b.mu.Unlock()
-	if !first {
-		return
-	}
-	if _, err := b.c.loop.CallSoonThreadsafe(b.drain); err != nil {
-		b.c.cancel() // the loop is closed: nobody wants anything any more
-	}
-}
-
-// drain runs on the loop.
-func (b *inbound) drain() {
-	b.mu.Lock()
-	items := b.items
-	b.items = b.spare[:0]
-	b.mu.Unlock()
-	for i, a := range items {
-		items[i] = arrival{}
-		switch {
-		case a.fn != nil:
+func newInbound(loop *asyncio.Loop, c *Client) inbound {
+	return inbound{natslink.NewInbox(loop, func(a arrival) {
+		if a.fn != nil {
 			a.fn()
-		default:
-			b.c.answered(a.message)
+		} else {
+			c.answered(a.message)
 		}
-	}
-	b.mu.Lock()
-	if cap(items) <= 8192 {
-		b.spare = items[:0]
-	} else {
-		b.spare = nil
-	}
-	b.mu.Unlock()
+	}, c.cancel)}
 }
+
+func (b inbound) message(m *nats.Msg) { b.Put(arrival{message: m}) }
+
+func (b inbound) post(fn func()) { b.Put(arrival{fn: fn}) }

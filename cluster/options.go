@@ -3,13 +3,14 @@ package cluster
 import (
 	"fmt"
 	"log/slog"
-	"os"
 	"regexp"
 	"runtime"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/asyncio-go/asyncio/internal/natslink"
 )
 
 type config struct {
@@ -155,69 +156,11 @@ func newConfig() *config {
 	}
 }
 
-// Environment variables that say where the cluster is and what to show there,
-// as NATS' own tools know them.
-const (
-	envURL   = "NATS_URL"
-	envToken = "NATS_TOKEN"
-	envCreds = "NATS_CREDS"
-	envCA    = "NATS_CA"
-	envCert  = "NATS_CERT"
-	envKey   = "NATS_KEY"
-)
-
 // connect connects to NATS. An empty url is that of the environment.
 func (c *config) connect(url, role string, more ...nats.Option) (*nats.Conn, error) {
-	if url == "" {
-		url = os.Getenv(envURL)
-	}
-	if url == "" {
-		url = nats.DefaultURL
-	}
-	opts := []nats.Option{
-		nats.Name(c.name + " " + role),
-		nats.MaxReconnects(-1),
-		nats.ReconnectWait(100 * time.Millisecond),
-		nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond),
-		// What was not sent is sent again by those who wait for an answer.
-		nats.ReconnectBufSize(-1),
-		nats.PingInterval(5 * time.Second),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			c.log.Warn("cluster: NATS", "role", role, "error", err)
-		}),
-	}
-	if v := os.Getenv(envToken); v != "" {
-		opts = append(opts, nats.Token(v))
-	}
-	if v := os.Getenv(envCreds); v != "" {
-		opts = append(opts, nats.UserCredentials(v))
-	}
-	if v := os.Getenv(envCA); v != "" {
-		opts = append(opts, nats.RootCAs(v))
-	}
-	if cert, key := os.Getenv(envCert), os.Getenv(envKey); cert != "" || key != "" {
-		opts = append(opts, nats.ClientCert(cert, key))
-	}
-	opts = append(append(opts, c.nats...), more...)
-	nc, err := nats.Connect(url, opts...)
+	nc, err := natslink.Connect(url, c.name+" "+role, c.log, append(slices.Clip(c.nats), more...)...)
 	if err != nil {
-		return nil, fmt.Errorf("cluster: connect to NATS at %s: %w", withoutSecrets(url), err)
+		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	return nc, nil
-}
-
-// withoutSecrets returns urls without what lets one in.
-func withoutSecrets(urls string) string {
-	all := strings.Split(urls, ",")
-	for i, u := range all {
-		if at := strings.LastIndexByte(u, '@'); at >= 0 {
-			scheme, _, ok := strings.Cut(u, "://")
-			if !ok || len(scheme) > at {
-				all[i] = u[at+1:]
-			} else {
-				all[i] = scheme + "://" + u[at+1:]
-			}
-		}
-	}
-	return strings.Join(all, ",")
 }

@@ -3,25 +3,20 @@ package cluster
 import (
 	"context"
 	"encoding/json"
-	"sync"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/asyncio-go/asyncio/internal/natslink"
 )
 
-// outbox sends what the loop wants to have sent. To publish may block, on a
-// network that is slow, and the loop must not: so a goroutine does it.
+// outbox sends what the loop wants to have sent.
 //
 // Nothing is lost in it. What could not be published is published again by
 // [Client.lookAfter] when no answer has come.
 type outbox struct {
+	*natslink.Outbox[outgoing]
 	c         *Client
-	ended     chan struct{}
 	listening map[string][]*nats.Subscription // of the goroutine, by hash
-
-	mu     sync.Mutex
-	items  []outgoing
-	closed bool
-	filled sync.Cond
 }
 
 // outgoing is a message, or something else to do.
@@ -33,30 +28,17 @@ type outgoing struct {
 }
 
 func newOutbox(c *Client) *outbox {
-	o := &outbox{c: c, ended: make(chan struct{}), listening: map[string][]*nats.Subscription{}}
-	o.filled.L = &o.mu
-	go o.run()
+	o := &outbox{c: c, listening: map[string][]*nats.Subscription{}}
+	o.Outbox = natslink.NewOutbox(o.send)
 	return o
 }
 
-// put is for any goroutine.
-func (o *outbox) put(item outgoing) {
-	o.mu.Lock()
-	if !o.closed {
-		o.items = append(o.items, item)
-		if len(o.items) == 1 {
-			o.filled.Signal()
-		}
-	}
-	o.mu.Unlock()
-}
-
 func (o *outbox) publish(subject, reply string, data []byte, first bool) {
-	o.put(outgoing{subject: subject, reply: reply, data: data, first: first})
+	o.Put(outgoing{subject: subject, reply: reply, data: data, first: first})
 }
 
 func (o *outbox) request(subject, reply string, data []byte) {
-	o.put(outgoing{subject: subject, reply: reply, data: data})
+	o.Put(outgoing{subject: subject, reply: reply, data: data})
 }
 
 // purge removes the job of a subject from its stream. Its answer is of no use.
@@ -68,7 +50,7 @@ func (o *outbox) purge(subject string) {
 
 // drop removes a large value.
 func (o *outbox) drop(name string) {
-	o.put(outgoing{do: func() {
+	o.Put(outgoing{do: func() {
 		o.c.others.Go(func() {
 			ctx, cancel := context.WithTimeout(o.c.ctx, setupTime)
 			defer cancel()
@@ -77,41 +59,8 @@ func (o *outbox) drop(name string) {
 	}})
 }
 
-func (o *outbox) close() {
-	o.mu.Lock()
-	o.closed = true
-	o.filled.Signal()
-	o.mu.Unlock()
-}
-
-func (o *outbox) wait() { <-o.ended }
-
 // firstOnly has NATS refuse a message whose subject has one.
 var firstOnly = nats.Header{"Nats-Expected-Last-Subject-Sequence": {"0"}}
-
-func (o *outbox) run() {
-	defer close(o.ended)
-	var items []outgoing
-	for {
-		o.mu.Lock()
-		for len(o.items) == 0 && !o.closed {
-			o.filled.Wait()
-		}
-		items, o.items = o.items, items[:0]
-		closed := o.closed
-		o.mu.Unlock()
-		if len(items) == 0 && closed {
-			return
-		}
-		for i, item := range items {
-			o.send(item)
-			items[i] = outgoing{}
-		}
-		if cap(items) > 8192 {
-			items = nil
-		}
-	}
-}
 
 func (o *outbox) send(item outgoing) {
 	if item.do != nil {
@@ -127,7 +76,7 @@ func (o *outbox) send(item outgoing) {
 
 // listen subscribes to what workers tell of the job of a key, and to its result.
 func (o *outbox) listen(hash string) {
-	o.put(outgoing{do: func() {
+	o.Put(outgoing{do: func() {
 		if o.listening[hash] != nil {
 			return
 		}
@@ -143,7 +92,7 @@ func (o *outbox) listen(hash string) {
 }
 
 func (o *outbox) unlisten(hash string) {
-	o.put(outgoing{do: func() {
+	o.Put(outgoing{do: func() {
 		for _, sub := range o.listening[hash] {
 			_ = sub.Unsubscribe()
 		}

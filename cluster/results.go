@@ -145,3 +145,60 @@ func (w *worker) passOn(h *held, stored []byte) {
 	w.doneWith(h)
 	w.pull() // its function returned long ago
 }
+
+// lookUp asks NATS whether a key has a result: its job was delivered before, or was
+// submitted in the moment when another with the same key had ended. That was stored
+// before this job could be, so it is not too early to ask when it comes; and jobs that
+// wait for their turn need not wait for the answer then.
+func (w *worker) lookUp(h *held) {
+	if h.job.key != "" {
+		subject := w.streams.api("DIRECT.GET", w.streams.results) + "." + w.streams.resultOf(hashOf(h.job.function, h.job.key))
+		_ = w.nc.PublishRequest(subject, w.inbox+".k."+h.lookup, nil) // what is lost is asked for again
+	}
+}
+
+// resultLooked takes the answer.
+func (w *worker) resultLooked(m *nats.Msg) {
+	n := m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]
+	w.mu.Lock()
+	h := w.lookups[n]
+	delete(w.lookups, n)
+	w.mu.Unlock()
+	if h != nil {
+		h.stored <- m
+	}
+}
+
+// hasResult reports whether a job's key has a result, which is passed on then.
+func (w *worker) hasResult(ctx context.Context, h *held) (bool, error) {
+	if h.job.key == "" {
+		return false, nil
+	}
+	m, err := w.lookedUp(ctx, h)
+	if m == nil || err != nil {
+		return false, err
+	}
+	if w.claim(h) {
+		w.passOn(h, m.Data)
+	}
+	return true, nil
+}
+
+// lookedUp waits for the answer to lookUp, and asks again when it does not come.
+func (w *worker) lookedUp(ctx context.Context, h *held) (*nats.Msg, error) {
+	select {
+	case m := <-h.stored:
+		return found(m)
+	default:
+	}
+	late := time.NewTimer(answerTime / 4)
+	defer late.Stop()
+	select {
+	case m := <-h.stored:
+		return found(m)
+	case <-late.C:
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	return w.streams.last(ctx, w.streams.results, w.streams.resultOf(hashOf(h.job.function, h.job.key)))
+}

@@ -218,25 +218,6 @@ func (w *worker) lostArgument(h *held, err error) {
 	}
 }
 
-// hasResult reports whether a job's key has a result, which is passed on then: it was
-// delivered before, or was submitted in the moment when another with the same key
-// had ended.
-func (w *worker) hasResult(ctx context.Context, h *held) (bool, error) {
-	if h.job.key == "" {
-		return false, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
-	defer cancel()
-	m, err := w.streams.last(ctx, w.streams.results, w.streams.resultOf(hashOf(h.job.function, h.job.key)))
-	if m == nil || err != nil {
-		return false, err
-	}
-	if w.claim(h) {
-		w.passOn(h, m.Data)
-	}
-	return true, nil
-}
-
 // again looks at a job that was delivered before: whether it kills its workers. It
 // reports whether the job is to be run.
 func (w *worker) again(ctx context.Context, h *held) (wanted bool, err error) {

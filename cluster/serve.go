@@ -13,6 +13,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
+
+	"github.com/asyncio-go/asyncio/internal/natslink"
 )
 
 // ErrLeaving is the cause of the end of a job's context whose worker leaves. The
@@ -21,10 +23,6 @@ var ErrLeaving = errors.New("cluster: the worker leaves")
 
 // errCancelled is the cause of the end of a job's context that was cancelled.
 var errCancelled = errors.New("cluster: the job was cancelled")
-
-// envNode is set by asyncio-node for its workers, which then leave when their
-// standard input ends.
-const envNode = "ASYNCIO_NODE"
 
 // Serve runs jobs of a cluster: the functions that [asyncio.RegisterWorker] has
 // named in this program. It returns when ctx ends and it has left: it takes no new
@@ -52,7 +50,7 @@ func Serve(ctx context.Context, url string, opts ...ServeOption) error {
 	if cfg.err != nil {
 		return cfg.err
 	}
-	if os.Getenv(envNode) != "" {
+	if os.Getenv(natslink.EnvNode) != "" {
 		var leave context.CancelFunc
 		ctx, leave = context.WithCancel(ctx)
 		defer leave()
@@ -94,6 +92,7 @@ type worker struct {
 	held     map[messageID]*held
 	byID     map[string][]*held
 	results  map[string]*held // whose result is on its way to its stream, by subject of the answer
+	lookups  map[string]*held // of whose keys NATS is asked for a result, by subject of the answer
 	done     recent
 	running  int
 	wanted   int // messages that NATS was asked for and has not sent
@@ -124,8 +123,10 @@ type held struct {
 	state     heldState
 	cancel    context.CancelCauseFunc
 	tries     tries
-	result    []byte // on its way to the stream of results
-	answer    string // the word in the subject of the answer to that
+	lookup    string         // the word in the subject of the answer
+	stored    chan *nats.Msg // what NATS answers: whether there is a result for the key
+	result    []byte         // on its way to the stream of results
+	answer    string         // the word in the subject of the answer to that
 	sent      time.Time
 	reported  atomic.Int64 // when progress was last told, in Unix nanoseconds
 }
@@ -143,6 +144,7 @@ func newWorker(c *config) *worker {
 	w := &worker{
 		config: c, id: nuid.Next(), began: time.Now(), average: 10 * time.Millisecond,
 		held: map[messageID]*held{}, byID: map[string][]*held{}, results: map[string]*held{},
+		lookups: map[string]*held{},
 	}
 	w.arrived.L, w.idle.L = &w.mu, &w.mu
 	w.base, w.endJobs = context.WithCancelCause(context.Background())
@@ -175,8 +177,8 @@ func (w *worker) open(ctx context.Context, url string) (err error) {
 	}
 	for subject, fn := range map[string]nats.MsgHandler{
 		w.inbox + ".s.*":          w.resultStored,
+		w.inbox + ".k.*":          w.resultLooked,
 		w.streams.cancelSubject(): w.cancelJob,
-		w.streams.name + ".who":   func(*nats.Msg) { w.tellPresence(Working) },
 	} {
 		if _, err = w.listen(subject, fn); err != nil {
 			return err
@@ -184,6 +186,9 @@ func (w *worker) open(ctx context.Context, url string) (err error) {
 	}
 	if err := w.nc.FlushWithContext(ctx); err != nil {
 		return fmt.Errorf("cluster: listen for jobs: %w", err)
+	}
+	if err := w.introduce(ctx); err != nil {
+		return err
 	}
 	w.opened.Store(true)
 	return nil

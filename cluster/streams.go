@@ -17,6 +17,8 @@ const (
 	maxDeadLetters = 10_000
 	maxResults     = 1_000_000
 	maxTries       = 1_000_000
+	maxPresences   = 100_000
+	presenceTTL    = time.Minute
 	triesTTL       = 24 * time.Hour
 	deadLetterTTL  = 30 * 24 * time.Hour
 )
@@ -36,6 +38,7 @@ type streams struct {
 	results  string // results of jobs with a key
 	dead     string // dead letters
 	tries    string // what is remembered of a job between its deliveries
+	workers  string // what each worker has told of itself last
 	consumer string // of jobs, which all workers share
 	bucket   string // large values
 }
@@ -44,7 +47,7 @@ func newStreams(c *config, js jetstream.JetStream) *streams {
 	return &streams{
 		name: c.name, js: js, lease: c.lease,
 		jobs: c.name + "_jobs", results: c.name + "_results", dead: c.name + "_dead",
-		tries: c.name + "_tries", consumer: "workers", bucket: c.name + "_values",
+		tries: c.name + "_tries", workers: c.name + "_workers", consumer: "workers", bucket: c.name + "_values",
 	}
 }
 
@@ -86,8 +89,15 @@ func (s *streams) ensure(ctx context.Context, c *config) error {
 		{Name: s.dead, Subjects: []string{s.name + ".dead.*.*"}, MaxMsgs: maxDeadLetters, MaxAge: deadLetterTTL},
 		{Name: s.tries, Subjects: []string{s.name + ".try.*.*"}, MaxMsgsPerSubject: 1, MaxMsgs: maxTries, MaxAge: triesTTL},
 	}
+	for i := range all {
+		all[i].Storage, all[i].Replicas, all[i].AllowDirect = storage, c.replicas, true
+	}
+	// Told five times a second anyway, this is not worth a file.
+	all = append(all, jetstream.StreamConfig{
+		Name: s.workers, Subjects: []string{s.workerSubject("*")}, Storage: jetstream.MemoryStorage,
+		MaxMsgsPerSubject: 1, MaxMsgs: maxPresences, MaxAge: presenceTTL,
+	})
 	for _, sc := range all {
-		sc.Storage, sc.Replicas, sc.AllowDirect = storage, c.replicas, true
 		err := patiently(ctx, func(ctx context.Context) error {
 			_, err := s.js.CreateStream(ctx, sc)
 			return err
@@ -160,6 +170,11 @@ func (s *streams) last(ctx context.Context, stream, subject string) (*nats.Msg, 
 	if err != nil {
 		return nil, err
 	}
+	return found(m)
+}
+
+// found returns the message that NATS was asked for, or nil when there is none.
+func found(m *nats.Msg) (*nats.Msg, error) {
 	switch status := m.Header.Get("Status"); status {
 	case "":
 		return m, nil

@@ -108,9 +108,15 @@ func (w *worker) taken(m *nats.Msg) {
 	}
 	w.held[h.message] = h
 	w.byID[h.job.id] = append(w.byID[h.job.id], h)
+	if h.job.key != "" {
+		w.n++
+		h.lookup, h.stored = strconv.FormatUint(w.n, 36), make(chan *nats.Msg, 1)
+		w.lookups[h.lookup] = h
+	}
 	w.queue = append(w.queue, h)
 	w.arrived.Signal()
 	w.mu.Unlock()
+	w.lookUp(h)
 	w.pull()
 }
 
@@ -175,6 +181,7 @@ func (w *worker) release(h *held) {
 	}
 	h.state = settled
 	delete(w.held, h.message)
+	delete(w.lookups, h.lookup)
 	same := slices.DeleteFunc(w.byID[h.job.id], func(o *held) bool { return o == h })
 	if len(same) == 0 {
 		delete(w.byID, h.job.id)
@@ -197,7 +204,6 @@ func (w *worker) keep(stop <-chan struct{}) {
 	defer tick.Stop()
 	beat := time.NewTicker(beatEvery)
 	defer beat.Stop()
-	w.tellPresence(Working)
 	last := time.Now()
 	for {
 		select {

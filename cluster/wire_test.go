@@ -119,17 +119,3 @@ func TestTheRecentJobsAreRemembered(t *testing.T) {
 		t.Errorf("%d are remembered", len(r.known))
 	}
 }
-
-func TestURLsAreShownWithoutSecrets(t *testing.T) {
-	for in, want := range map[string]string{
-		"nats://h:1":           "nats://h:1",
-		"nats://s@h:1,tls://b": "nats://h:1,tls://b",
-		"u:p@h":                "h",
-		"nats://u:p@x@h":       "nats://h",
-		"s@h://":               "h://",
-	} {
-		if got := withoutSecrets(in); got != want {
-			t.Errorf("%s: %s", in, got)
-		}
-	}
-}

@@ -4,6 +4,8 @@
 //	cluster [flags] rate      jobs a second
 //	cluster [flags] latency   one job after another
 //	cluster [flags] cancel    how long until a running job hears that it is cancelled
+//	cluster [flags] death     how long until a client hears that a worker is killed, or
+//	                          stopped, and until another has its job
 //	cluster [flags] pool      jobs a second of the process pool of this machine
 //
 // It prints a line of JSON.
@@ -110,23 +112,17 @@ func run(mode string) (figures, error) {
 		return pool()
 	}
 	body := map[string]func(context.Context, *cluster.Client, figures) error{"rate": rate, "latency": latency, "cancel": cancelled}[mode]
+	if mode == "death" {
+		return death()
+	}
 	if body == nil {
-		return nil, errors.New("which of rate, latency, cancel, pool?")
+		return nil, errors.New("which of rate, latency, cancel, death, pool?")
 	}
-	dir, err := os.MkdirTemp("", "cluster")
+	s, stop, err := startServer()
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: dir, NoSigs: true, NoLog: true})
-	if err != nil {
-		return nil, err
-	}
-	s.Start()
-	defer s.Shutdown()
-	if !s.ReadyForConnections(10 * time.Second) {
-		return nil, errors.New("the server does not get ready")
-	}
+	defer stop()
 	p, err := startWorkers(s.ClientURL())
 	if err != nil {
 		return nil, err
@@ -149,15 +145,37 @@ func run(mode string) (figures, error) {
 			}
 		}
 		began := cpuOfSelf()
-		stop := p.killSome()
+		kills := p.killSome()
 		err = body(ctx, c, out)
-		out["kills"] = stop()
+		out["kills"] = kills()
 		out["cpu_us"] = (cpuOfSelf() - began).Microseconds() / int64(*jobs)
 		return err
 	})
 	p.stop()
 	out["cpu_workers_us"] = cpuOfChildren().Microseconds() / int64(*jobs)
 	return out, err
+}
+
+func startServer() (s *server.Server, stop func(), err error) {
+	dir, err := os.MkdirTemp("", "cluster")
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err = server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: dir, NoSigs: true, NoLog: true})
+	if err == nil {
+		if s.Start(); !s.ReadyForConnections(10 * time.Second) {
+			s.Shutdown()
+			err = errors.New("the server does not get ready")
+		}
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return s, func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+		_ = os.RemoveAll(dir)
+	}, nil
 }
 
 func rate(ctx context.Context, c *cluster.Client, out figures) error {

@@ -1,9 +1,9 @@
 package workerproc_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -39,18 +39,22 @@ func (w *countingWriter) Write(p []byte) (int, error) {
 	return w.Buffer.Write(p)
 }
 
-func TestAFrameIsWrittenAtOnceUpToASize(t *testing.T) {
-	for _, c := range []struct{ size, writes int }{{0, 1}, {workerproc.OneWrite, 1}, {workerproc.OneWrite + 1, 2}} {
+func TestFramesAreGatheredUpToASize(t *testing.T) {
+	for _, c := range []struct{ size, writes int }{{0, 1}, {workerproc.OneWrite - 6, 1}, {workerproc.OneWrite, 2}, {3 * workerproc.OneWrite, 2}} {
 		sent := bytes.Repeat([]byte{7}, c.size)
+		write := func(w io.Writer) error {
+			b := bufio.NewWriterSize(w, workerproc.OneWrite)
+			return errors.Join(workerproc.WriteFrame(b, []byte{7, 7}, sent), b.Flush())
+		}
 		var w countingWriter
-		if err := workerproc.WriteFrame(&w, sent); err != nil || w.writes != c.writes {
+		if err := write(&w); err != nil || w.writes != c.writes {
 			t.Errorf("%d bytes: %d writes, %v", c.size, w.writes, err)
 		}
-		if got, err := workerproc.ReadFrame(&w.Buffer, c.size); err != nil || !bytes.Equal(got, sent) {
+		if got, err := workerproc.ReadFrame(&w.Buffer, c.size+2); err != nil || !bytes.Equal(got[2:], sent) {
 			t.Errorf("%d bytes: %d were read, %v", c.size, len(got), err)
 		}
 		for fails := 1; fails <= c.writes; fails++ {
-			if err := workerproc.WriteFrame(&countingWriter{fails: fails}, sent); err != errFull {
+			if err := write(&countingWriter{fails: fails}); !errors.Is(err, errFull) {
 				t.Errorf("%d bytes, write %d fails: %v", c.size, fails, err)
 			}
 		}
@@ -59,7 +63,7 @@ func TestAFrameIsWrittenAtOnceUpToASize(t *testing.T) {
 
 func TestAFrameThatIsCutOffIsNoEnd(t *testing.T) {
 	var w bytes.Buffer
-	_ = workerproc.WriteFrame(&w, make([]byte, 8))
+	writeFrame(&w, make([]byte, 8))
 	w.Truncate(7)
 	if p, err := workerproc.ReadFrame(&w, 8); p != nil || !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), "cut off") {
 		t.Errorf("%q, %v", p, err)
@@ -97,29 +101,29 @@ func TestARequestComesApartAsItWasMade(t *testing.T) {
 }
 
 func TestAReplyTellsTheMemoryAndTheResult(t *testing.T) {
-	r := workerproc.NewReply(workerproc.ReplyValue, 1<<40+3, []byte("out"))
-	if out, err := r.Result(); r.Memory() != 1<<40+3 || string(out) != "out" || err != nil {
+	r := workerproc.NewReply(workerproc.ReplyValue, 1<<50+7, 1<<40+3, []byte("out"))
+	if out, err := r.Result(); r.Memory() != 1<<40+3 || r.Number() != 1<<50+7 || r.Dropped() || string(out) != "out" || err != nil {
 		t.Errorf("%d bytes of memory, %q, %v", r.Memory(), out, err)
 	}
 	var w bytes.Buffer
-	_ = workerproc.WriteFrame(&w, r)
+	writeFrame(&w, r)
 	if got, err := workerproc.ReadReply(&w, len("out")); err != nil || !bytes.Equal(got, r) {
 		t.Errorf("read %q, %v", got, err)
 	}
-	_ = workerproc.WriteFrame(&w, r)
+	writeFrame(&w, r)
 	if _, err := workerproc.ReadReply(&w, len("ou")); !errors.Is(err, workerproc.ErrTooLarge) {
 		t.Errorf("with less room: %v", err)
 	}
 	w.Reset()
-	_ = workerproc.WriteFrame(&w, r[:8])
+	writeFrame(&w, r[:workerproc.ReplyHead-1])
 	if _, err := workerproc.ReadReply(&w, most); err != io.ErrUnexpectedEOF {
 		t.Errorf("a reply without its head: %v", err)
 	}
-	_ = workerproc.WriteFrame(&w, workerproc.NewReply(workerproc.ReplyValue, 0, nil))
-	if got, err := workerproc.ReadReply(&w, most); err != nil || len(got) != 9 {
+	writeFrame(&w, workerproc.NewReply(workerproc.ReplyValue, 2, 0, nil))
+	if got, err := workerproc.ReadReply(&w, most); err != nil || len(got) != workerproc.ReplyHead || got.Number() != 2 {
 		t.Errorf("an empty result: %q, %v", got, err)
 	}
-	if out, err := workerproc.NewReply(workerproc.ReplyFailed, 0, []byte("no failure")).Result(); err == nil || out != nil {
+	if out, err := workerproc.NewReply(workerproc.ReplyFailed, 0, 0, []byte("no failure")).Result(); err == nil || out != nil {
 		t.Errorf("a failure that cannot be decoded: %q, %v", out, err)
 	}
 	if err := (&workerproc.Failure{Message: "why"}).Error(); err != "why" {
@@ -133,7 +137,7 @@ func TestTheReplyOfAWorkerTellsItsMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reply, err := p.Exchange(request)
+	reply, err := exchange(p, request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +236,7 @@ func TestAWorkerEndsWellWhenItsParentHangsUpAndIllWhenTheMessageIsNone(t *testin
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Exchange(make(workerproc.Request, binary.MaxVarintLen64+most+workerproc.MaxName)); err == nil {
+	if _, err := exchange(p, make(workerproc.Request, most+workerproc.MaxName+2+workerproc.WantHead)); err == nil {
 		t.Error("a request that is too large was answered")
 	}
 	p.End()

@@ -1,7 +1,7 @@
 package workerproc
 
 // Answer returns a worker's reply to a request.
-var Answer = answer
+func Answer(r Request, most int) Reply { return answer(pending{1, r}, most) }
 
 var (
 	WriteFrame = writeFrame
@@ -14,6 +14,8 @@ var (
 const (
 	MaxName      = maxName
 	OneWrite     = oneWrite
+	WantHead     = wantHead
+	ReplyHead    = replyHead
 	ReplyValue   = replyValue
 	ReplyFailed  = replyFailed
 	MaxTailBytes = maxTail

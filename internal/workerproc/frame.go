@@ -1,6 +1,7 @@
 package workerproc
 
 import (
+	"bufio"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -8,18 +9,18 @@ import (
 
 // A frame is its length in four bytes, and so many bytes.
 
-// oneWrite is up to what size a frame is copied, to be written at once. Each write
-// to a pipe wakes the reader.
+// oneWrite is how many bytes are gathered before they are written: each write to a
+// pipe wakes the reader. What is larger by itself is not copied.
 const oneWrite = 64 << 10
 
-func writeFrame(w io.Writer, p []byte) error {
-	var head [4]byte
-	binary.BigEndian.PutUint32(head[:], uint32(len(p)))
-	if len(p) <= oneWrite {
-		_, err := w.Write(append(append(make([]byte, 0, len(head)+len(p)), head[:]...), p...))
+// writeFrame writes a frame whose contents are head and p.
+func writeFrame(w *bufio.Writer, head, p []byte) error {
+	var length [4]byte
+	binary.BigEndian.PutUint32(length[:], uint32(len(head)+len(p)))
+	if _, err := w.Write(length[:]); err != nil {
 		return err
 	}
-	if _, err := w.Write(head[:]); err != nil {
+	if _, err := w.Write(head); err != nil {
 		return err
 	}
 	_, err := w.Write(p)

@@ -7,18 +7,29 @@ import (
 	"io"
 )
 
-// A request is the name's length in two bytes, the name, and the argument. A
-// reply is how it went in one byte, the bytes of memory that the process uses
-// in eight, and the result or a failure.
+// A message to a worker is what is wanted in one byte, the call's number in eight,
+// and, for a call, the request: the name's length in two bytes, the name, and the
+// argument.
+const (
+	wantCall byte = iota
+	wantDrop      // the call is not wanted any more: if it runs, the process ends
+	wantBack      // nor are those that have not begun; the number is of no meaning
+
+	wantHead       = 9
+	maxName        = 1<<16 - 1
+	maxRequestHead = maxName + 2
+)
+
+// A reply is how it went in one byte, the call's number in eight, the bytes of memory
+// that the process uses in eight, and the result or a failure.
 const (
 	replyValue byte = iota
 	replyFailed
 	replyPanicked
 	replyTooLarge
+	replyDropped // the call has not begun, and will not
 
-	replyHead      = 9
-	maxName        = 1<<16 - 1
-	maxRequestHead = maxName + 2
+	replyHead = 17
 )
 
 // A Request is an encoded call of a function.
@@ -53,10 +64,11 @@ func (r Request) split() (name string, arg []byte, err error) {
 // A Reply is the encoded answer to a request.
 type Reply []byte
 
-func newReply(kind byte, memory uint64, out []byte) Reply {
+func newReply(kind byte, n, memory uint64, out []byte) Reply {
 	p := make([]byte, replyHead, replyHead+len(out))
 	p[0] = kind
-	binary.BigEndian.PutUint64(p[1:], memory)
+	binary.BigEndian.PutUint64(p[1:], n)
+	binary.BigEndian.PutUint64(p[9:], memory)
 	return append(p, out...)
 }
 
@@ -69,8 +81,14 @@ func readReply(r io.Reader, most int) (Reply, error) {
 	return p, err
 }
 
+// Number returns which call the reply is for.
+func (r Reply) Number() uint64 { return binary.BigEndian.Uint64(r[1:]) }
+
 // Memory returns the bytes of memory that the worker used after the call.
-func (r Reply) Memory() uint64 { return binary.BigEndian.Uint64(r[1:]) }
+func (r Reply) Memory() uint64 { return binary.BigEndian.Uint64(r[9:]) }
+
+// Dropped reports whether the call was not begun, and will not be.
+func (r Reply) Dropped() bool { return r[0] == replyDropped }
 
 // Result returns the result, for [Decode], or a [*Failure], or [ErrTooLarge] of
 // one that was larger than allowed.

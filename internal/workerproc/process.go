@@ -3,6 +3,7 @@ package workerproc
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -24,15 +25,20 @@ const (
 	startTime = time.Minute
 )
 
-// A Process is a worker, seen from its parent. One goroutine at a time calls its
-// methods, but for Kill, Gone and Pid, which any may.
+// A Process is a worker, seen from its parent. It runs one call after another, in the
+// order in which they were sent, and begins one when the reply to that before is
+// written. So when it has died, only the first call without a reply may have begun.
+//
+// One goroutine at a time calls [Process.Receive], and another one those that send.
+// Kill, Gone and Pid are for any.
 type Process struct {
-	most    int
-	cmd     *exec.Cmd
-	in, out *os.File
-	replies *bufio.Reader // of out
-	tail    *tailWriter
-	gone    chan struct{}
+	most     int
+	cmd      *exec.Cmd
+	in, out  *os.File
+	requests *bufio.Writer // of in
+	replies  *bufio.Reader // of out
+	tail     *tailWriter
+	gone     chan struct{}
 }
 
 // Start starts this program once more and waits until it is a worker: one that
@@ -52,7 +58,7 @@ func Start(ctx context.Context, c *Config) (*Process, error) {
 		_, _ = theirIn.Close(), in.Close()
 		return nil, err
 	}
-	p := &Process{most: c.MaxMessage, in: in, out: out, replies: bufio.NewReader(out), tail: &tailWriter{to: c.Stderr}, gone: make(chan struct{})}
+	p := &Process{most: c.MaxMessage, in: in, out: out, requests: bufio.NewWriterSize(in, oneWrite), replies: bufio.NewReaderSize(out, oneWrite), tail: &tailWriter{to: c.Stderr}, gone: make(chan struct{})}
 	p.cmd = exec.Command(self)
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = theirIn, theirOut, p.tail
 	p.cmd.Env = append(os.Environ(), c.Env...)
@@ -100,14 +106,31 @@ func (p *Process) waitReady(ctx context.Context) error {
 	return nil
 }
 
-// Exchange sends the request and waits for the reply. After an error the worker
-// is of no use any more.
-func (p *Process) Exchange(r Request) (Reply, error) {
-	if err := writeFrame(p.in, r); err != nil {
-		return nil, err
-	}
-	return readReply(p.replies, p.most)
+// Send puts a call behind the others. Nothing may be sent before [Process.Flush]. After
+// an error the worker is of no use any more.
+func (p *Process) Send(n uint64, r Request) error { return p.want(wantCall, n, r) }
+
+// Drop says that a call is not wanted any more. If it runs, the process ends, and no
+// other call has begun; if it has not begun, its reply says so; if it is done, nothing
+// happens.
+func (p *Process) Drop(n uint64) error { return p.want(wantDrop, n, nil) }
+
+// TakeBack says that no call is wanted any more that has not begun. Their replies say
+// so.
+func (p *Process) TakeBack() error { return p.want(wantBack, 0, nil) }
+
+func (p *Process) want(what byte, n uint64, r Request) error {
+	var head [wantHead]byte
+	head[0] = what
+	binary.BigEndian.PutUint64(head[1:], n)
+	return writeFrame(p.requests, head[:], r)
 }
+
+// Flush sends what was gathered.
+func (p *Process) Flush() error { return p.requests.Flush() }
+
+// Receive waits for the next reply. After an error the worker is of no use any more.
+func (p *Process) Receive() (Reply, error) { return readReply(p.replies, p.most) }
 
 // Pid returns the worker's process id.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
@@ -132,6 +155,17 @@ func (p *Process) End() {
 		<-p.gone
 	}
 	p.closePipes()
+}
+
+// EndSoon kills the process when it has not ended in a moment.
+func (p *Process) EndSoon() {
+	go func() {
+		select {
+		case <-p.gone:
+		case <-time.After(dyingTime):
+			p.Kill()
+		}
+	}()
 }
 
 func (p *Process) closePipes() { _, _ = p.in.Close(), p.out.Close() }

@@ -1,6 +1,7 @@
 package workerproc_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -47,7 +48,10 @@ func init() {
 		os.Exit(code)
 		return 0, nil
 	})
-	workerproc.Register("hang", func(context.Context, struct{}) (int, error) { select {} })
+	workerproc.Register("hang", func(context.Context, struct{}) (int, error) {
+		fmt.Fprintln(os.Stderr, "hanging")
+		select {}
+	})
 }
 
 const most = 16 << 10
@@ -66,13 +70,29 @@ func start(t *testing.T, stderr io.Writer) *workerproc.Process {
 	return p
 }
 
+// exchange sends a request and waits for the reply.
+func exchange(p *workerproc.Process, r workerproc.Request) (workerproc.Reply, error) {
+	if err := errors.Join(p.Send(1, r), p.Flush()); err != nil {
+		return nil, err
+	}
+	return p.Receive()
+}
+
+// writeFrame writes a frame to memory.
+func writeFrame(to *bytes.Buffer, p []byte) {
+	w := bufio.NewWriter(to)
+	if err := errors.Join(workerproc.WriteFrame(w, nil, p), w.Flush()); err != nil {
+		panic(err)
+	}
+}
+
 // call calls a function of the worker.
 func call[In, Out any](p *workerproc.Process, name string, in In) (out Out, err error) {
 	request, err := workerproc.NewRequest(name, in, most)
 	if err != nil {
 		return out, err
 	}
-	reply, err := p.Exchange(request)
+	reply, err := exchange(p, request)
 	if err != nil {
 		return out, err
 	}
@@ -206,9 +226,7 @@ func TestFramesComeBackAsTheyWere(t *testing.T) {
 		frames := rapid.SliceOf(rapid.SliceOfN(rapid.Byte(), 0, 50)).Draw(t, "frames")
 		var wire bytes.Buffer
 		for _, p := range frames {
-			if err := workerproc.WriteFrame(&wire, p); err != nil {
-				t.Fatal(err)
-			}
+			writeFrame(&wire, p)
 		}
 		all := bytes.Clone(wire.Bytes())
 		for _, want := range frames {
@@ -235,7 +253,7 @@ func TestFramesComeBackAsTheyWere(t *testing.T) {
 
 func TestAFrameThatIsTooLongIsNotRead(t *testing.T) {
 	var wire bytes.Buffer
-	workerproc.WriteFrame(&wire, make([]byte, 11))
+	writeFrame(&wire, make([]byte, 11))
 	if _, err := workerproc.ReadFrame(&wire, 10); !errors.Is(err, workerproc.ErrTooLarge) || wire.Len() != 11 {
 		t.Errorf("%v; %d bytes are left", err, wire.Len())
 	}
@@ -272,5 +290,69 @@ func TestTheLargestResultIsOne(t *testing.T) {
 	}
 	if _, err := workerproc.Answer(request, n-1).Result(); !errors.Is(err, workerproc.ErrTooLarge) {
 		t.Errorf("a byte more: %v", err)
+	}
+}
+
+// sendHangAndTwo sends a call that never ends, and two behind it.
+func sendHangAndTwo(t *testing.T, p *workerproc.Process) {
+	t.Helper()
+	for n, name := range []string{"hang", "nothing", "nothing"} {
+		r, err := workerproc.NewRequest(name, struct{}{}, most)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Send(uint64(n+1), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Flush(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// said is closed when something is written to it.
+type said chan struct{}
+
+func (s said) Write(p []byte) (int, error) {
+	close(s)
+	return len(p), nil
+}
+
+func TestCallsThatHaveNotBegunAreTakenBack(t *testing.T) {
+	hanging := make(said)
+	p := start(t, hanging)
+	sendHangAndTwo(t, p)
+	<-hanging
+	if err := errors.Join(p.Drop(2), p.TakeBack(), p.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	for want := range 2 {
+		if r, err := p.Receive(); err != nil || !r.Dropped() || r.Number() != uint64(want+2) {
+			t.Errorf("%v, %v", r, err)
+		}
+	}
+	// That which has begun ends the process.
+	if err := errors.Join(p.Drop(1), p.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := p.Receive(); err != io.EOF {
+		t.Errorf("%v, %v", r, err)
+	}
+	p.End()
+	if c := p.Crash(); c.State.ExitCode() != 1 {
+		t.Errorf("%v", c)
+	}
+}
+
+func TestADroppedCallThatIsDoneChangesNothing(t *testing.T) {
+	p := start(t, nil)
+	if _, err := call[struct{}, struct{}](p, "nothing", struct{}{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(p.Drop(1), p.TakeBack(), p.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := call[int, string](p, "repeat", 3); out != "xxx" || err != nil {
+		t.Errorf("%q, %v", out, err)
 	}
 }

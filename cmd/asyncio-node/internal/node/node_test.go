@@ -186,6 +186,17 @@ func TestANodeJoinsAnother(t *testing.T) {
 		if err == nil {
 			t.Error("no error")
 		}
+		for there := 0; there < 2; { // the other worker may take its time
+			all, err := c.Workers(ctx)
+			if err == nil {
+				there = len(all)
+				err = asyncio.Sleep(ctx, 5*time.Millisecond)
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+		}
 	}, cluster.WithNATS(nats.Token("secret")))
 
 	out := command(t, exitOK, "status", "--join", url, "--token", "secret")

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/asyncio-go/asyncio/cluster"
+	"github.com/asyncio-go/asyncio/internal/natslink"
 )
 
 // options are those of the command line.
@@ -168,7 +169,7 @@ func (o *options) client() []cluster.Option {
 
 // environment tells workers where the cluster is.
 func (o *options) environment(url string) []string {
-	all := []string{"ASYNCIO_NODE=1", "NATS_URL=" + url}
+	all := []string{natslink.EnvNode + "=1", "NATS_URL=" + url}
 	add := func(name, value string) {
 		if value != "" {
 			all = append(all, name+"="+value)

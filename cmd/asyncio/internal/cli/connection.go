@@ -24,6 +24,7 @@ type connectionFlags struct {
 	proxy     string
 	resolve   []string
 	caFile    string
+	ca        []byte // what is in it
 	insecure  bool
 	userAgent string
 }
@@ -142,6 +143,7 @@ func (f *connectionFlags) tlsConfig(o *fetch.Options) error {
 		if !cfg.RootCAs.AppendCertsFromPEM(b) {
 			return &fetch.Error{Code: fetch.BadCAFile, Err: fmt.Errorf("--cacert %s: it holds no certificate", f.caFile)}
 		}
+		f.ca = b
 	}
 	o.TLS = cfg
 	return nil

@@ -31,6 +31,9 @@ It stays on the hosts of the roots, with and without "www.", or in the domains o
 that was interrupted, killed or cut off from its power: nothing is fetched twice
 but what was under way.
 
+With --join other processes make the fetches, on this machine or on others: those
+that were started as asyncio crawl member. Everything else stays here.
+
 The exit code is 0 also when some pages could not be fetched, 23 when what was
 fetched could not be saved, and 130 after an interrupt.`
 
@@ -63,25 +66,8 @@ func (p *program) crawlCommand() *cobra.Command {
 		},
 	}
 	f.define(c)
-	c.AddCommand(p.crawlStatusCommand())
+	c.AddCommand(p.crawlStatusCommand(), p.crawlMemberCommand())
 	return c
-}
-
-func (p *program) crawlStatusCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "status DIR",
-		Short: "Show how far a crawl is, by its --state directory",
-		Long:  "Status reads the journal of a crawl, which may be running, and counts its URLs.",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			s, err := crawl.ReadStatus(args[0])
-			if err != nil {
-				return &fetch.Error{Code: fetch.ReadFailed, Err: err}
-			}
-			_, err = fmt.Fprint(p.out, s)
-			return err
-		},
-	}
 }
 
 func (f *crawlFlags) define(c *cobra.Command) {
@@ -116,6 +102,7 @@ func (f *crawlFlags) define(c *cobra.Command) {
 	s.StringVar(&o.State, "state", "", "keep a journal in this `directory`, for --resume")
 	s.BoolVar(&o.Resume, "resume", false, "go on with the crawl of --state")
 	s.BoolVar(&o.Sync, "fsync", false, "sync files and journal, so that a loss of power loses nothing")
+	s.StringVar(&o.Join, "join", "", "have the members at this NATS server make the fetches: `nats://host:port`")
 	s.BoolVar(&o.NDJSON, "ndjson", false, "print a JSON object a line for each URL")
 	s.StringVar(&o.WARC, "warc-file", "", "write requests and responses into WARC files that begin with this `name`")
 	s.Var(value[int64](&o.WARCSize, fetch.ParseSize), "warc-max-size", "begin another WARC file after so many `bytes` (1G)")
@@ -147,7 +134,9 @@ func (p *program) crawlOptions(f *crawlFlags, c *cobra.Command, args []string) e
 	if err := f.readHeaders(&o.Fetch, read); err != nil {
 		return err
 	}
-	return f.connectionFlags.set(p, &o.Fetch, c.Flags().Changed)
+	err := f.connectionFlags.set(p, &o.Fetch, c.Flags().Changed)
+	o.CA, o.Insecure = f.ca, f.insecure
+	return err
 }
 
 // check returns an error for values that options cannot have, or not together.

@@ -23,8 +23,14 @@ import (
 // asProgram is set for a copy of the test program that is to be the program.
 const asProgram = "ASYNCIO_TEST_AS_PROGRAM"
 
+// compacting has it compact its journal all the time.
+const compacting = "ASYNCIO_TEST_COMPACT"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
+		if os.Getenv(compacting) != "" {
+			crawl.CompactAlways()
+		}
 		os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
 	goleak.VerifyTestMain(m)

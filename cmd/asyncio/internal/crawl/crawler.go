@@ -37,8 +37,6 @@ type crawler struct {
 	committing bool
 	resumed    bool // files may be there that the journal does not know
 
-	unreachable map[*frontier.Host]string // and why
-
 	stopping bool // nothing more is started
 	fatal    error
 	idle     *asyncio.Future[struct{}]
@@ -110,18 +108,34 @@ func (c *crawler) start(h *frontier.Host, j frontier.Job) {
 		}
 		c.stats.started++
 	}
-	var t *asyncio.Task[struct{}]
-	t = asyncio.CreateTaskOn(c.loop, func(ctx context.Context) (struct{}, error) {
+	begun := false
+	t := asyncio.CreateTaskOn(c.loop, func(ctx context.Context) (struct{}, error) {
+		begun = true
 		if j.Kind == frontier.Robots {
 			c.fetchRules(ctx, h)
 		} else {
 			c.fetch(ctx, h, j)
 		}
-		delete(c.tasks, t)
-		c.pump()
 		return struct{}{}, nil
 	})
 	c.tasks[t] = struct{}{}
+	t.AddDoneCallback(func() {
+		delete(c.tasks, t)
+		if !begun { // it was cancelled before
+			c.putBack(h, j)
+		}
+		c.pump()
+	})
+}
+
+// putBack gives a job back of which it is not known what became.
+func (c *crawler) putBack(h *frontier.Host, j frontier.Job) {
+	c.front.Done(h, frontier.Outcome{Unknown: true}, c.now())
+	if j.Kind == frontier.Robots {
+		c.front.AskAgain(h, c.now())
+	} else {
+		c.front.Return(j, c.now())
+	}
 }
 
 // findFile looks whether a URL has been saved by an earlier run that was killed
@@ -156,8 +170,7 @@ func (c *crawler) fetch(ctx context.Context, h *frontier.Host, j frontier.Job) {
 	}
 	resp, err := c.fetcher.Get(ctx, q)
 	if err != nil { // it was cut off, and is still to be done
-		c.front.Done(h, frontier.Outcome{Failed: true}, c.now())
-		c.front.Return(j, c.now())
+		c.putBack(h, j)
 		return
 	}
 	c.stats.requests++

@@ -37,7 +37,16 @@ const inFlight = crawl.DefaultParallel + 128
 
 // TestAKilledCrawlLosesNothing kills the program with -9 again and again, and
 // resumes it each time.
-func TestAKilledCrawlLosesNothing(t *testing.T) {
+func TestAKilledCrawlLosesNothing(t *testing.T) { killAndResume(t) }
+
+// TestACrawlThatIsKilledWhileItCompactsLosesNothing does so with one that compacts its
+// journal with each commit.
+func TestACrawlThatIsKilledWhileItCompactsLosesNothing(t *testing.T) {
+	t.Setenv(compacting, "1")
+	killAndResume(t)
+}
+
+func killAndResume(t *testing.T) {
 	pages, hosts, kills, step := 600, 20, 6, 60
 	if *crawl.Full {
 		pages, hosts, kills, step = 20_000, 200, 30, 500

@@ -19,6 +19,9 @@ type known struct {
 	sync    bool
 	cut     int64 // bytes that were not whole when the journal was opened
 
+	compacts  bool  // the journal may be made smaller
+	compactAt int64 // but not before it is so large
+
 	roots  []string // whose hosts belong to the crawl
 	counts Counts
 
@@ -45,8 +48,8 @@ func (c *Counts) add(state frontier.State, size int64) {
 }
 
 // newKnown begins a crawl; with a directory, one that has not begun there.
-func newKnown(dir string, sync bool) (*known, error) {
-	k := &known{sync: sync}
+func newKnown(dir string, sync, compacts bool) (*known, error) {
+	k := &known{sync: sync, compacts: compacts}
 	_, _ = rand.Read(k.salt[:]) // it never fails
 	if dir == "" {
 		return k, nil
@@ -81,14 +84,14 @@ func resumeKnown(dir string, sync, all bool, found func(j frontier.Job, state fr
 	return k, nil
 }
 
-// goOn ends the resumption: it makes the journal smaller where that is worth it.
+// goOn ends the resumption. compact is whether the journal may be made smaller, now
+// and later: those that are done are then not known by their names any more.
 func (k *known) goOn(compact bool) error {
-	var err error
-	if compact {
-		err = k.compactIfWorth()
+	k.replayed, k.compacts = nil, compact
+	if compact && k.worth(whenResumed) {
+		return k.compact()
 	}
-	k.replayed = nil
-	return err
+	return nil
 }
 
 // replay is what is done, by ID: the first of two readings of a journal.
@@ -234,26 +237,39 @@ func (k *known) finish(url string, d *done) {
 	}
 }
 
-// commit writes what was added and finished.
+// commit writes what was added and finished. It makes the journal smaller where that
+// is worth it; when it cannot, the journal stays as it is.
 func (k *known) commit() error {
 	if k.journal == nil {
 		return nil
 	}
-	return k.journal.Commit(k.sync)
+	if err := k.journal.Commit(k.sync); err != nil {
+		return err
+	}
+	if k.compacts && k.worth(whileRunning) && k.journal.Size() >= k.compactAt {
+		if err := k.compact(); err != nil {
+			k.compactAt = 2 * k.journal.Size() // as when the disk is full
+		}
+	}
+	return nil
 }
 
-// maxCompact is how large a journal may be before it is worth to compact it.
-const maxCompact = 8 << 20
+// worthwhile is when to compact a journal: when it has so many bytes, and is so many
+// times as large as it would be then.
+type worthwhile struct{ size, times int64 }
 
-// compactIfWorth makes the journal smaller where most of its URLs are done: of
-// those only the keys are kept.
-func (k *known) compactIfWorth() error {
+var (
+	whenResumed = worthwhile{8 << 20, 2}
+	// Less often, so that each URL is copied about once.
+	whileRunning = worthwhile{64 << 20, 4}
+)
+
+// worth reports whether most URLs of the journal are done: of those only the keys are
+// kept.
+func (k *known) worth(w worthwhile) bool {
 	finished := k.counts.Saved + k.counts.Redirected + k.counts.Ended
 	after := int64(9*finished + 64*k.counts.Pending)
-	if k.journal.Size() < maxCompact || k.journal.Size() < 2*after {
-		return nil
-	}
-	return k.compact()
+	return k.journal.Size() >= w.size && k.journal.Size() >= w.times*after
 }
 
 // perRecord is how many URLs a record of a compacted journal has.
@@ -291,9 +307,10 @@ func (k *known) copyPending(to *journal.Journal) error {
 	if k.counts.Pending == 0 {
 		return nil
 	}
+	// A URL stands in the journal once.
 	record, last, n, next := []byte{recordPending}, "", 0, uint64(0)
 	take := func(j frontier.Job, text []byte) {
-		if k.replayed.state(j.ID) != frontier.Pending {
+		if k.seen.Get(k.salt.Key(text)) != frontier.Pending {
 			return
 		}
 		record = binary.AppendUvarint(record, j.ID)

@@ -56,6 +56,9 @@ func TestMeasureResuming(t *testing.T) {
 	}
 }
 
+// CompactAlways has journals compacted with each commit.
+func CompactAlways() { whileRunning = worthwhile{1, 0} }
+
 // event is what a journal has been told, in order.
 type event struct {
 	added []string       // URLs
@@ -74,7 +77,7 @@ func jobs(list ...string) (out []frontier.Job) {
 // was told.
 func history(t testing.TB, dir string, pages int) (events []event) {
 	t.Helper()
-	k, err := newKnown(dir, false)
+	k, err := newKnown(dir, false, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,6 +262,71 @@ func TestACompactedJournalKnowsTheSame(t *testing.T) {
 	}
 	if err := k.close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestAJournalThatIsCompactedWhileItGrowsKnowsTheSame(t *testing.T) {
+	defer func(w worthwhile) { whileRunning = w }(whileRunning)
+	whileRunning = worthwhile{2000, 1}
+	dir := t.TempDir()
+	events := history(t, dir, 300)
+	found := map[string]frontier.State{}
+	k, err := resumeKnown(dir, false, false, func(j frontier.Job, state frontier.State, _ string) { found[j.URL.String()] = state })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.close()
+	compacted := 0
+	if err := k.journal.Records(func(r []byte) error {
+		if r[0] == recordKnown {
+			compacted += len(r) / 8
+		}
+		return nil
+	}); err != nil || compacted == 0 {
+		t.Errorf("%d URLs have only their keys, %v", compacted, err)
+	}
+	want := map[string]frontier.State{}
+	for _, e := range events {
+		for _, u := range e.added {
+			want[u] = frontier.Pending
+		}
+		if e.done != "" {
+			want[e.done] = e.state
+		}
+	}
+	pending := 0
+	for u, state := range want {
+		if k.state(u) != state {
+			t.Errorf("%s is %d, want %d", u, k.state(u), state)
+		}
+		if state == frontier.Pending {
+			if pending++; found[u] != frontier.Pending {
+				t.Errorf("%s waits, and was not found", u)
+			}
+		}
+	}
+	if len(found) != pending || k.counts.Pending != pending || k.seen.Len() != len(want) {
+		t.Errorf("%d found, %+v, %d URLs of %d", len(found), k.counts, k.seen.Len(), len(want))
+	}
+}
+
+// A journal that cannot be compacted stays as it is, and goes on.
+func TestAJournalThatCannotBeCompactedGoesOn(t *testing.T) {
+	defer func(w worthwhile) { whileRunning = w }(whileRunning)
+	CompactAlways()
+	dir := t.TempDir()
+	// Where the new one would be there is something else.
+	if err := os.MkdirAll(filepath.Join(dir, "journal.next", "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	history(t, dir, 100)
+	k, err := resumeKnown(dir, false, false, func(frontier.Job, frontier.State, string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.close()
+	if k.counts.Saved+k.counts.Redirected+k.counts.Ended != 100 {
+		t.Errorf("%+v", k.counts)
 	}
 }
 

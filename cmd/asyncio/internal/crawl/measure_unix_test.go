@@ -5,12 +5,14 @@ package crawl_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -113,4 +115,42 @@ func TestMeasureBesideWget2(t *testing.T) {
 		t.Fatal(err)
 	}
 	show("wget2", dir, c, began)
+}
+
+// TestMeasureRemotePages prints what a page costs its owner when members fetch it, with
+// all that the owner does for a page, and what it costs a process that fetches itself.
+func TestMeasureRemotePages(t *testing.T) {
+	if *crawl.Measure == 0 {
+		t.Skip("-crawl.measure is not given")
+	}
+	n := min(*crawl.Measure, 20_000)
+	g := &generator{pages: n, hosts: 50}
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		u := *r.URL
+		u.Host = r.Host
+		own := *g // handlers run at the same time
+		resp, _ := own.Get(r.Context(), &fetch.Request{URL: &u})
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write(append(resp.Body, strings.Repeat("and some text to read ", 80)...))
+	}))
+	defer site.Close()
+	_, port, _ := net.SplitHostPort(site.Listener.Addr().String())
+	nats := startNATS(t)
+	args := []string{g.url(0), "-D", "example.com", "-P", "", "-l", "0", "-w", "0", "--no-robots", "--allow-private", "--parallel-max", "100", "--parallel-max-address", "0", "--max-filesize", "1M",
+		"--proxy", "http://127.0.0.1:" + port} // which is asked for all hosts
+	for range 2 {
+		startMember(t, nats, "--parallel-max", "50")
+	}
+	for what, more := range map[string][]string{
+		"itself": nil, "members": {"--join", nats.ClientURL()},
+		"members, with a journal": {"--join", nats.ClientURL(), "--state", t.TempDir()},
+	} {
+		began := time.Now()
+		c, out := program(t, append(slices.Clip(args), more...)...)
+		if err := c.Wait(); err != nil || !strings.Contains(out.String(), fmt.Sprintf("%d requests", n)) {
+			t.Fatal(err, out)
+		}
+		s := c.ProcessState
+		t.Logf("%-24s %4.0f us CPU a page, %.0f pages a second", what, float64((s.UserTime()+s.SystemTime()).Microseconds())/float64(n), float64(n)/time.Since(began).Seconds())
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/direct"
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/urls"
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/fetch"
 )
@@ -57,6 +58,10 @@ type Options struct {
 
 	Fetch fetch.Options // how to connect, and what to send
 
+	Join     string // a NATS server, whose members make the fetches; empty: this process
+	CA       []byte // of Fetch.TLS, for members: certificates of authorities
+	Insecure bool   // of Fetch.TLS
+
 	NDJSON     bool
 	NoProgress bool
 	Silent     bool
@@ -77,7 +82,7 @@ const (
 
 	// UserAgent is what is sent, and what robots.txt files may name, unless the
 	// user names another.
-	UserAgent = "asyncio-crawl/1"
+	UserAgent = direct.UserAgent
 )
 
 // roots returns the roots in their canonical form.

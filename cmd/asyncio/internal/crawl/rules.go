@@ -23,8 +23,7 @@ func (c *crawler) fetchRules(ctx context.Context, h *frontier.Host) {
 	for range robots.MaxRedirects + 1 {
 		resp, err := c.fetcher.Get(ctx, &fetch.Request{URL: u.URL(), Limit: robots.MaxSize, Cut: true})
 		if err != nil {
-			c.front.Done(h, frontier.Outcome{Failed: true}, c.now())
-			c.front.SetRules(h, nil, c.now())
+			c.putBack(h, frontier.Job{Kind: frontier.Robots})
 			return
 		}
 		c.stats.requests++
@@ -56,16 +55,13 @@ func (c *crawler) fetchRules(ctx context.Context, h *frontier.Host) {
 
 // giveUp takes note of a host of which nothing can be fetched.
 func (c *crawler) giveUp(h *frontier.Host, why string) {
-	if c.unreachable == nil {
-		c.unreachable = map[*frontier.Host]string{}
-	}
-	c.unreachable[h] = why
+	h.Refuse = why
 	c.note("%s: nothing of it is fetched: %s", h.URL.Origin(), why)
 }
 
 // forbidden is why nothing of a host, or not this URL, may be fetched.
 func (c *crawler) forbidden(h *frontier.Host) string {
-	if c.unreachable[h] != "" {
+	if h.Refuse != "" {
 		return "the host cannot be asked"
 	}
 	return "robots.txt forbids it"

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
+	"time"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/direct"
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/frontier"
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/robots"
-	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/safety"
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/urls"
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/fetch"
 )
@@ -23,57 +23,50 @@ func Run(ctx context.Context, o *Options, s fetch.Streams) fetch.Code {
 	if err != nil {
 		return fetch.BadUsage // not in a coroutine: a mistake in the program
 	}
-	f := o.Fetch
-	f.Trace = true // the addresses, and the times
-	if !o.AllowPrivate {
-		f.CheckAddr = safety.CheckAddr
+	if o.Join != "" {
+		return runRemote(ctx, o, s)
 	}
-	f.ParallelMax, f.MaxIdle = o.Parallel, maxIdle
-	if f.UserAgent == nil {
-		agent := UserAgent
-		f.UserAgent = &agent
-	}
-	client, err := fetch.NewClient(loop, &f)
+	fetcher, err := direct.New(loop, o.Fetch, o.Parallel, o.AllowPrivate)
 	if err != nil {
 		return complain(s, err)
 	}
-	defer client.Close()
-	if o.AllowPrivate {
-		return RunWith(ctx, o, s, client)
-	}
-	return RunWith(ctx, o, s, publicOnly{client})
+	defer fetcher.Close()
+	return RunWith(ctx, o, s, fetcher)
 }
 
-// publicOnly is a fetcher that refuses URLs with addresses that are not public.
-// The client looks at what it connects to; with a proxy that is the proxy, and
-// the URL goes on.
-type publicOnly struct{ fetcher Fetcher }
-
-func (p publicOnly) Get(ctx context.Context, q *fetch.Request) (*fetch.Response, error) {
-	if a, err := netip.ParseAddr(q.URL.Hostname()); err == nil {
-		if err := safety.CheckAddr(a); err != nil {
-			r := &fetch.Response{Result: fetch.Result{URL: q.URL.String()}}
-			r.Err = &fetch.Error{Code: fetch.CannotConnect, URL: r.URL, Err: err}
-			return r, nil
-		}
+// runRemote has members make the fetches.
+func runRemote(ctx context.Context, o *Options, s fetch.Streams) fetch.Code {
+	var c *crawler
+	r, err := newRemote(ctx, o, s, func() *crawler { return c })
+	if err != nil {
+		return complain(s, err)
 	}
-	return p.fetcher.Get(ctx, q)
+	code := runCrawler(ctx, o, s, r, func(made *crawler) { c = made })
+	if err := r.Close(ctx); err != nil && code == fetch.OK {
+		return fetch.Interrupted
+	}
+	return code
 }
-
-// maxIdle is how many idle connections are kept: hosts take turns, so that one
-// is not used again soon.
-const maxIdle = 512
 
 // RunWith is [Run] with another fetcher.
 func RunWith(ctx context.Context, o *Options, s fetch.Streams, fetcher Fetcher) fetch.Code {
+	return runCrawler(ctx, o, s, fetcher, func(*crawler) {})
+}
+
+// runCrawler runs a crawler, which made is given first.
+func runCrawler(ctx context.Context, o *Options, s fetch.Streams, fetcher Fetcher, made func(*crawler)) fetch.Code {
 	loop, err := asyncio.RunningLoop(ctx)
 	if err != nil {
 		return fetch.BadUsage
 	}
-	c, err := newCrawler(loop, o, s, fetcher)
-	if err != nil {
+	c := newCrawler(loop, o, s, fetcher)
+	if interrupted, err := c.open(ctx); err != nil {
 		return complain(s, err)
+	} else if interrupted {
+		return fetch.Interrupted
 	}
+	c.view = newView(c)
+	made(c)
 	interrupted := c.wait(ctx)
 	return c.end(ctx, interrupted)
 }
@@ -87,7 +80,7 @@ func complain(s fetch.Streams, err error) fetch.Code {
 	return known.Code
 }
 
-func newCrawler(loop *asyncio.Loop, o *Options, s fetch.Streams, fetcher Fetcher) (*crawler, error) {
+func newCrawler(loop *asyncio.Loop, o *Options, s fetch.Streams, fetcher Fetcher) *crawler {
 	agent := UserAgent
 	if o.Fetch.UserAgent != nil {
 		agent = *o.Fetch.UserAgent
@@ -100,18 +93,30 @@ func newCrawler(loop *asyncio.Loop, o *Options, s fetch.Streams, fetcher Fetcher
 		}),
 		tasks: map[*asyncio.Task[struct{}]]struct{}{},
 		idle:  asyncio.NewFuture[struct{}](loop),
+		disk:  asyncio.NewThreadPoolExecutor(1),
 	}
 	c.stats.begun = c.now()
-	if err := c.openLedger(); err != nil {
-		return nil, err
-	}
-	c.disk = asyncio.NewThreadPoolExecutor(1)
-	c.view = newView(c)
-	return c, nil
+	return c
 }
 
-// openLedger begins a crawl, or goes on with one.
-func (c *crawler) openLedger() (err error) {
+// open begins a crawl, or goes on with one. That may take seconds, so it is done beside
+// the loop; when the task is cancelled meanwhile nothing stays open.
+func (c *crawler) open(ctx context.Context) (interrupted bool, err error) {
+	now := c.now()
+	f := asyncio.RunInExecutor(c.loop, c.disk, func(context.Context) (struct{}, error) { return struct{}{}, c.openLedger(now) })
+	for !f.Done() {
+		if _, err := asyncio.Shield(ctx, f); asyncio.IsCancelled(err) {
+			interrupted = true
+		}
+	}
+	if err = f.Err(); err != nil || !interrupted {
+		return interrupted, err
+	}
+	return true, c.ledger.close()
+}
+
+// openLedger opens what the crawl is kept in. Nothing else uses the frontier meanwhile.
+func (c *crawler) openLedger(now time.Duration) (err error) {
 	o := c.opts
 	l := &ledger{opts: o, agent: c.agent, scope: newScope(o)}
 	defer func() {
@@ -130,9 +135,9 @@ func (c *crawler) openLedger() (err error) {
 		return err
 	}
 	if o.Resume {
-		err = c.resume(l)
+		err = c.resume(l, now)
 	} else {
-		l.known, err = newKnown(o.State, o.Sync)
+		l.known, err = newKnown(o.State, o.Sync, !c.names(l))
 	}
 	if err != nil {
 		return &fetch.Error{Code: fetch.WriteFailed, Err: errState(o.State, err)}
@@ -142,23 +147,25 @@ func (c *crawler) openLedger() (err error) {
 			return &fetch.Error{Code: fetch.WriteFailed, Err: err}
 		}
 	}
-	if err := l.begin(roots, c.front, c.now()); err != nil {
+	if err := l.begin(roots, c.front, now); err != nil {
 		return &fetch.Error{Code: fetch.WriteFailed, Err: err}
 	}
 	c.ledger = l
 	return nil
 }
 
+// names reports whether what is done must be known by name, to count by hosts again
+// and to convert links: a compacted journal does not have it.
+func (c *crawler) names(l *ledger) bool { return c.opts.MaxPagesHost > 0 || l.conv != nil }
+
 // resume reads what is known of a crawl, and puts what is left into the
 // frontier.
-func (c *crawler) resume(l *ledger) error {
-	// What is done must be known by name to count by hosts again, and
-	// to convert links; a compacted journal does not have it.
-	all := c.opts.MaxPagesHost > 0 || l.conv != nil
+func (c *crawler) resume(l *ledger, now time.Duration) error {
+	all := c.names(l)
 	k, err := resumeKnown(c.opts.State, c.opts.Sync, all, func(j frontier.Job, state frontier.State, target string) {
 		l.scope.count(j.URL)
 		if state == frontier.Pending {
-			c.front.Push(j, c.now())
+			c.front.Push(j, now)
 		} else if l.conv != nil {
 			l.conv.note(j.URL.String(), &done{state: state, target: target})
 		}

@@ -122,7 +122,7 @@ func (c *crawler) summary(interrupted bool) {
 	if took > 0 {
 		rate = float64(s.requests) / took.Seconds()
 	}
-	fmt.Fprintf(&b, "%d requests to %d hosts in %s, %.1f a second, %d tries again, %s\n", s.requests, len(c.front.Hosts()), fetch.TimeText(took), rate, s.retries, fetch.SizeText(s.bytes))
+	fmt.Fprintf(&b, "%d requests to %d hosts in %s, %.1f a second, %d tries again, %s\n", s.requests, c.front.Met(), fetch.TimeText(took), rate, s.retries, fetch.SizeText(s.bytes))
 	_, _ = io.WriteString(out, b.String())
 }
 

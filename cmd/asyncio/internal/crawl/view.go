@@ -49,10 +49,15 @@ func (v *view) draw() {
 	took := c.now() - c.stats.begun
 	width := max(20, c.io.Width()-1)
 	lines := []string{fmt.Sprintf("%d requests, %d active, %d queued, %d hosts, %s, %.1f/s, %s", c.stats.requests, c.front.Active(), c.front.Queued(),
-		len(c.front.Hosts()), fetch.SizeText(c.stats.bytes), float64(c.stats.requests)/max(took.Seconds(), 0.001), fetch.TimeText(took))}
+		c.front.Met(), fetch.SizeText(c.stats.bytes), float64(c.stats.requests)/max(took.Seconds(), 0.001), fetch.TimeText(took))}
+	before := v.pages
+	v.pages = map[*frontier.Host]int{}
 	for _, h := range v.busiest() {
-		rate := float64(h.Pages+h.Failed-v.pages[h]) / viewInterval.Seconds()
-		v.pages[h] = h.Pages + h.Failed
+		had, shown := before[h]
+		if v.pages[h] = h.Pages + h.Failed; !shown {
+			had = v.pages[h] // how fast it is shows at the next time
+		}
+		rate := float64(v.pages[h]-had) / viewInterval.Seconds()
 		lines = append(lines, fmt.Sprintf("  %-30s %6d pages %6.1f/s %5d errors %7d queued %2d active", fetch.Printable(h.URL.Host), h.Pages, rate, h.Failed, h.Queued(), h.Active()))
 	}
 	var b strings.Builder

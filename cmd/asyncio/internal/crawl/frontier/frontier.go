@@ -2,6 +2,7 @@ package frontier
 
 import (
 	"container/heap"
+	"hash/maphash"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -18,6 +19,7 @@ type Options struct {
 	Wait            time.Duration // between the starts of two requests to a host; 0: none
 	RandomWait      bool          // half to one and a half times that
 	NoRobots        bool          // rules are not asked for
+	IdleHosts       int           // with nothing to do that are kept; 0: 50,000
 }
 
 const (
@@ -46,13 +48,19 @@ type Frontier struct {
 	groups map[netip.Addr]*address
 	ready  ring
 	later  byTime
+	idle   idleList
+	met    Seen // hosts, with those that were forgotten
+	seed   maphash.Seed
 	queued int
 	active int
 }
 
 // New returns an empty frontier.
 func New(o Options) *Frontier {
-	return &Frontier{opts: o, hosts: map[string]*Host{}, groups: map[netip.Addr]*address{}}
+	if o.IdleHosts <= 0 {
+		o.IdleHosts = defaultIdleHosts
+	}
+	return &Frontier{opts: o, seed: maphash.MakeSeed(), hosts: map[string]*Host{}, groups: map[netip.Addr]*address{}}
 }
 
 // Queued is how many jobs wait.
@@ -61,8 +69,12 @@ func (f *Frontier) Queued() int { return f.queued }
 // Active is how many requests are under way.
 func (f *Frontier) Active() int { return f.active }
 
-// Hosts returns all hosts, in no order.
+// Hosts returns the hosts that are known, in no order: all that have something to do,
+// and of the others those that had it last.
 func (f *Frontier) Hosts() map[string]*Host { return f.hosts }
+
+// Met is how many hosts there were, with those that were forgotten.
+func (f *Frontier) Met() int { return f.met.Len() }
 
 // Push puts a job at the end of its host's queue.
 func (f *Frontier) Push(j Job, now time.Duration) {
@@ -82,6 +94,7 @@ func (f *Frontier) host(u urls.URL) *Host {
 			h.Rules, h.rulesUntil = &robots.Rules{}, 1<<63-1
 		}
 		f.hosts[origin] = h
+		f.met.Set(Key(maphash.String(f.seed, origin)&^(1<<stateBits-1)|1<<stateBits), Pending)
 	}
 	return h
 }
@@ -163,6 +176,7 @@ func (f *Frontier) When() (time.Duration, bool) {
 
 // An Outcome is how a request went, as far as politeness is concerned.
 type Outcome struct {
+	Unknown    bool // nothing is known of it, as of one that was cancelled
 	Failed     bool
 	Busy       bool          // the server has asked for fewer requests
 	RetryAfter time.Duration // and said for how long
@@ -176,6 +190,10 @@ func (f *Frontier) Done(h *Host, o Outcome, now time.Duration) {
 	f.active--
 	h.active--
 	f.leave(h, now)
+	if o.Unknown {
+		f.place(h, now)
+		return
+	}
 	f.meet(h, o.Addr, now)
 	h.Bytes += o.Bytes
 	if o.Failed {
@@ -242,17 +260,26 @@ func (f *Frontier) meet(h *Host, a netip.Addr, now time.Duration) {
 	}
 	g := f.groups[a]
 	if g == nil {
-		g = &address{}
+		g = &address{addr: a}
 		f.groups[a] = g
 	}
 	if h.group != g {
 		old := h.group
 		h.group = g
+		g.hosts++
 		g.active += h.active
 		if old != nil {
 			old.active -= h.active
 			f.wake(old, now)
+			f.part(old)
 		}
+	}
+}
+
+// part takes a host from an address, which is forgotten with its last one.
+func (f *Frontier) part(g *address) {
+	if g.hosts--; g.hosts == 0 {
+		delete(f.groups, g.addr)
 	}
 }
 
@@ -281,6 +308,13 @@ func (f *Frontier) SetRules(h *Host, r *robots.Rules, now time.Duration) (givenU
 	h.Rules, h.rulesUntil = r, now+rulesAge
 	f.place(h, now)
 	return givenUp
+}
+
+// AskAgain lets the rules of a host be asked for again, where it is not known what
+// became of the last time.
+func (f *Frontier) AskAgain(h *Host, now time.Duration) {
+	h.asking = false
+	f.place(h, now)
 }
 
 // judge returns the list in which a host belongs now.
@@ -320,4 +354,5 @@ func (f *Frontier) place(h *Host, now time.Duration) {
 	case ready:
 		f.ready.add(h)
 	}
+	f.rest(h, now)
 }

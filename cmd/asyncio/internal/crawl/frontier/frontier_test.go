@@ -31,6 +31,7 @@ func TestBoundsHoldAndNothingIsLeftBehind(t *testing.T) {
 			ParallelAddress: rapid.IntRange(0, 3).Draw(t, "address"),
 			Wait:            time.Duration(rapid.IntRange(0, 2).Draw(t, "wait")) * 10 * time.Millisecond,
 			RandomWait:      rapid.Bool().Draw(t, "random"),
+			IdleHosts:       rapid.IntRange(0, 3).Draw(t, "idle"),
 		}
 		f := frontier.New(o)
 		hosts := rapid.IntRange(1, 6).Draw(t, "hosts")
@@ -278,5 +279,54 @@ func BenchmarkPushAndNext(b *testing.B) {
 		h, _, _ := f.Next(0)
 		f.Done(h, frontier.Outcome{}, 0)
 		f.Push(j, 0)
+	}
+}
+
+// Hosts with nothing to do are forgotten when there are too many, but not what they
+// have asked for.
+func TestHostsWithNothingToDoAreForgotten(t *testing.T) {
+	const kept, hosts = 10, 1000
+	f := frontier.New(frontier.Options{Parallel: 4, ParallelHost: 2, ParallelAddress: 2, IdleHosts: kept})
+	visit := func(host string, o frontier.Outcome, now time.Duration) (asked bool) {
+		t.Helper()
+		f.Push(job(1, host), now)
+		for {
+			h, j, ok := f.Next(now)
+			if !ok {
+				return asked
+			}
+			if j.Kind == frontier.Robots {
+				asked = true
+				f.Done(h, frontier.Outcome{Addr: o.Addr}, now)
+				f.SetRules(h, &robots.Rules{}, now)
+			} else {
+				f.Done(h, o, now)
+			}
+		}
+	}
+	now := time.Duration(0)
+	visit("busy", frontier.Outcome{Busy: true, RetryAfter: time.Minute}, now)
+	for i := range hosts {
+		now += time.Millisecond
+		addr := netip.AddrFrom4([4]byte{192, 0, byte(i >> 8), byte(i)})
+		if !visit(fmt.Sprint("h", i), frontier.Outcome{Addr: addr}, now) {
+			t.Fatalf("the rules of host %d were not asked for", i)
+		}
+	}
+	if n := len(f.Hosts()); n != kept || f.Met() != hosts+1 || f.Groups() != kept-1 {
+		t.Errorf("%d hosts are known, %d addresses, %d were met", n, f.Groups(), f.Met())
+	}
+	if visit(fmt.Sprint("h", hosts-1), frontier.Outcome{}, now) {
+		t.Error("the last host was forgotten")
+	}
+	if !visit("h0", frontier.Outcome{}, now) {
+		t.Error("the first host was not forgotten")
+	}
+	f.Push(job(1, "busy"), now)
+	if h, _, ok := f.Next(now); ok {
+		t.Errorf("%s is asked before its pause is over", h.URL.Host)
+	}
+	if at, ok := f.When(); !ok || at != time.Minute {
+		t.Errorf("it is to be asked at %v, %v", at, ok)
 	}
 }

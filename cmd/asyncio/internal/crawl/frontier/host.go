@@ -1,6 +1,7 @@
 package frontier
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/robots"
@@ -14,6 +15,7 @@ type Host struct {
 	Pages  int // that were fetched
 	Failed int
 	Bytes  int64
+	Refuse string // why nothing of it is fetched; may be set
 
 	queue  queue
 	active int
@@ -32,6 +34,9 @@ type Host struct {
 	rulesUntil time.Duration // when the rules are too old
 	asking     bool          // the rules are being fetched
 	asked      int           // how often in vain
+
+	idle               bool // it is in the list of those with nothing to do
+	idleNext, idlePrev *Host
 }
 
 // placement is in which list of the frontier a host is.
@@ -52,6 +57,8 @@ func (h *Host) Active() int { return h.active }
 
 // address is what hosts with the same address share.
 type address struct {
+	addr    netip.Addr
+	hosts   int
 	active  int
 	waiting []*Host
 }

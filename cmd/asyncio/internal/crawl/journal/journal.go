@@ -235,7 +235,8 @@ func (j *Journal) undo(written int, err error) error {
 func (j *Journal) Size() int64 { return j.size }
 
 // Compact writes the journal anew: with the records that fill appends to the
-// new one. The old one stays until the new one is whole and synced.
+// new one. All must be committed. The old one stays until the new one is whole and
+// synced; after an error too, or each later [Journal.Commit] fails.
 func (j *Journal) Compact(fill func(j *Journal) error) error {
 	const next = fileName + ".next"
 	fresh := &Journal{root: j.root}
@@ -249,9 +250,6 @@ func (j *Journal) Compact(fill func(j *Journal) error) error {
 	if err == nil {
 		err = j.root.Rename(next, fileName)
 	}
-	if err == nil {
-		err = syncDir(j.root)
-	}
 	if err != nil {
 		_ = fresh.file.Close()
 		_ = j.root.Remove(next)
@@ -259,6 +257,11 @@ func (j *Journal) Compact(fill func(j *Journal) error) error {
 	}
 	_ = j.file.Close()
 	j.file, j.size = fresh.file, fresh.size
+	if err := syncDir(j.root); err != nil {
+		// Which of the two files a loss of power would leave is not known.
+		j.broken = fmt.Errorf("the journal's directory cannot be synced: %w", err)
+		return j.broken
+	}
 	return nil
 }
 
