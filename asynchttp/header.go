@@ -30,10 +30,15 @@ func checkHeader(what string, h http.Header) error {
 // fields writes the fields of h, sorted, but for those that are omitted. Names
 // that HTTP does not allow are left out.
 func (w *wire) fields(h http.Header, omit map[string]bool) {
+	w.keptFields(h, func(name string, _ []string) bool { return !omit[name] })
+}
+
+// keptFields is fields for those that keep wants.
+func (w *wire) keptFields(h http.Header, keep func(name string, values []string) bool) {
 	var room [16]string
 	names := room[:0]
-	for k := range h {
-		if !omit[k] && httpguts.ValidHeaderFieldName(k) {
+	for k, vs := range h {
+		if keep(k, vs) && httpguts.ValidHeaderFieldName(k) {
 			names = append(names, k)
 		}
 	}

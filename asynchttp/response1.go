@@ -88,13 +88,13 @@ func (r *response1) Informational(status int, h http.Header) error {
 var notInInformational = map[string]bool{"Content-Length": true, "Transfer-Encoding": true}
 
 // Freeze implements [response.Carrier].
-func (r *response1) Freeze(status int, h http.Header, omit map[string]bool) {
+func (r *response1) Freeze(status int, h http.Header) {
 	r.body.mayContinue = false // a 100 would come inside the response
 	r.connection = h["Connection"]
 	r.close = r.close || hasToken(r.connection, "close")
 	r.frozen = r.conn.srv.wires.get()
 	r.statusLine(r.frozen, status)
-	r.frozen.fields(h, omit)
+	r.frozen.keptFields(h, r.KeepField)
 }
 
 // Open implements [response.Carrier].

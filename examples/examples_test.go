@@ -90,7 +90,11 @@ func TestEveryExampleHasATest(t *testing.T) {
 		t.Fatal("no examples", err)
 	}
 	var source strings.Builder
-	for _, file := range []string{"examples_test.go", "cookbook_test.go"} {
+	tests, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range tests {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

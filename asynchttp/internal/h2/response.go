@@ -63,10 +63,10 @@ func (w *serverResponse) Informational(status int, h http.Header) error {
 }
 
 // Freeze implements [response.Carrier].
-func (w *serverResponse) Freeze(_ int, h http.Header, omit map[string]bool) {
+func (w *serverResponse) Freeze(_ int, h http.Header) {
 	w.fixed = w.room4[:0]
 	for k, vs := range h {
-		if !omit[k] {
+		if w.KeepField(k, vs) {
 			w.fixed = append(w.fixed, field{k, vs[:len(vs):len(vs)]})
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/textproto"
 	"os"
@@ -61,9 +60,10 @@ type Carrier interface {
 	// Informational sends a response of 1xx.
 	Informational(status int, h http.Header) error
 
-	// Freeze keeps the header as it is now, without the fields in omit: the
-	// handler may go on and change it.
-	Freeze(status int, h http.Header, omit map[string]bool)
+	// Freeze keeps the header as it is now, for the handler may go on and change
+	// it: those fields for which [Writer.KeepField] is true, which it must ask once
+	// for each.
+	Freeze(status int, h http.Header)
 
 	// Open completes the header, which goes out with the next send. The
 	// contentType is that of the body, where the handler has named none.
@@ -142,46 +142,26 @@ func (w *Writer) refuseHeader() {
 	})
 }
 
-// omitted are the fields on which the carrier decides.
-var (
-	omitted    = map[string]bool{"Content-Length": true, "Transfer-Encoding": true, "Connection": true}
-	omitted304 = map[string]bool{"Content-Length": true, "Transfer-Encoding": true, "Connection": true, "Content-Type": true}
-)
-
 // setHeader takes the handler's header as it is now: later changes do not
 // count, but for trailers.
 func (w *Writer) setHeader(status int) {
 	w.Status = status
-	omit := omitted
-	if status == http.StatusNotModified && !w.Framed { // as in net/http
-		omit = omitted304
-	}
-	shared := true
-	for k, vs := range w.header {
-		if strings.HasPrefix(k, http.TrailerPrefix) {
-			if shared {
-				omit, shared = maps.Clone(omit), false
-			}
-			omit[k] = true
-			w.trailer = append(w.trailer, "") // there will be some
-			continue
-		}
-		w.noteField(k, vs)
-	}
+	w.out.Freeze(status, w.header)
 	if w.Has.Transfer && !w.Has.Identity {
 		w.Length = -1
 	}
 	if w.Bodyless = !bodyAllowed(status); w.Bodyless && status != http.StatusNotModified {
 		w.Length = -1
 	}
-	w.out.Freeze(status, w.header, omit)
 }
 
-// noteField takes note of a field that says something about the response.
-func (w *Writer) noteField(name string, values []string) {
+// KeepField takes note of a field of the header, and reports whether it is sent with
+// it: on the others the carrier decides, or they come after the body.
+func (w *Writer) KeepField(name string, values []string) bool {
 	switch name {
 	case "Content-Type":
 		w.Has.ContentType = true
+		return w.Framed || w.Status != http.StatusNotModified // as in net/http
 	case "Date":
 		w.Has.Date = true
 	case "Content-Encoding":
@@ -189,15 +169,25 @@ func (w *Writer) noteField(name string, values []string) {
 	case "Transfer-Encoding":
 		w.Has.Transfer = !w.Framed && len(values) > 0 && values[0] != ""
 		w.Has.Identity = len(values) == 1 && values[0] == "identity"
+		return false
 	case "Content-Length":
 		w.Length = announced(values)
+		return false
+	case "Connection":
+		return false
 	case "Trailer":
 		for _, v := range values {
 			for name := range strings.SplitSeq(v, ",") {
 				w.declareTrailer(strings.TrimSpace(name))
 			}
 		}
+	default:
+		if strings.HasPrefix(name, http.TrailerPrefix) {
+			w.trailer = append(w.trailer, "") // there will be some
+			return false
+		}
 	}
+	return true
 }
 
 // announced returns the length that a Content-Length field says; -1 when it says

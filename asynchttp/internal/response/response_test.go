@@ -31,10 +31,10 @@ func (c *recorder) Informational(status int, h http.Header) error {
 	return nil
 }
 
-func (c *recorder) Freeze(status int, h http.Header, omit map[string]bool) {
+func (c *recorder) Freeze(status int, h http.Header) {
 	var names []string
-	for k := range h {
-		if !omit[k] {
+	for k, vs := range h {
+		if c.w.KeepField(k, vs) {
 			names = append(names, k)
 		}
 	}
