@@ -280,6 +280,36 @@ func TestATaskStartedInACancelledScopeEndsAtItsFirstWait(t *testing.T) {
 	})
 }
 
+func TestAnEagerTaskOfAGroupIsCancelledForGood(t *testing.T) {
+	inVirtualTime(t, func(ctx context.Context) {
+		var s asyncio.CancelScope
+		failed := 0
+		loopOf(ctx).CallLater(time.Second, s.Cancel)
+		inside := func(ctx context.Context) error {
+			for range 3 {
+				if asyncio.Sleep(ctx, time.Hour) != nil {
+					failed++
+				}
+			}
+			return nil
+		}
+		scoped(t, ctx, &s, func(ctx context.Context) error {
+			return asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+				g.Go(func(ctx context.Context) error {
+					return asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+						g.Go(inside, asyncio.WithEagerStart())
+						return nil
+					})
+				}, asyncio.WithEagerStart())
+				return nil
+			})
+		})
+		if failed != 3 || now(ctx) != time.Second || !s.Caught() {
+			t.Errorf("%d waits failed, at %v, caught %v", failed, now(ctx), s.Caught())
+		}
+	})
+}
+
 // What asyncio's own primitives count must not take the cancellation of a scope outside
 // of the shield for one of theirs.
 func TestWhatIsUnderAShieldDoesNotSeeTheScopesOutsideOfIt(t *testing.T) {

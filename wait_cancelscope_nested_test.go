@@ -129,6 +129,24 @@ func TestATimeoutUnderAShieldPassesACancelledScope(t *testing.T) {
 	})
 }
 
+func TestATimeoutInACancelledScopeIsTheScopesCancellation(t *testing.T) {
+	inVirtualTime(t, func(ctx context.Context) {
+		var outer asyncio.CancelScope
+		loopOf(ctx).CallLater(time.Second, outer.Cancel)
+		scoped(t, ctx, &outer, func(ctx context.Context) error {
+			return asyncio.Timeout(ctx, 2*time.Second, func(ctx context.Context) error {
+				_ = asyncio.Sleep(ctx, time.Hour)
+				var shield asyncio.CancelScope
+				shield.SetShield(true)
+				return shield.Run(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
+			})
+		})
+		if !outer.Caught() || now(ctx) != 2*time.Second {
+			t.Errorf("caught %v at %v", outer.Caught(), now(ctx))
+		}
+	})
+}
+
 // Two scopes are cancelled under a shield. Each tells what is outside of the shield,
 // the outer one also what is outside of the inner one.
 func TestCancellationsUnderAShieldWaitOutsideOfIt(t *testing.T) {

@@ -115,7 +115,11 @@ func (g *TaskGroup) add(t *task) {
 
 // isCancelled reports whether a cancel scope around the group is cancelled.
 func (g *TaskGroup) isCancelled() bool {
-	return g.scope != nil && g.ctx.task.isCancelledIn(g.scope)
+	t := g.ctx.task
+	if g.scope == nil { // an eager task may have made it before it was known to be in one
+		return t.rare != nil && t.rare.condemned
+	}
+	return t.isCancelledIn(g.scope)
 }
 
 // tell condemns the tasks of a group whose scope is cancelled, soon: those that have
