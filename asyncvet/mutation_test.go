@@ -4,6 +4,7 @@ import (
 	"flag"
 	"go/ast"
 	"go/token"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -104,10 +105,18 @@ func (p *project) mutations(t *testing.T, pkg *packages.Package) (all []*mutatio
 			m.elsewhere = "is for both worlds"
 		case f.Role == 0 && takes(writer):
 			m.elsewhere = "serves net/http"
+		case p.looksIn(m):
+			m.elsewhere = "looks into other processes, without a loop"
 		}
 		all = append(all, m)
 	}
 	return all
+}
+
+// looksIn reports whether a function is of the commands that have no loop of their own.
+func (p *project) looksIn(m *mutation) bool {
+	file := filepath.ToSlash(p.fset.Position(m.body.Pos()).Filename)
+	return strings.Contains(file, "/cmd/asyncio/internal/look/") || strings.HasSuffix(file, "/cmd/asyncio/internal/cli/look.go")
 }
 
 // hasTests reports whether pkg is there a second time, with its tests.

@@ -305,7 +305,7 @@ func TestCommandsRunAtTheSameTime(t *testing.T) {
 		t.Skip("there is no command sleep")
 	}
 	lines, _ := example(t, "commands")
-	match(t, lines, `one`, `between`, `"sleep 0\.1; echo between; exit 3" ended with 3`, `two`, `"echo one; sleep 0\.2; echo two" ended with 0`)
+	match(t, lines, `one`, `between`, `"sleep 0\.3; echo between; exit 3" ended with 3`, `two`, `"echo one; sleep 1; echo two" ended with 0`)
 }
 
 func TestWorkersOneCrashesAndTheOthersGoOn(t *testing.T) {

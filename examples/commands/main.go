@@ -15,7 +15,7 @@ import (
 func main() {
 	lines := os.Args[1:]
 	if len(lines) == 0 {
-		lines = []string{"echo one; sleep 0.2; echo two", "sleep 0.1; echo between; exit 3"}
+		lines = []string{"echo one; sleep 1; echo two", "sleep 0.3; echo between; exit 3"}
 	}
 	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
 		return asyncio.Group(ctx, func(_ context.Context, g *asyncio.TaskGroup) error {
