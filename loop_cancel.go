@@ -60,6 +60,7 @@ func (t *task) uncancel() int {
 type levelScope struct {
 	outer             *levelScope
 	cancelled, shield bool
+	tell              func() // of a group: its tasks are to hear of a cancellation; else nil
 }
 
 // enterScope makes s the innermost scope of t.
@@ -87,8 +88,11 @@ func (t *task) insist() (begins bool) {
 	return t.insistent && !before
 }
 
-func (t *task) inCancelledScope() bool {
-	for s := t.rare.scope; s != nil; s = s.outer {
+func (t *task) inCancelledScope() bool { return t.isCancelledIn(t.rare.scope) }
+
+// isCancelledIn reports whether what t does in its scope s is cancelled.
+func (t *task) isCancelledIn(s *levelScope) bool {
+	for ; s != nil; s = s.outer {
 		if s.cancelled {
 			return true
 		}
@@ -99,11 +103,50 @@ func (t *task) inCancelledScope() bool {
 	return t.rare.condemned
 }
 
-// condemn makes each wait of t fail from now on. It is for a task that was started
-// in a cancel scope that has been cancelled.
+// condemn makes each wait of t fail from now on that no scope of its own shields. It
+// is for a task of a group in a cancel scope that has been cancelled.
 func (t *task) condemn() {
-	t.withRare().condemned = true
-	t.insist()
+	if t.state != pending || t.withRare().condemned {
+		return
+	}
+	t.rare.condemned = true
+	t.rare.cancels++
+	(*taskContext)(t).own().cancel(&CancelledError{})
+	t.heedScopes()
+}
+
+// heedScopes ends the wait of t, and tells the groups in it, when its scopes have
+// changed so that they cancel it.
+func (t *task) heedScopes() {
+	if t.insist() {
+		t.deliverCancel(nil)
+	}
+	for s := t.rare.scope; s != nil; s = s.outer {
+		if s.tell != nil && t.isCancelledIn(s) {
+			s.tell()
+		}
+	}
+}
+
+// inScopes reports whether a cancel scope, of t or of a task above it, may cancel
+// what t does.
+func (t *task) inScopes() bool { return t.rare != nil && (t.rare.scope != nil || t.rare.scoped) }
+
+// cancelledDirectly returns how often t was asked to end by others than cancel scopes.
+func (t *task) cancelledDirectly() int {
+	n := t.cancelling()
+	if t.rare == nil {
+		return n
+	}
+	if t.rare.condemned {
+		n--
+	}
+	for s := t.rare.scope; s != nil; s = s.outer {
+		if s.cancelled {
+			n--
+		}
+	}
+	return n
 }
 
 // patient makes the waits of t possible until the function that it returns is

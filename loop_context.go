@@ -215,9 +215,25 @@ func ownerOf(ctx context.Context) (*task, context.Context) {
 	return t, ctx
 }
 
+// taskOf is ownerOf without the end, which a context would make for the question.
+func taskOf(ctx context.Context) *task {
+	switch c := ctx.(type) {
+	case *taskContext:
+		return (*task)(c)
+	case nil:
+		return nil
+	}
+	c, _ := ctx.Value(scopeKey{}).(ownContext)
+	if c == nil {
+		return nil
+	}
+	t, _ := c.owner()
+	return t
+}
+
 // loopOf returns the loop that ctx belongs to, for functions that do not wait.
 func loopOf(ctx context.Context) (*Loop, error) {
-	t, _ := ownerOf(ctx)
+	t := taskOf(ctx)
 	if t == nil {
 		return nil, ErrNoRunningLoop
 	}
@@ -328,7 +344,7 @@ func (l *Loop) runningTask() (*task, error) {
 // RunningLoop returns the loop that ctx belongs to. It may be called in any
 // goroutine. Python: get_running_loop.
 func RunningLoop(ctx context.Context) (*Loop, error) {
-	t, _ := ownerOf(ctx)
+	t := taskOf(ctx)
 	if t == nil {
 		return nil, ErrNoRunningLoop
 	}

@@ -22,7 +22,8 @@ type settlingPart interface {
 type partID uint8
 
 const (
-	serversPart partID = iota
+	valuesPart partID = iota
+	serversPart
 	connectionsPart
 	datagramsPart
 	descriptorsPart

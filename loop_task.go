@@ -53,7 +53,8 @@ type taskRare struct {
 	cancelCause error       // of the cancellation that waits
 	refusals    int         // awaits since the loop began to close
 	scope       *levelScope // the innermost cancel scope that it is in
-	condemned   bool        // all its waits fail: it was started in a cancel scope that is cancelled
+	scoped      bool        // it is of a group in a cancel scope
+	condemned   bool        // all its waits fail: that scope is cancelled
 	heeded      heeded
 	noted       any // by the loop's probe
 }

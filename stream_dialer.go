@@ -16,18 +16,25 @@ type Dialer struct {
 // the options, as by [OpenConnection].
 func NewDialer(l *Loop, opts ...ConnOption) *Dialer { return &Dialer{l, opts} }
 
-// DialContext connects as [OpenConnection] does and returns the [Stream.Conn]:
-// what reads and writes it must be a task of the loop. It may be called from any
-// goroutine but those of other loops. A task is suspended meanwhile, and need
-// not have a context of the loop; any other goroutine blocks, and costs a trip to
-// the loop. It ends with ctx.
+// DialContext connects as [OpenConnection] does. To a task of the loop it returns
+// the [Stream.Conn], which only tasks may read and write. The task is suspended
+// meanwhile, and need not have a context of the loop.
+//
+// It may also be called from any other goroutine but those of other loops, which
+// blocks, and costs a trip to the loop. Who dials there mostly reads and writes
+// there, too, as a client of a database that cancels a query over a second
+// connection. So the connection is the [Stream.SharedConn] then. It ends with ctx.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	if onLoop() != nil {
+		return d.DialShared(ctx, network, address)
+	}
 	return d.dial(ctx, network, address, (*Stream).Conn)
 }
 
-// DialShared is [Dialer.DialContext] that returns the [Stream.SharedConn], which
-// any goroutine may read and write; see there what it costs. It is what an
-// [net/http.Transport] needs.
+// DialShared is [Dialer.DialContext] that always returns the [Stream.SharedConn],
+// which any goroutine may read and write; see there what it costs. It is what a
+// library needs that starts goroutines for connections which a task has dialed, as
+// [net/http.Transport] does.
 func (d *Dialer) DialShared(ctx context.Context, network, address string) (net.Conn, error) {
 	return d.dial(ctx, network, address, (*Stream).SharedConn)
 }

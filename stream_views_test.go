@@ -163,6 +163,37 @@ func TestDialerInATask(t *testing.T) {
 	})
 }
 
+// A library whose task waits for an answer dials once more, on a goroutine of its own,
+// to have the question withdrawn, and speaks over that connection there.
+func TestWhoDialsOnAGoroutineReadsAndWritesThere(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		srv := serve(t, ctx, echo)
+		d := asyncio.NewDialer(loopOf(ctx))
+		c, err := d.DialContext(ctx, "tcp", srv.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		inThread(t, ctx, func() error {
+			if _, err := c.Write([]byte("x")); !errors.Is(err, asyncio.ErrWrongGoroutine) {
+				t.Errorf("a write on a goroutine to what a task has dialed gave %v", err)
+			}
+			second, err := d.DialContext(context.Background(), "tcp", srv.Addr().String())
+			if err != nil {
+				t.Error(err)
+				return nil
+			}
+			defer second.Close()
+			second.Write([]byte("hello"))
+			if _, err := io.ReadFull(second, make([]byte, 5)); err != nil {
+				t.Errorf("a read of what was dialed on that goroutine gave %v", err)
+			}
+			return nil
+		})
+		c.Close()
+		shutdown(t, ctx, srv)
+	})
+}
+
 func TestListenerHandsStreamsToTasks(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		ln := listen(t, ctx)

@@ -9,15 +9,19 @@ import (
 // A CancelScope is a part of a task that can be cancelled by itself, and for good:
 // once it is cancelled, every wait in it fails, until it is left. So code that
 // drops the error of one wait cannot go on for ever, as it can under [Timeout],
-// whose cancellation is told once, as in asyncio. The tasks of a [Group] in the
-// scope are cancelled in the same way.
+// whose cancellation is told once, as in asyncio. What need not wait, such as
+// [Queue.Get] where there is an item, succeeds as ever.
+//
+// The tasks of a [Group] in the scope are cancelled in the same way, each when it has
+// come to its first wait, and also while their parent is in a shield. One that has a
+// shield of its own keeps it.
 //
 // The zero value is ready for use, once. Its methods are for the loop's goroutine.
 // It costs what a [Timeout] costs. Python: anyio.CancelScope, trio.CancelScope.
 type CancelScope struct {
 	level    levelScope
 	ctx      scopeContext
-	cancels  int // those that had been requested of the task when it began
+	cancels  int // those that others than scopes had requested of the task when it began
 	deadline time.Duration
 	alarm    *TimerHandle
 	bounded  bool // there is a deadline
@@ -29,7 +33,9 @@ type CancelScope struct {
 // Run runs body in the running task, within the scope. When the scope was cancelled
 // and body returns a cancellation, Run returns nil, and Caught reports true. Any
 // other result of body is Run's, and so is a cancellation that somebody else has
-// asked for. It panics when s is in use or was used before.
+// asked for: [Task.Cancel], or a scope outside, unless s is a shield. An error that
+// holds others beside a cancellation is returned whole. It panics when s is in use
+// or was used before.
 func (s *CancelScope) Run(ctx context.Context, body func(ctx context.Context) error) error {
 	t, _, err := enter(ctx)
 	if err != nil {
@@ -39,7 +45,7 @@ func (s *CancelScope) Run(ctx context.Context, body func(ctx context.Context) er
 		panic("asyncio: a CancelScope was used twice")
 	}
 	s.ctx.task, s.ctx.outer = t, ctx
-	s.cancels = t.cancelling()
+	s.cancels = t.cancelledDirectly()
 	t.enterScope(&s.level)
 	if s.level.cancelled { // before it began
 		s.strike()
@@ -60,11 +66,20 @@ func (s *CancelScope) leave(err error) error {
 	s.disarm()
 	s.ctx.end()
 	t.leaveScope()
-	if s.level.cancelled && t.uncancel() <= s.cancels && (IsCancelled(err) || isChained(err, context.Canceled)) {
-		s.caught = true
-		return nil
+	if !s.level.cancelled {
+		return err
 	}
-	return err
+	t.uncancel()
+	switch {
+	case !IsCancelled(err) && !isChained(err, context.Canceled):
+		return err
+	case t.cancelledDirectly() > s.cancels:
+		return err
+	case t.insistent && !s.level.shield:
+		return err // the scope outside catches it
+	}
+	s.caught = true
+	return nil
 }
 
 // Cancel cancels the scope: the wait at which its task stands, and each one that
@@ -91,18 +106,17 @@ func (s *CancelScope) strike() {
 		s.ctx.cancel(cause)
 	}
 	t.rare.cancels++
-	if t.insist() {
-		t.deliverCancel(nil)
-	}
+	t.heedScopes()
 }
 
 // SetShield makes the scope keep cancellations of the scopes outside of it away
-// from what is inside, or lets them through again. [Task.Cancel] is not kept away.
+// from what is inside, or lets them through again. [Task.Cancel] is not kept away, nor
+// is a [Group]'s, when something in it has failed: those are asyncio's.
 // Python: CancelScope.shield.
 func (s *CancelScope) SetShield(on bool) {
 	s.level.shield = on
-	if t := s.ctx.task; t != nil && !s.left && t.insist() {
-		t.deliverCancel(nil)
+	if t := s.ctx.task; t != nil && !s.left {
+		t.heedScopes()
 	}
 }
 

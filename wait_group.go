@@ -24,6 +24,10 @@ type TaskGroup struct {
 	waiting    bool // for empty
 	empty      future
 	cause      error // of the last cancellation that came while it waited
+
+	scope   *levelScope // in a cancel scope: where the group is; else nil
+	telling bool        // it is about to condemn its tasks
+	told    bool        // and has condemned some
 }
 
 // groupMember is a task of a group, and its callback.
@@ -48,6 +52,10 @@ func Group(ctx context.Context, body func(ctx context.Context, g *TaskGroup) err
 	}
 	g := &TaskGroup{}
 	g.ctx.task, g.ctx.outer = t, ctx
+	if t.inScopes() {
+		g.scope = &levelScope{tell: g.tell}
+		t.enterScope(g.scope)
+	}
 	returned := false
 	defer func() {
 		if !returned { // a panic, which goes on
@@ -97,6 +105,40 @@ func (g *TaskGroup) add(t *task) {
 	g.tail = m
 	g.n++
 	t.future.add(m)
+	if g.scope != nil {
+		t.withRare().scoped = true
+		if g.isCancelled() {
+			g.tell()
+		}
+	}
+}
+
+// isCancelled reports whether a cancel scope around the group is cancelled.
+func (g *TaskGroup) isCancelled() bool {
+	return g.scope != nil && g.ctx.task.isCancelledIn(g.scope)
+}
+
+// tell condemns the tasks of a group whose scope is cancelled, soon: those that have
+// not begun come to their first wait before, and are condemned then.
+func (g *TaskGroup) tell() {
+	if g.telling {
+		return
+	}
+	g.telling = true
+	g.ctx.task.loop.ready.Push(newHandle(func() {
+		g.telling = false
+		if !g.isCancelled() {
+			return
+		}
+		for m := g.head; m != nil; m = m.next {
+			if m.t.co == nil {
+				g.tell()
+				continue
+			}
+			g.told = true
+			m.t.condemn()
+		}
+	}))
 }
 
 func (g *TaskGroup) remove(m *groupMember) {
@@ -160,10 +202,12 @@ func (g *TaskGroup) Cancel() {
 // abort cancels all tasks.
 func (g *TaskGroup) abort() {
 	g.aborting = true
+	cancelled := g.isCancelled()
 	for m := g.head; m != nil; m = m.next {
-		m.t.cancel(nil)
-		if g.ctx.task.insistent {
-			m.t.condemn()
+		if cancelled {
+			m.t.condemn() // which heeds the scopes in the task
+		} else {
+			m.t.cancel(nil)
 		}
 	}
 }
@@ -202,14 +246,14 @@ func (g *TaskGroup) join(level context.Context) (ended error) {
 // exit is the end of the group, after body has returned err.
 func (g *TaskGroup) exit(err error, level context.Context) error {
 	g.exiting = true
-	defer g.ctx.end()
+	defer g.end()
 	parent := g.ctx.task
 	var ended error // what says that the parent, not something in the group, was to end
 	if g.left && g.cancelled {
 		// Taken back before the group waits, so that a cancellation which comes
 		// then is known to be another's.
 		passedOn := err != nil && g.isCancellation(err, level)
-		if g.cancelled = false; parent.uncancel() == 0 && passedOn {
+		if g.cancelled = false; g.takeBack() && passedOn {
 			err = nil
 		}
 	}
@@ -230,16 +274,19 @@ func (g *TaskGroup) exit(err error, level context.Context) error {
 			return e
 		}
 	}
-	if g.cancelled && parent.uncancel() == 0 {
+	if g.cancelled && g.takeBack() {
 		ended = nil // it was this group that cancelled the parent, and nobody else
 	}
 	if err != nil {
 		g.errs = append(g.errs, err)
 	}
 	if len(g.errs) == 0 {
+		if ended == nil && g.told && parent.insistent {
+			ended = &CancelledError{} // the tasks were, and nobody else would say so
+		}
 		return ended
 	}
-	if parent.cancelling() > 0 {
+	if parent.cancelledDirectly() > 0 {
 		// The failures hide that the parent was cancelled by others too. So its
 		// next await says it again.
 		cause := g.cause
@@ -250,6 +297,22 @@ func (g *TaskGroup) exit(err error, level context.Context) error {
 		parent.cancel(cause)
 	}
 	return &GroupError{Message: "unhandled errors in a TaskGroup", Errors: g.errs}
+}
+
+// takeBack takes the group's own cancellation of the parent back, and reports whether
+// there is no other.
+func (g *TaskGroup) takeBack() bool {
+	parent := g.ctx.task
+	parent.uncancel()
+	return parent.cancelledDirectly() == 0 && !parent.insistent
+}
+
+// end is when nothing is left of the group.
+func (g *TaskGroup) end() {
+	g.ctx.end()
+	if g.scope != nil {
+		g.ctx.task.leaveScope()
+	}
 }
 
 // isCancellation reports whether the body's error only passes on that it was to
@@ -276,7 +339,7 @@ func (g *TaskGroup) abandon() {
 	if g.cancelled {
 		g.ctx.task.uncancel()
 	}
-	g.ctx.end()
+	g.end()
 	for _, err := range g.errs {
 		g.ctx.task.loop.handleException(ExceptionContext{
 			Message: "a task of a group failed, whose body panicked",

@@ -69,7 +69,7 @@ func (s *TimeoutScope) begin(t *task, outer context.Context, when time.Duration)
 	}
 	l := t.loop
 	s.ctx.task, s.ctx.outer = t, outer
-	s.cancels = t.cancelling()
+	s.cancels = t.cancelledDirectly()
 	s.when = when
 	switch {
 	case when == NoTimeout:
@@ -112,7 +112,9 @@ func (s *TimeoutScope) end(err error) error {
 		return err
 	}
 	s.state = scopeExpired
-	if s.ctx.task.uncancel() <= s.cancels && s.isCancellation(err) {
+	t := s.ctx.task
+	t.uncancel()
+	if t.cancelledDirectly() <= s.cancels && !t.insistent && s.isCancellation(err) {
 		return &TimeoutError{cause: err}
 	}
 	return err

@@ -1,9 +1,6 @@
 package asynchttp
 
 import (
-	"bufio"
-	"compress/gzip"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,12 +27,8 @@ type bodyState struct {
 func (x *exchange) wrap(resp *http.Response) {
 	x.src, x.length = resp.Body, resp.ContentLength
 	resp.Body = x
-	if x.out.gzip && asciiEqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
-		resp.Body = &gzipBody{x: x}
-		resp.Header.Del("Content-Encoding")
-		resp.Header.Del("Content-Length")
-		resp.ContentLength = -1
-		resp.Uncompressed = true
+	if x.out.gzip {
+		unzipResponse(x.c.t, resp)
 	}
 }
 
@@ -81,8 +74,8 @@ func (x *exchange) WriteTo(w io.Writer) (int64, error) {
 		return n, err
 	}
 	copies := &x.c.t.copies
-	buf := copies.get()
-	defer copies.put(buf)
+	buf := copies.Get()
+	defer copies.Put(buf)
 	total := int64(0)
 	for {
 		n, err := x.Read(buf)
@@ -183,94 +176,6 @@ func (x *exchange) Close() error {
 	}
 	x.abandon(ErrBodyClosed)
 	return nil
-}
-
-// gzipBody unpacks a body. A Read finds the gzip header, so that a body nobody
-// reads costs nothing.
-type gzipBody struct {
-	x   *exchange
-	z   *gzip.Reader
-	buf *bufio.Reader
-	err error
-}
-
-func (g *gzipBody) Read(p []byte) (int, error) {
-	x := g.x
-	if !coro.OnMarkedGoroutine() {
-		return 0, fmt.Errorf("asynchttp: read response body: %w", asyncio.ErrWrongGoroutine)
-	}
-	if x.reading {
-		return 0, ErrConcurrentRead
-	}
-	if g.err != nil {
-		return 0, g.err
-	}
-	if x.err == ErrBodyClosed {
-		return 0, x.err
-	}
-	if g.z == nil {
-		if err := g.open(); err != nil {
-			return 0, g.end(err)
-		}
-	}
-	n, err := g.z.Read(p)
-	if err != nil {
-		err = g.end(err)
-	}
-	return n, err
-}
-
-// open reads the gzip header.
-func (g *gzipBody) open() (err error) {
-	t := g.x.c.t
-	if g.buf == nil {
-		// The exchange is given to gzip behind a buffer of its own, or gzip
-		// would make one.
-		g.buf = bufio.NewReaderSize(g.x, 4096)
-	}
-	if n := len(t.unzippers); n > 0 {
-		g.z = t.unzippers[n-1]
-		t.unzippers[n-1] = nil
-		t.unzippers = t.unzippers[:n-1]
-		err = g.z.Reset(g.buf)
-	} else {
-		g.z, err = gzip.NewReader(g.buf)
-	}
-	return err
-}
-
-// end notes how the body has ended.
-func (g *gzipBody) end(err error) error {
-	x := g.x
-	switch {
-	case x.err != nil && x.err != io.EOF:
-		err = x.err // the connection's error, or Close
-	case err == io.EOF && g.z != nil:
-		g.recycle()
-	case err == io.EOF: // no body where gzip was announced
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		err = fmt.Errorf("asynchttp: gzip response body ended early: %w", err)
-	default:
-		err = &MalformedResponseError{fmt.Errorf("gzip: %w", err)}
-	}
-	if err != io.EOF {
-		x.Close()
-	}
-	g.err = err
-	return err
-}
-
-func (g *gzipBody) recycle() {
-	t := g.x.c.t
-	if len(t.unzippers) < 16 {
-		t.unzippers = append(t.unzippers, g.z)
-	}
-	g.z = nil
-}
-
-// Close implements [io.Closer].
-func (g *gzipBody) Close() error {
-	return g.x.Close()
 }
 
 func asciiEqualFold(s, t string) bool {

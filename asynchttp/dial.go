@@ -21,7 +21,7 @@ func (t *Transport) connect(ctx, end context.Context, h *host, proxy *url.URL, t
 	if proxy != nil {
 		addr = address(proxy)
 	}
-	s, err := t.dial(ctx, addr, trace)
+	s, err := t.dialInTime(ctx, addr, trace)
 	if err != nil {
 		if proxy != nil && !asyncio.IsCancelled(err) {
 			err = &ProxyError{Proxy: proxy.Redacted(), Target: h.key.addr, Err: err}
@@ -122,6 +122,22 @@ func (c *conn) handshake(ctx context.Context, cfg *tls.Config) error {
 		c.s = inner
 	}
 	return err
+}
+
+// dialInTime is dial with its time limit.
+func (t *Transport) dialInTime(ctx context.Context, addr string, trace *httptrace.ClientTrace) (s stream, err error) {
+	limit := orDefault(t.ConnectTimeout, DefaultConnectTimeout)
+	if limit <= 0 {
+		return t.dial(ctx, addr, trace)
+	}
+	late, err := asyncio.MoveOnAfter(ctx, limit, func(ctx context.Context) (err error) {
+		s, err = t.dial(ctx, addr, trace)
+		return err
+	})
+	if late && s == nil {
+		return nil, &TimeoutError{"connection"}
+	}
+	return s, err
 }
 
 // dial opens a connection without TLS.

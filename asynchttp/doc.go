@@ -3,10 +3,14 @@
 // [net/http.Handler] in a coroutine for each connection, or with HTTP/2 for each
 // request.
 //
+//	resp, err := asynchttp.Get(ctx, url) // ctx is the coroutine's
+//
+// or, with a Transport of one's own,
+//
 //	tr := &asynchttp.Transport{}
 //	defer tr.Close()
 //	client := &http.Client{Transport: tr}
-//	req, _ := http.NewRequestWithContext(ctx, "GET", url, nil) // ctx is the coroutine's
+//	req, _ := http.NewRequestWithContext(ctx, "GET", url, nil)
 //	resp, err := client.Do(req)
 //
 // Where net/http blocks a goroutine, this suspends the coroutine. Requests,
@@ -17,6 +21,9 @@
 // understands clients that begin with it without TLS. Protocols, in both, says
 // otherwise. Requests of HTTP/2 to a host share a connection, up to the server's
 // limit. There is no server push, and no CONNECT with a :protocol (RFC 8441).
+//
+// A [Retrier] sends again what is harmless to send twice; [AccessLog] and [Metrics]
+// say who asks a Server, and how long it takes.
 //
 // A response's body may be closed on any goroutine; everything else belongs to
 // the loop's.

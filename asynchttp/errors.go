@@ -54,11 +54,10 @@ func (e *ProxyError) Error() string {
 func (e *ProxyError) Unwrap() error { return e.Err }
 
 // A TimeoutError is returned when a time limit of a [Transport] or a [Server] ran
-// out. It is a
-// net.Error whose Timeout is true, and errors.Is(err,
+// out. It is a net.Error whose Timeout is true, and errors.Is(err,
 // context.DeadlineExceeded) holds for it.
 type TimeoutError struct {
-	Op string // "TLS handshake", "response header", "proxy"; of a server "request", "TLS handshake"
+	Op string // "connection", "TLS handshake", "response header", "response body", "proxy"; of a server "request", "TLS handshake"
 }
 
 func (e *TimeoutError) Error() string { return "asynchttp: timed out waiting for the " + e.Op }

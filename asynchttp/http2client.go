@@ -211,7 +211,7 @@ func (x *exchange) roundTripHTTP2(ctx, end context.Context) (*http.Response, err
 		m.h2.Shutdown()
 	}
 	if err == nil {
-		if x.out.gzip && asciiEqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
+		if x.out.gzip {
 			unzipResponse(x.c.t, resp)
 		}
 		return resp, nil

@@ -53,22 +53,22 @@ func (s *Server) serveHTTP2(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// speaksHTTP2 reports whether the client has begun to speak HTTP/2: it was
-// agreed on in the TLS handshake, or it knew and has sent the preface.
-func (c *serverConn) speaksHTTP2() bool {
+// agreedOnHTTP2 reports whether HTTP/2 is spoken whatever comes: that was agreed on
+// in the TLS handshake, or nothing else is spoken.
+func (c *serverConn) agreedOnHTTP2() bool {
 	if state := c.s.ConnectionState(); state != nil {
 		// A client that offers nothing is given no protocol, whatever is spoken
 		// here.
 		return state.NegotiatedProtocol == protoHTTP2
 	}
 	v := c.srv.versions()
-	if !v.plainH2 {
-		return false
-	}
-	if !v.http1 {
-		return true
-	}
-	if !c.awaitRequest() {
+	return v.plainH2 && !v.http1
+}
+
+// preface reports whether a client without TLS has begun to speak HTTP/2, which it
+// knew. It waits for the rest of what looks so.
+func (c *serverConn) preface() bool {
+	if !c.srv.versions().plainH2 || !c.awaitRequest() {
 		return false
 	}
 	for {
@@ -82,19 +82,21 @@ func (c *serverConn) speaksHTTP2() bool {
 	}
 }
 
-// beginHTTP2 hands the connection over to HTTP/2, with what was read of it, if
-// that is what the client speaks. Very many tasks may stand in the Read of such a
-// connection, so there are as few frames above it as can be.
+// beginHTTP2 hands the connection over to HTTP/2, with what was read of it. It
+// reports whether it could.
 func (c *serverConn) beginHTTP2() bool {
-	if !c.speaksHTTP2() {
-		return false
-	}
 	c.freeReads()
-	ahead, _ := c.br.Peek(c.br.Buffered())
-	c.br = nil
+	var ahead []byte
+	if c.br != nil {
+		ahead, _ = c.br.Peek(c.br.Buffered())
+	}
+	c.first = false
 	conn, err := c.srv.http2.NewConn(c.ctx, c.s, ahead)
 	if err != nil {
 		return false
+	}
+	if c.br != nil {
+		c.unbuffer() // what was ahead is taken
 	}
 	c.http2 = conn
 	if c.srv.ending {
@@ -106,7 +108,11 @@ func (c *serverConn) beginHTTP2() bool {
 			_, _ = c.srv.loop.CallSoonThreadsafe(conn.Close)
 		})
 	}
-	c.setState(http.StateActive)
+	if c.srv.ConnState != nil {
+		c.setState(http.StateActive)
+		c.setState(http.StateIdle)
+		conn.OnState(c.setState)
+	}
 	return true
 }
 

@@ -92,7 +92,7 @@ func (b *requestBody) read(p []byte) (int, error) {
 func (b *requestBody) end() {
 	b.expects = false
 	if b.conn.srv.ReadTimeout > 0 {
-		b.conn.reads.stop()
+		b.conn.reads.Stop()
 	}
 	b.req.Trailer = b.parsed.Trailer
 }

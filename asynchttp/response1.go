@@ -10,15 +10,20 @@ import (
 	"time"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp/internal/response"
 	"github.com/asyncio-go/asyncio/internal/coro"
 )
+
+// maxCopied is the most of a body that is copied behind its header; what is more
+// goes out from where it lies.
+const maxCopied = 4096
 
 // A response1 is a response over HTTP/1, and its carrier: it knows how the body
 // is delimited and whether the connection is kept.
 //
 // It is all of a request that is served, in one piece of memory.
 type response1 struct {
-	response
+	response.Writer
 	conn *serverConn
 	body requestBody
 	ctx  requestContext
@@ -31,11 +36,8 @@ type response1 struct {
 }
 
 var (
-	_ carrier       = (*response1)(nil)
-	_ http.Flusher  = (*response1)(nil)
-	_ http.Hijacker = (*response1)(nil)
-	//lint:ignore SA1019 old code asks for it
-	_ http.CloseNotifier = (*response1)(nil)
+	_ response.Carrier = (*response1)(nil)
+	_ http.Hijacker    = (*response1)(nil)
 )
 
 // newResponse1 makes the response to a request, and the rest of what a handler
@@ -44,14 +46,14 @@ func newResponse1(c *serverConn, req *http.Request, mustClose bool) *response1 {
 	r := &response1{conn: c}
 	r.ctx.Context = c.ctx
 	own := req.WithContext(&r.ctx)
-	r.response = newResponse(c.srv, c.task, own, r)
+	r.InitResponse(c.srv.responses, c.task, own, r)
 	r.close = mustClose || own.Close || wantsClose(own)
 	r.body.take(c, req, own)
 	return r
 }
 
 // is11 reports whether the client understands HTTP/1.1.
-func (r *response1) is11() bool { return r.req.ProtoAtLeast(1, 1) }
+func (r *response1) is11() bool { return r.Req.ProtoAtLeast(1, 1) }
 
 // statusLine writes the first line of a response.
 func (r *response1) statusLine(w *wire, status int) {
@@ -66,16 +68,16 @@ func (r *response1) statusLine(w *wire, status int) {
 	w.add(proto, strconv.Itoa(status), " ", text, "\r\n")
 }
 
-// informational implements carrier. A client of HTTP/1.0 knows no 1xx.
-func (r *response1) informational(status int, h http.Header) error {
+// Informational implements [response.Carrier]. A client of HTTP/1.0 knows no 1xx.
+func (r *response1) Informational(status int, h http.Header) error {
 	if status == http.StatusContinue {
 		r.body.expects = false
 	}
 	if !r.is11() {
 		return nil
 	}
-	w := r.srv.wires.get()
-	defer r.srv.wires.put(w)
+	w := r.conn.srv.wires.get()
+	defer r.conn.srv.wires.put(w)
 	r.statusLine(w, status)
 	w.fields(h, notInInformational)
 	w.add("\r\n")
@@ -85,28 +87,28 @@ func (r *response1) informational(status int, h http.Header) error {
 
 var notInInformational = map[string]bool{"Content-Length": true, "Transfer-Encoding": true}
 
-// freeze implements carrier.
-func (r *response1) freeze(status int, h http.Header, omit map[string]bool) {
+// Freeze implements [response.Carrier].
+func (r *response1) Freeze(status int, h http.Header, omit map[string]bool) {
 	r.body.mayContinue = false // a 100 would come inside the response
 	r.connection = h["Connection"]
 	r.close = r.close || hasToken(r.connection, "close")
-	r.frozen = r.srv.wires.get()
+	r.frozen = r.conn.srv.wires.get()
 	r.statusLine(r.frozen, status)
 	r.frozen.fields(h, omit)
 }
 
-// open implements carrier.
-func (r *response1) open(contentType string) {
+// Open implements [response.Carrier].
+func (r *response1) Open(contentType string) {
 	w := r.frozen
 	r.frozen, r.opened = nil, w
-	if !r.has.date {
-		w.add(r.srv.date.line())
+	if !r.Has.Date {
+		w.add("Date: ", r.conn.srv.responses.Date(), "\r\n")
 	}
 	if contentType != "" {
 		w.field("Content-Type", contentType)
 	}
 	r.delimit(w)
-	if r.srv.ending || r.body.tooMuch() || r.body.malformed() {
+	if r.conn.srv.ending || r.body.tooMuch() || r.body.malformed() {
 		r.close = true
 	}
 	r.connectionFields(w)
@@ -116,11 +118,11 @@ func (r *response1) open(contentType string) {
 // delimit decides how the client knows the end of the body.
 func (r *response1) delimit(w *wire) {
 	switch {
-	case r.length >= 0:
-		*w = strconv.AppendInt(append(*w, "Content-Length: "...), r.length, 10)
+	case r.Length >= 0:
+		*w = strconv.AppendInt(append(*w, "Content-Length: "...), r.Length, 10)
 		w.add("\r\n")
-	case r.bodyless || r.isHead():
-	case r.is11() && !r.has.identity:
+	case r.Bodyless || r.IsHead():
+	case r.is11() && !r.Has.Identity:
 		r.chunked = true
 		w.add("Transfer-Encoding: chunked\r\n")
 	default:
@@ -132,7 +134,7 @@ func (r *response1) delimit(w *wire) {
 // where they are right.
 func (r *response1) connectionFields(w *wire) {
 	switch {
-	case r.status == http.StatusSwitchingProtocols, !r.close && r.is11(), r.close && hasToken(r.connection, "close"):
+	case r.Status == http.StatusSwitchingProtocols, !r.close && r.is11(), r.close && hasToken(r.connection, "close"):
 		for _, v := range r.connection {
 			w.field("Connection", v)
 		}
@@ -143,14 +145,14 @@ func (r *response1) connectionFields(w *wire) {
 	}
 }
 
-// send implements carrier.
-func (r *response1) send(held, p []byte, last bool) error {
+// Send implements [response.Carrier].
+func (r *response1) Send(held, p []byte, last bool) error {
 	out := r.take()
-	defer r.srv.wires.put(out)
+	defer r.conn.srv.wires.put(out)
 	n := len(held) + len(p)
 	r.chunkHead(out, int64(n))
 	*out = append(*out, held...)
-	if len(p) > bodyBuffer { // too much to copy
+	if len(p) > maxCopied { // too much to copy
 		if r.chunked {
 			return r.conn.writeLines(*out, p, crlf)
 		}
@@ -162,7 +164,7 @@ func (r *response1) send(held, p []byte, last bool) error {
 	}
 	if last && r.chunked {
 		out.add("0\r\n")
-		out.fields(r.trailers(), nil)
+		out.fields(r.ResponseTrailers(), nil)
 		out.add("\r\n")
 	}
 	if len(*out) == 0 {
@@ -178,7 +180,7 @@ var crlf = []byte("\r\n")
 func (r *response1) take() *wire {
 	out := r.opened
 	if r.opened = nil; out == nil {
-		out = r.srv.wires.get()
+		out = r.conn.srv.wires.get()
 	}
 	return out
 }
@@ -191,18 +193,13 @@ func (r *response1) chunkHead(w *wire, n int64) {
 	}
 }
 
-// sendFile implements carrier.
-func (r *response1) sendFile(held []byte, f *os.File, offset, n int64) (int64, error) {
+// SendFile implements [response.Carrier].
+func (r *response1) SendFile(held []byte, f *os.File, offset, n int64) (int64, error) {
 	out := r.take()
-	defer r.srv.wires.put(out)
+	defer r.conn.srv.wires.put(out)
 	r.chunkHead(out, int64(len(held))+n)
 	*out = append(*out, held...)
-	if len(*out) > 0 {
-		if _, err := r.conn.Write(*out); err != nil {
-			return 0, err
-		}
-	}
-	sent, err := r.conn.sendfile(f, offset, n)
+	sent, err := r.conn.sendfile(*out, f, offset, n)
 	if err == nil && r.chunked && sent == n {
 		_, err = r.conn.Write(crlf)
 	}
@@ -211,10 +208,10 @@ func (r *response1) sendFile(held []byte, f *os.File, offset, n int64) (int64, e
 
 // recycle gives back what the response was written with.
 func (r *response1) recycle() {
-	r.response.recycle()
+	r.RecycleResponse()
 	for _, w := range []*wire{r.frozen, r.opened} {
 		if w != nil {
-			r.srv.wires.put(w)
+			r.conn.srv.wires.put(w)
 		}
 	}
 	r.frozen, r.opened = nil, nil
@@ -229,28 +226,28 @@ func (r *response1) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	switch {
 	case !coro.OnMarkedGoroutine():
 		return nil, nil, fmt.Errorf("asynchttp: hijack: %w", asyncio.ErrWrongGoroutine)
-	case r.taken:
+	case r.Taken:
 		return nil, nil, http.ErrHijacked
-	case r.done:
-		return nil, nil, errHandlerDone
+	case r.Done:
+		return nil, nil, response.ErrHandlerDone
 	}
-	if r.status != 0 {
+	if r.Status != 0 {
 		if err := r.FlushError(); err != nil {
 			return nil, nil, err
 		}
 	}
-	r.taken = true
+	r.Taken = true
 	return r.conn.hijack()
 }
 
 // SetReadDeadline is for [http.ResponseController].
 func (r *response1) SetReadDeadline(t time.Time) error {
 	r.conn.deadlines.Store(true)
-	return r.conn.net.SetReadDeadline(t)
+	return r.conn.conn().SetReadDeadline(t)
 }
 
 // SetWriteDeadline is for [http.ResponseController].
 func (r *response1) SetWriteDeadline(t time.Time) error {
 	r.conn.deadlines.Store(true)
-	return r.conn.net.SetWriteDeadline(t)
+	return r.conn.conn().SetWriteDeadline(t)
 }

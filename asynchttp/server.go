@@ -1,6 +1,7 @@
 package asynchttp
 
 import (
+	"bufio"
 	"container/list"
 	"context"
 	"crypto/tls"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
+	"github.com/asyncio-go/asyncio/asynchttp/internal/response"
 )
 
 // A Server runs an [http.Handler] on an asyncio loop: a coroutine for each
@@ -113,8 +115,9 @@ type Server struct {
 	ended      []*asyncio.Future[struct{}] // who waits for the end
 	onShutdown []func()
 	wires      wires
-	copies     copyBuffers
-	date       dateLine
+	responses  *response.Shared
+	ahead      []byte          // what idle connections read into
+	readers    []*bufio.Reader // of connections that lie idle
 }
 
 // maxServerFields is what a MaxHeaderFields of zero means.
@@ -141,6 +144,7 @@ func (s *Server) Start(ctx context.Context, network, address string, opts ...asy
 		return nil, err
 	}
 	s.loop, s.listener = l.Loop(), l
+	s.responses, s.ahead = response.NewShared(s.loop), make([]byte, readAhead)
 	s.shadow, s.watch, s.http2 = s.netHTTP(), newTransportWatch(s), s.newHTTP2()
 	if s.BaseContext != nil {
 		if s.base = s.BaseContext(addrListener{l.Addr()}); s.base == nil {
@@ -231,7 +235,7 @@ func (s *Server) closeIdle() {
 			continue
 		}
 		if c.requestWaits() {
-			c.reads.set(drainTime) // for the rest of it
+			c.reads.Set(drainTime) // for the rest of it
 		} else {
 			c.fail(http.ErrServerClosed)
 		}

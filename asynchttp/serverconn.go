@@ -2,7 +2,6 @@ package asynchttp
 
 import (
 	"bufio"
-	"cmp"
 	"container/list"
 	"context"
 	"errors"
@@ -16,7 +15,9 @@ import (
 	"time"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp/internal/alarm"
 	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
+	"github.com/asyncio-go/asyncio/internal/filehead"
 	"github.com/asyncio-go/asyncio/internal/hangup"
 )
 
@@ -35,19 +36,22 @@ const (
 type serverConn struct {
 	srv  *Server
 	s    *asyncio.Stream
-	net  net.Conn // the same stream; always the same value, for ConnState
+	net  net.Conn // the same stream, once it is asked for
 	task asyncio.AnyTask
 	own  context.Context // the task's
 	ctx  context.Context // of requests, without the end of each
-	br   *bufio.Reader
+	br   *bufio.Reader   // nil while nothing of a request has come
 
+	ahead     []byte // what has come and is not in br yet
 	meter     headerMeter
 	raw       rawHeader
 	place     *list.Element  // among the server's connections
 	serving   *response1     // whose handler runs
 	http2     *h2.ServerConn // nil: HTTP/1 is spoken
 	unbase    func() bool    // takes back that the end of BaseContext closes it
+	unctx     func()         // lets go of ctx
 	first     bool           // no request has come yet
+	served    bool           // no request is to come
 	idle      bool           // between two requests
 	hijacked  bool
 	reading   bool        // a task is in Read
@@ -57,75 +61,84 @@ type serverConn struct {
 	cause     error       // why it was ended by somebody else
 	ioErr     error
 	readErr   error // what every further Read returns
-	reads     alarm
-	writes    alarm
+	reads     alarm.Alarm
+	writes    alarm.Alarm
 }
 
-// serve is the task of a connection.
+// serve is the task of a connection. Very many lie idle, each in a Read below this
+// function: what stands on the stack there is little, or the stack would be larger
+// by half.
 func (s *Server) serve(ctx context.Context, stream *asyncio.Stream) error {
+	c := s.take(ctx, stream)
+	if c == nil {
+		return nil
+	}
+	defer c.over()
+	c.served = c.begin()
+	for c.http2 == nil && c.mayWait() {
+		c.came(c.s.Read(s.ahead))
+	}
+	if c.http2 != nil {
+		c.http2.Read()
+	}
+	return c.end(ctx)
+}
+
+// take makes a connection of a stream; nil when it is not served.
+func (s *Server) take(ctx context.Context, stream *asyncio.Stream) *serverConn {
 	if s.closed {
 		return nil
 	}
-	c := &serverConn{srv: s, s: stream, net: stream.Conn(), first: true, own: ctx, task: asyncio.CurrentTask(ctx)}
-	c.reads = alarm{loop: s.loop, ring: c.readsLate}
-	c.writes = alarm{loop: s.loop, ring: func() { c.fail(&TimeoutError{"end of the response"}) }}
+	c := &serverConn{srv: s, s: stream, first: true, own: ctx, task: asyncio.CurrentTask(ctx)}
+	c.reads = alarm.New(s.loop, c.readsLate)
+	c.writes = alarm.New(s.loop, func() { c.fail(&TimeoutError{"end of the response"}) })
 	if s.MaxConns > 0 && s.conns.Len() >= s.MaxConns {
-		defer c.reads.end()
+		defer c.reads.End()
 		c.turnAway()
 		return nil
 	}
 	c.place = s.conns.PushBack(c)
 	c.setState(http.StateNew)
-	// A connection that ends counts until what was written is on its way; one
-	// that was hijacked does not.
-	defer func() {
-		c.reads.end()
-		c.writes.end()
-		s.forget(c)
-		if !c.hijacked {
-			c.setState(http.StateClosed)
-		}
-	}()
-	stop, ok := c.begin()
-	defer stop()
-	if !ok {
-		return nil
-	}
-	if c.beginHTTP2() {
-		c.http2.Read()
-		c.endHTTP2()
-		return nil
-	}
-	for c.serveOne() {
-	}
-	if c.hijacked {
-		// The stream is closed when this returns, so that is for later.
-		c.reads.end()
-		c.writes.end()
-		s.forget(c)
-		if err := stream.WaitClosed(ctx); asyncio.IsCancelled(err) {
-			return err
-		}
-		return nil // how the connection ended is the hijacker's affair
-	}
-	return c.end(ctx)
+	c.idle = true
+	c.ctx, c.unctx = s.connBase(c)
+	return c
 }
 
-// begin makes the connection ready for its first request. It reports whether
-// there can be one; stop is for when it has ended.
-func (c *serverConn) begin() (stop func(), ok bool) {
-	c.idle = true
-	c.ctx, stop = c.srv.connBase(c)
-	if c.srv.tls != nil && !c.handshake() {
-		return stop, false
+// over is what is to be done at the very end: a connection that ends counts until
+// what was written is on its way; one that was hijacked does not.
+func (c *serverConn) over() {
+	c.unctx()
+	c.reads.End()
+	c.writes.End()
+	c.srv.forget(c)
+	if !c.hijacked {
+		c.setState(http.StateClosed)
 	}
-	c.br = bufio.NewReaderSize(c, 4096)
+}
+
+// begin makes the connection ready for its first request. It reports whether all
+// is served already.
+func (c *serverConn) begin() (served bool) {
+	if c.srv.tls != nil && !c.handshake() {
+		return true
+	}
 	c.hungUp = hangup.Notify(c.s, func() {
 		c.hungUp = true
 		// Inside the loop's look at its driver nothing of the user's may run.
 		c.srv.loop.CallSoon(c.lookForClient)
 	})
-	return stop, true
+	if c.agreedOnHTTP2() {
+		return !c.beginHTTP2()
+	}
+	if c.s.ConnectionState() == nil {
+		return false
+	}
+	// A Read of crypto/tls may fill its buffer and then wait, so it needs one of
+	// its own.
+	c.buffer()
+	for c.serveOne() {
+	}
+	return true
 }
 
 // lookForClient ends the request whose client has gone away. A client that has
@@ -136,7 +149,7 @@ func (c *serverConn) lookForClient() {
 		return
 	}
 	r.ctx.cancel(errClientGone)
-	r.clientGone()
+	r.ClientGone()
 }
 
 // requestWaits reports whether something has come that was not read.
@@ -160,17 +173,40 @@ func (c *serverConn) socketWaits() bool {
 	return data
 }
 
+// conn returns the stream as a [net.Conn], always the same. Most connections do
+// without.
+func (c *serverConn) conn() net.Conn {
+	if c.net == nil {
+		c.net = c.s.Conn()
+	}
+	return c.net
+}
+
 // setState calls ConnState.
 func (c *serverConn) setState(state http.ConnState) {
 	if hook := c.srv.ConnState; hook != nil {
-		hook(c.net, state)
+		hook(c.conn(), state)
 	}
 }
 
-// end waits until what was written is on its way: a Shutdown that did not
-// wait for that could lose the end of a response.
+// end ends the connection when all is served. It waits until what was written is on
+// its way: a Shutdown that did not wait for that could lose the end of a response.
 func (c *serverConn) end(ctx context.Context) error {
-	c.writes.set(c.srv.WriteTimeout)
+	switch {
+	case c.http2 != nil:
+		c.endHTTP2()
+		return nil
+	case c.hijacked:
+		// The stream is closed when this returns, so that is for later.
+		c.reads.End()
+		c.writes.End()
+		c.srv.forget(c)
+		if err := c.s.WaitClosed(ctx); asyncio.IsCancelled(err) {
+			return err
+		}
+		return nil // how the connection ended is the hijacker's affair
+	}
+	c.writes.Set(c.srv.WriteTimeout)
 	if err := c.s.Close(); err != nil {
 		return err
 	}
@@ -194,6 +230,10 @@ func (c *serverConn) Read(p []byte) (int, error) {
 	case c.late:
 		c.readErr = &TimeoutError{"request"}
 		return 0, c.readErr
+	case len(c.ahead) > 0:
+		n := copy(p, c.ahead)
+		c.ahead = c.ahead[n:]
+		return n, nil
 	}
 	n, err := c.read(p)
 	if err != nil && !passing(err) {
@@ -233,7 +273,7 @@ func (c *serverConn) readsLate() {
 	c.late = true
 	if c.reading {
 		c.deadlines.Store(true)
-		_ = c.net.SetReadDeadline(longAgo) // it fails when the stream is closed, and then the Read ends, too
+		_ = c.conn().SetReadDeadline(longAgo) // it fails when the stream is closed, and then the Read ends, too
 	}
 }
 
@@ -241,10 +281,10 @@ var longAgo = time.Unix(1, 0)
 
 // freeReads takes all time limits of the connection away.
 func (c *serverConn) freeReads() {
-	c.reads.stop()
+	c.reads.Stop()
 	c.late = false
 	if c.deadlines.Swap(false) {
-		_ = c.net.SetDeadline(time.Time{}) // as above
+		_ = c.conn().SetDeadline(time.Time{}) // as above
 	}
 }
 
@@ -265,12 +305,13 @@ func (c *serverConn) writeLines(bufs ...[]byte) error {
 	return c.failed(err)
 }
 
-// sendfile sends n bytes of f from offset on, and returns how many there were.
-func (c *serverConn) sendfile(f *os.File, offset, n int64) (int64, error) {
+// sendfile writes head and sends n bytes of f from offset on, and returns how many
+// of those there were.
+func (c *serverConn) sendfile(head []byte, f *os.File, offset, n int64) (int64, error) {
 	if c.cause != nil {
 		return 0, c.cause
 	}
-	sent, err := c.s.Sendfile(c.own, f, offset, n)
+	sent, err := filehead.Send(c.own, c.s, head, f, offset, n)
 	return sent, c.failed(err)
 }
 
@@ -326,20 +367,20 @@ func (c *serverConn) serveOne() bool {
 		c.s.Abort()
 		return false
 	}
-	c.writes.stop()
+	c.writes.Stop()
 	return c.settle(r)
 }
 
 // answer sends what is left of the response after the handler.
 func (c *serverConn) answer(r *response1) error {
 	var late *TimeoutError
-	if r.status == 0 && errors.As(r.body.err, &late) {
+	if r.Status == 0 && errors.As(r.body.err, &late) {
 		// The handler has not cared that the body did not come.
-		r.done = false
+		r.Done = false
 		r.WriteHeader(http.StatusRequestTimeout)
-		r.done = true
+		r.Done = true
 	}
-	return r.finish()
+	return r.FinishResponse()
 }
 
 // settle does what is to be done between a response and the next request, and
@@ -348,7 +389,7 @@ func (c *serverConn) settle(r *response1) bool {
 	unread := !r.body.ended()
 	if unread && !r.close {
 		if c.srv.ReadTimeout <= 0 {
-			c.reads.set(drainTime)
+			c.reads.Set(drainTime)
 		}
 		unread = r.body.drain()
 	}
@@ -367,63 +408,29 @@ func (c *serverConn) settle(r *response1) bool {
 	return true
 }
 
-// awaitRequest waits for the first byte of a request.
-func (c *serverConn) awaitRequest() bool {
-	s := c.srv
-	c.idle = true
-	switch {
-	case c.br.Buffered() > 0:
-	case s.ending:
-		c.reads.set(drainTime) // something has come, and the rest must, too
-	case c.first:
-		c.reads.set(cmp.Or(s.ReadHeaderTimeout, s.ReadTimeout, s.IdleTimeout))
-	default:
-		c.reads.set(cmp.Or(s.IdleTimeout, s.ReadTimeout))
-	}
-	c.first = false
-	for {
-		p, err := c.br.Peek(1)
-		if err != nil {
-			return false
-		}
-		// Old clients send a line break after the body of a POST.
-		if p[0] != '\r' && p[0] != '\n' {
-			break
-		}
-		_, _ = c.br.Discard(1)
-	}
-	c.idle = false
-	limit := cmp.Or(s.ReadHeaderTimeout, s.ReadTimeout)
-	if s.ending && limit <= 0 {
-		limit = drainTime
-	}
-	c.reads.set(limit)
-	return true
-}
-
 // hijack hands the connection over to the handler.
 func (c *serverConn) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c.hijacked = true
 	c.freeReads()
-	c.writes.stop()
+	c.writes.Stop()
 	c.setState(http.StateHijacked)
 	if c.br.Buffered() > 0 {
 		// What has come belongs to the new owner.
 		ahead, _ := c.br.Peek(c.br.Buffered())
-		br := bufio.NewReaderSize(io.MultiReader(strings.NewReader(string(ahead)), c.net), 4096)
+		br := bufio.NewReaderSize(io.MultiReader(strings.NewReader(string(ahead)), c.conn()), 4096)
 		if _, err := br.Peek(len(ahead)); err != nil {
 			return nil, nil, err
 		}
-		return c.net, bufio.NewReadWriter(br, bufio.NewWriter(c.net)), nil
+		return c.conn(), bufio.NewReadWriter(br, bufio.NewWriter(c.conn())), nil
 	}
-	return c.net, bufio.NewReadWriter(bufio.NewReader(c.net), bufio.NewWriter(c.net)), nil
+	return c.conn(), bufio.NewReadWriter(bufio.NewReader(c.conn()), bufio.NewWriter(c.conn())), nil
 }
 
 // runHandler runs the handler, and reports whether it returned.
 func (r *response1) runHandler() (ok bool) {
 	c := r.conn
 	defer func() {
-		r.done = true
+		r.Done = true
 		if ok {
 			return
 		}
@@ -432,19 +439,19 @@ func (r *response1) runHandler() (ok bool) {
 			return
 		}
 		c.srv.loop.CallExceptionHandler(asyncio.ExceptionContext{
-			Message: "panic in the handler of an HTTP request: " + r.req.Method + " " + r.req.URL.Path,
+			Message: "panic in the handler of an HTTP request: " + r.Req.Method + " " + r.Req.URL.Path,
 			Err:     &asyncio.PanicError{Value: v, Stack: debug.Stack()},
 			Task:    c.task,
 		})
 	}()
-	switch expect := r.req.Header.Get("Expect"); {
+	switch expect := r.Req.Header.Get("Expect"); {
 	case expect != "" && !hasToken([]string{expect}, "100-continue"):
 		r.Header().Set("Connection", "close")
 		r.WriteHeader(http.StatusExpectationFailed)
-	case r.req.Method == http.MethodOptions && r.req.RequestURI == "*":
+	case r.Req.Method == http.MethodOptions && r.Req.RequestURI == "*":
 		r.Header().Set("Content-Length", "0")
 	default:
-		c.srv.handler().ServeHTTP(r, r.req)
+		c.srv.handler().ServeHTTP(r, r.Req)
 	}
 	return true
 }

@@ -38,7 +38,7 @@ func (s *Server) connBase(c *serverConn) (ctx context.Context, stop func()) {
 	}
 	ctx = httptrace.WithClientTrace(&connContext{ctx, c}, &s.watch.trace)
 	if s.ConnContext != nil {
-		if ctx = s.ConnContext(ctx, c.net); ctx == nil {
+		if ctx = s.ConnContext(ctx, c.conn()); ctx == nil {
 			panic("asynchttp: ConnContext returned a nil context")
 		}
 	}

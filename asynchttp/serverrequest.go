@@ -43,12 +43,12 @@ func (c *serverConn) readRequest() (*http.Request, error) {
 		return nil, err
 	}
 	if s.ReadTimeout > 0 && req.Body != http.NoBody {
-		c.reads.set(max(1, s.ReadTimeout-(s.loop.Time()-began)))
+		c.reads.Set(max(1, s.ReadTimeout-(s.loop.Time()-began)))
 	} else {
-		c.reads.stop()
+		c.reads.Stop()
 	}
 	if s.WriteTimeout > 0 {
-		c.writes.set(s.WriteTimeout)
+		c.writes.Set(s.WriteTimeout)
 	}
 	req.RemoteAddr = c.s.RemoteAddr().String()
 	req.TLS = c.s.ConnectionState()
@@ -58,9 +58,8 @@ func (c *serverConn) readRequest() (*http.Request, error) {
 // parseRequest has net/http read the header, within the server's limits.
 func (c *serverConn) parseRequest() (*http.Request, error) {
 	s := c.srv
-	const readAhead = 4096 // of the body, which does not count
 	ahead, _ := c.br.Peek(c.br.Buffered())
-	limit := orDefault(s.MaxHeaderBytes, http.DefaultMaxHeaderBytes) + readAhead - len(ahead)
+	limit := orDefault(s.MaxHeaderBytes, http.DefaultMaxHeaderBytes) + readAhead - len(ahead) // of the body, which does not count
 	c.raw = rawHeader{}
 	c.meter.start(int64(limit), 0)
 	c.meter.seen = c.raw.line
@@ -139,10 +138,10 @@ func (c *serverConn) lingerOn() {
 	}
 	c.readErr = nil
 	began := c.srv.loop.Time()
-	c.reads.set(linger)
-	defer c.reads.stop()
-	buf := c.srv.copies.get()
-	defer c.srv.copies.put(buf)
+	c.reads.Set(linger)
+	defer c.reads.Stop()
+	buf := c.srv.responses.Copies.Get()
+	defer c.srv.responses.Copies.Put(buf)
 	for left := maxLinger; left > 0; {
 		n, err := c.Read(buf)
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp/internal/freelist"
 	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
 	"github.com/asyncio-go/asyncio/internal/coro"
 )
@@ -20,6 +21,7 @@ import (
 const (
 	DefaultMaxIdleConns           = 100
 	DefaultIdleConnTimeout        = 90 * time.Second
+	DefaultConnectTimeout         = 30 * time.Second
 	DefaultTLSHandshakeTimeout    = 10 * time.Second
 	DefaultExpectContinueTimeout  = time.Second
 	DefaultMaxResponseHeaderBytes = 300 << 10
@@ -55,6 +57,11 @@ type Transport struct {
 	// DialContext opens the connections, without TLS; nil means
 	// [asyncio.OpenConnection]. The network is "tcp".
 	DialContext func(ctx context.Context, network, addr string) (*asyncio.Stream, error)
+
+	// ConnectTimeout limits the time in which a connection is made, with the look
+	// up of the name and without TLS; zero means 30 seconds, a negative value that
+	// there is no limit.
+	ConnectTimeout time.Duration
 
 	// TLSClientConfig is the configuration for https. Its NextProtos are not
 	// used: see Protocols.
@@ -94,6 +101,10 @@ type Transport struct {
 	// there is no limit.
 	ResponseHeaderTimeout time.Duration
 
+	// BodyTimeout limits each wait for more of a response's body; zero means that
+	// there is no limit.
+	BodyTimeout time.Duration
+
 	// ExpectContinueTimeout is how long a request with "Expect: 100-continue"
 	// waits before it sends its body all the same; zero means one second, a
 	// negative value that it does not wait.
@@ -129,7 +140,7 @@ type Transport struct {
 	wires     wires
 	readers   []*bufio.Reader // of connections that lie idle
 	unzippers []*gzip.Reader
-	copies    copyBuffers
+	copies    freelist.Copies
 }
 
 // RoundTrip sends a request and returns the response as soon as its header is
@@ -148,6 +159,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp.Request = req
+	t.limitBody(resp)
 	return resp, nil
 }
 

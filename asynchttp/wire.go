@@ -37,26 +37,3 @@ func (f *wires) put(w *wire) {
 		f.free = append(f.free, (*w)[:0])
 	}
 }
-
-// copyBuffer is how much is copied at a time.
-const copyBuffer = 32 << 10
-
-// copyBuffers is a free list of buffers to copy with.
-type copyBuffers struct{ free [][]byte }
-
-func (f *copyBuffers) get() []byte {
-	n := len(f.free)
-	if n == 0 {
-		return make([]byte, copyBuffer)
-	}
-	b := f.free[n-1]
-	f.free[n-1] = nil
-	f.free = f.free[:n-1]
-	return b
-}
-
-func (f *copyBuffers) put(b []byte) {
-	if len(f.free) < 16 {
-		f.free = append(f.free, b)
-	}
-}

@@ -50,19 +50,21 @@ func snippets(t *testing.T, language string) (all []snippet) {
 
 // packages are what snippets import without saying so, by name.
 var packages = map[string]string{
-	"asyncio":   "github.com/asyncio-go/asyncio",
-	"asynchttp": "github.com/asyncio-go/asyncio/asynchttp",
-	"cluster":   "github.com/asyncio-go/asyncio/cluster",
-	"insight":   "github.com/asyncio-go/asyncio/insight",
-	"sql":       "database/sql",
-	"tls":       "crypto/tls",
-	"smtp":      "net/smtp",
-	"http":      "net/http",
-	"httptest":  "net/http/httptest",
-	"json":      "encoding/json",
-	"exec":      "os/exec",
-	"signal":    "os/signal",
-	"slog":      "log/slog",
+	"asyncio":    "github.com/asyncio-go/asyncio",
+	"asynchttp":  "github.com/asyncio-go/asyncio/asynchttp",
+	"cluster":    "github.com/asyncio-go/asyncio/cluster",
+	"insight":    "github.com/asyncio-go/asyncio/insight",
+	"sql":        "database/sql",
+	"tls":        "crypto/tls",
+	"smtp":       "net/smtp",
+	"http":       "net/http",
+	"httptest":   "net/http/httptest",
+	"json":       "encoding/json",
+	"exec":       "os/exec",
+	"signal":     "os/signal",
+	"slog":       "log/slog",
+	"multipart":  "mime/multipart",
+	"prometheus": "github.com/asyncio-go/asyncio/asynchttp/prometheus",
 }
 
 func init() {
@@ -316,6 +318,7 @@ func TestWholeSnippetsRun(t *testing.T) {
 	want := map[string]string{
 		"from-python.md":        "Hello, you\n",
 		"for-go-programmers.md": "PASS\n",
+		"http.md":               "is there an echo?\n",
 	}
 	seen := map[string]bool{}
 	for _, s := range snippets(t, "go") {

@@ -5,6 +5,10 @@
 //	h2 get KIND URL N CONCURRENCY        N requests, and what one took
 //	h2 hold 1|2 ADDRESS N                N connections of HTTP/1.1 or 2 that have
 //	                                     done a request, and what one takes
+//	h2 files net ADDRESS DIR             net/http's server of files, until SIGTERM
+//	h2 sitting ROUNDS SCALE [ROW]        all of it in turns, as a table; the numbers
+//	                                     of requests are divided by SCALE, and ROW
+//	                                     is a part of the names of rows
 //
 // KIND is "loop" or "net". The paths of the server are / with 64 bytes, /16k
 // with 16 KiB, and /memory with what it has in use.
@@ -34,7 +38,7 @@ import (
 
 func main() {
 	if len(os.Args) < 4 {
-		fmt.Fprintln(os.Stderr, "usage: h2 serve loop|net ADDRESS [CERT KEY] | h2 get loop|net URL N CONCURRENCY | h2 hold 1|2 ADDRESS N")
+		fmt.Fprintln(os.Stderr, "usage: h2 serve loop|net ADDRESS [CERT KEY] | h2 get loop|net URL N CONCURRENCY | h2 hold 1|2 ADDRESS N | h2 files net ADDRESS DIR | h2 sitting ROUNDS SCALE [ROW]")
 		os.Exit(2)
 	}
 	stop := profile()
@@ -52,6 +56,20 @@ func run(what, kind, where string, more []string) error {
 	}
 	if what == "hold" && len(more) == 1 {
 		return hold(kind, where, more[0])
+	}
+	if what == "files" && len(more) == 1 {
+		return serveFiles(where, more[0])
+	}
+	if what == "sitting" {
+		rounds, err := strconv.Atoi(kind)
+		if err != nil {
+			return err
+		}
+		scale, err := strconv.Atoi(where)
+		if err != nil {
+			return err
+		}
+		return sit(rounds, max(1, scale), strings.Join(more, " "))
 	}
 	if len(more) != 2 {
 		return errors.New("two numbers are missing")
@@ -155,6 +173,15 @@ func serve(kind, address string, keys []string) error {
 		}
 		return err
 	}))
+}
+
+// serveFiles is net/http's server of files.
+func serveFiles(address, dir string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	s := &http.Server{Addr: address, Handler: http.FileServer(http.Dir(dir))}
+	defer context.AfterFunc(ctx, func() { _ = s.Close() })()
+	return closed(s.ListenAndServe())
 }
 
 func closed(err error) error {

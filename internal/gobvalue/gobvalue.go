@@ -208,7 +208,7 @@ func gobUint(p []byte) (v uint64, size int) {
 	if p[0] < 128 {
 		return uint64(p[0]), 1
 	}
-	n := -int(int8(p[0])) // 128 at most: of a byte alone the negation would be negative
+	n := -int(int8(p[0])) // 128 at most, which an int8 cannot hold
 	if n > 8 || len(p) < 1+n {
 		return 0, 0
 	}

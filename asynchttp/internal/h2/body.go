@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp/internal/freelist"
 	"github.com/asyncio-go/asyncio/internal/coro"
 )
 
@@ -14,7 +15,7 @@ import (
 // that; what comes while nobody waits lies in chunks.
 type body struct {
 	loop   *asyncio.Loop
-	chunks *freeList
+	chunks *freelist.List
 	parts  [][]byte // what has come; the first from off
 	off    int
 	size   int
@@ -59,7 +60,7 @@ func (b *body) add(p []byte, last bool) {
 func (b *body) chunk(n int, last bool) []byte {
 	switch {
 	case n >= frameSize/4:
-		return b.chunks.get()
+		return b.chunks.Get()
 	case last:
 		return make([]byte, 0, n)
 	case len(b.parts) > 0:
@@ -85,7 +86,7 @@ func (b *body) drop() int {
 		parts = parts[1:] // somebody still uses it
 	}
 	for _, p := range parts {
-		b.chunks.put(p)
+		b.chunks.Put(p)
 	}
 	b.parts, b.off, b.size = nil, 0, 0
 	return n
@@ -179,7 +180,7 @@ func (b *body) forget(n int) {
 	b.off += n
 	b.size -= n
 	if b.off == len(b.parts[0]) {
-		b.chunks.put(b.parts[0])
+		b.chunks.Put(b.parts[0])
 		b.parts[0] = nil
 		b.parts = b.parts[1:]
 		b.off = 0

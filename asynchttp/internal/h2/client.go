@@ -103,7 +103,7 @@ func (cl *Client) NewConn(ctx context.Context, w Wire) (*ClientConn, error) {
 	c.client = true
 	c.guard = newGuard(clientGuardStreams, l)
 	c.nextID = 1
-	c.out.buf = append(cl.common.outs.get(), http2.ClientPreface...)
+	c.out.buf = append(cl.common.outs.Get(), http2.ClientPreface...)
 	c.greet(
 		http2.Setting{ID: http2.SettingEnablePush, Val: 0},
 		http2.Setting{ID: http2.SettingInitialWindowSize, Val: uint32(stream)},

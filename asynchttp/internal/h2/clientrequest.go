@@ -271,8 +271,8 @@ func (s *clientStream) sendBody() error {
 		length = r.ContentLength
 	}
 	trailers := len(r.Trailer) > 0
-	buf := s.c.common.chunks.get()
-	defer s.c.common.chunks.put(buf)
+	buf := s.c.common.chunks.Get()
+	defer s.c.common.chunks.Put(buf)
 	buf = buf[:cap(buf)]
 	got := int64(0)
 	for r.Body != nil {

@@ -1,15 +1,21 @@
 package h2
 
 import (
-	"net/http"
-	"time"
-
 	"golang.org/x/net/http2"
+
+	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp/internal/freelist"
+	"github.com/asyncio-go/asyncio/asynchttp/internal/response"
 )
 
 const (
 	// readSize is how much is read of a socket at once.
 	readSize = 64 << 10
+
+	// clientTLSRead is how much a client reads at once of TLS, a record, and
+	// serverTLSRead a server, whose connections are many.
+	clientTLSRead = 16 << 10
+	serverTLSRead = 4 << 10
 
 	// frameSize is the largest payload of a frame that is taken, and the
 	// largest of DATA that is sent. It is what a peer may send unasked.
@@ -21,18 +27,19 @@ const (
 // A common is what all connections of a server, or of a client, share: buffers
 // that each needs for a moment only. An idle connection has none.
 type common struct {
-	read   []byte // what a connection reads into: nothing suspends between the read and the parsing
+	read   []byte // what a connection without TLS reads into: nothing suspends between the read and the parsing
 	feed   feed
 	framer *http2.Framer
-	chunks freeList // of bodies, frameSize each
-	parts  freeList // of frames that have come in part
-	outs   freeList // of outboxes
-	held   freeList // of responses that are held back
+	chunks freelist.List // of bodies, frameSize each
+	parts  freelist.List // of frames that have come in part
+	outs   freelist.List // of outboxes
+	files  freelist.List // of what is read of files, fileAtOnce each
 	names  nameCache
-	date   dateText
+
+	responses *response.Shared // of a server
 }
 
-func (c *common) init() {
+func (c *common) init(l *asyncio.Loop) {
 	if c.framer != nil {
 		return
 	}
@@ -42,10 +49,11 @@ func (c *common) init() {
 	c.framer.SetMaxReadFrameSize(frameSize)
 	// The order of frames is a connection's, and looked after by its block.
 	c.framer.AllowIllegalReads = true
-	c.chunks = freeList{size: frameSize, most: 64}
-	c.parts = freeList{size: frameHeaderSize + frameSize, most: 16}
-	c.outs = freeList{size: 4 << 10, largest: 2 * outLimit, most: 16}
-	c.held = freeList{size: holdBack, most: 64}
+	c.chunks = freelist.List{Size: frameSize, Most: 64}
+	c.parts = freelist.List{Size: frameHeaderSize + frameSize, Most: 16}
+	c.files = freelist.List{Size: fileAtOnce, Most: 8}
+	c.responses = response.NewShared(l)
+	c.outs = freelist.List{Size: 4 << 10, Largest: 2 * outLimit, Most: 16}
 }
 
 // feed gives one frame to the Framer.
@@ -70,44 +78,4 @@ func (c *common) frame(p []byte) (http2.Frame, error) {
 		return nil, err
 	}
 	return c.framer.ReadFrameForHeader(h)
-}
-
-// A freeList keeps buffers for the next who needs one. There are as many as are
-// used at the same time, up to a number.
-type freeList struct {
-	free    [][]byte
-	size    int // of a new one
-	largest int // that is kept; 0: size
-	most    int
-}
-
-func (f *freeList) get() []byte {
-	if n := len(f.free); n > 0 {
-		b := f.free[n-1]
-		f.free[n-1] = nil
-		f.free = f.free[:n-1]
-		return b
-	}
-	return make([]byte, 0, f.size)
-}
-
-func (f *freeList) put(b []byte) {
-	if cap(b) >= f.size && cap(b) <= max(f.size, f.largest) && len(f.free) < f.most {
-		f.free = append(f.free, b[:0])
-	}
-}
-
-// dateText is the value of a Date header, made once a second.
-type dateText struct {
-	second int64
-	text   string
-}
-
-func (d *dateText) now() string {
-	now := time.Now()
-	if s := now.Unix(); s != d.second {
-		d.second = s
-		d.text = now.UTC().Format(http.TimeFormat)
-	}
-	return d.text
 }

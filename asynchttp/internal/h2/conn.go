@@ -23,8 +23,9 @@ type conn struct {
 	client bool // this is the side that asks
 	out    outbox
 
-	preface string // what must come before the first frame
-	part    []byte // of a frame that has come in part
+	own     *[]byte // what is read into over TLS
+	preface string  // what must come before the first frame
+	part    []byte  // of a frame that has come in part
 	block   block
 
 	streams      map[uint32]*stream
@@ -63,7 +64,7 @@ type side interface {
 }
 
 func (c *conn) init(l *asyncio.Loop, w Wire, common *common, side side, streamWindow, connWindow int, limits blockLimits) {
-	common.init()
+	common.init(l)
 	c.loop, c.wire, c.common, c.side = l, w, common, side
 	c.out.init(l, w, common, c.lose)
 	c.block.names, c.block.limits = &common.names, limits
@@ -71,6 +72,13 @@ func (c *conn) init(l *asyncio.Loop, w Wire, common *common, side side, streamWi
 	c.streamWindow = streamWindow
 	c.window = newRecvWindow(connWindow)
 	c.peer = newSettings()
+	if w.ConnectionState() != nil {
+		own := make([]byte, serverTLSRead)
+		if _, server := side.(*serverConn); !server {
+			own = make([]byte, clientTLSRead)
+		}
+		c.own = &own
+	}
 }
 
 // greet sends the first SETTINGS and opens the connection's window.
@@ -95,8 +103,18 @@ func (c *conn) consumed(n int) {
 // very many may stand: its frame is kept small.
 func (c *conn) run() {
 	for c.mayRead() {
-		c.took(c.wire.Read(c.common.read))
+		c.took(c.wire.Read(c.buf()))
 	}
+}
+
+// buf returns what is read into. All connections share one, but for those over TLS:
+// a Read of crypto/tls may fill it and then wait for what is behind an alert, and
+// others would read into it meanwhile.
+func (c *conn) buf() []byte {
+	if c.own != nil {
+		return *c.own
+	}
+	return c.common.read
 }
 
 // mayRead waits while too much is on its way to the peer, and reports whether
@@ -113,11 +131,12 @@ func (c *conn) mayRead() bool {
 
 // took takes what a Read has returned.
 func (c *conn) took(n int, err error) {
-	switch {
-	case err == nil:
+	if n > 0 || err == nil { // over TLS, the end may come with the last bytes
 		c.health.heard()
-		c.received(c.common.read[:n])
-	case c.err != nil:
+		c.received(c.buf()[:n])
+	}
+	switch {
+	case err == nil || c.err != nil:
 	case err == io.EOF:
 		c.lose(io.ErrUnexpectedEOF)
 	default:
@@ -145,7 +164,7 @@ func (c *conn) received(p []byte) {
 			return
 		}
 		if len(p) < size {
-			c.part = append(c.common.parts.get(), p...)
+			c.part = append(c.common.parts.Get(), p...)
 			return
 		}
 		c.handle(p[:size])
@@ -186,7 +205,7 @@ func (c *conn) complete(p []byte) []byte {
 		part := c.part
 		c.part = nil
 		c.handle(part)
-		c.common.parts.put(part)
+		c.common.parts.Put(part)
 		return p
 	}
 }
@@ -261,7 +280,7 @@ func (c *conn) end() {
 	for _, s := range c.streams {
 		s.fail(c.err)
 	}
-	c.common.parts.put(c.part)
+	c.common.parts.Put(c.part)
 	c.part = nil
 	c.block.release()
 	c.health.end()
@@ -294,7 +313,7 @@ func (c *conn) farewell() {
 	if !c.client && c.wire.WriteEOF() == nil {
 		_ = c.wire.Conn().SetReadDeadline(time.Now().Add(lingerTime))
 		for {
-			if _, err := c.wire.Read(c.common.read); err != nil {
+			if _, err := c.wire.Read(c.buf()); err != nil {
 				if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrDeadlineExceeded) {
 					c.wire.Abort()
 				}

@@ -11,20 +11,20 @@ import (
 // A bucket holds tokens, to which some are added every second. They are counted
 // when it is empty, so one that was not for long gives its size once more.
 type bucket struct {
-	tokens float64
-	size   float64
-	rate   float64 // a second
+	tokens float32
+	size   float32
+	rate   float32 // a second
 	at     time.Duration
 }
 
-func newBucket(size, rate float64) bucket { return bucket{tokens: size, size: size, rate: rate} }
+func newBucket(size, rate float32) bucket { return bucket{tokens: size, size: size, rate: rate} }
 
 // take takes a token, and reports whether there was one. The clock is asked only
 // when the bucket seems empty: most never are.
 func (b *bucket) take(l *asyncio.Loop) bool {
 	if b.tokens < 1 {
 		t := l.Time()
-		b.tokens = min(b.size, b.tokens+b.rate*(t-b.at).Seconds())
+		b.tokens = min(b.size, b.tokens+b.rate*float32((t-b.at).Seconds()))
 		b.at = t
 	}
 	if b.tokens < 1 {
@@ -34,7 +34,7 @@ func (b *bucket) take(l *asyncio.Loop) bool {
 	return true
 }
 
-func (b *bucket) put(n float64) { b.tokens = min(b.size, b.tokens+n) }
+func (b *bucket) put(n float32) { b.tokens = min(b.size, b.tokens+n) }
 
 // A guard bounds what a peer costs beside what it asks for: frames that carry
 // nothing, and streams that are begun and given up. Each takes a token; those
@@ -58,7 +58,7 @@ const (
 )
 
 func newGuard(streams uint32, l *asyncio.Loop) guard {
-	n := float64(max(streams, 25))
+	n := float32(max(streams, 25))
 	return guard{idle: newBucket(idleFrames, idleFramesRate), resets: newBucket(resetsPerStream*n, n), loop: l}
 }
 
@@ -71,7 +71,7 @@ func (g *guard) idleFrame(kind http2.FrameType) error {
 }
 
 // useful counts n frames that carry something.
-func (g *guard) useful(n int) { g.idle.put(float64(n)) }
+func (g *guard) useful(n int) { g.idle.put(float32(n)) }
 
 // reset counts a stream that was begun for nothing.
 func (g *guard) reset() error {

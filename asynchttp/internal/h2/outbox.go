@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp/internal/alarm"
 )
 
 // A Wire is what a connection needs of an [asyncio.Stream].
@@ -72,7 +73,7 @@ type outbox struct {
 	table uint32 // of the encoder
 	sent  int    // DATA frames with something in them, since the guard has asked
 
-	stall     lazyTimer
+	stall     alarm.Alarm
 	stalledAt int // what was unsent when the stall timer was set
 }
 
@@ -80,7 +81,7 @@ func (o *outbox) init(l *asyncio.Loop, w Wire, c *common, lost func(error)) {
 	o.loop, o.wire, o.common, o.lost = l, w, c, lost
 	o.flushFn = o.flush
 	o.window, o.maxFrame, o.table = defaultWindow, frameSize, tableSize
-	o.stall = lazyTimer{loop: l, ring: o.stalled}
+	o.stall = alarm.New(l, o.stalled)
 	// One byte that is queued clogs: what lies in the outbox need not lie in the
 	// socket's queue too.
 	w.SetWriteBufferLimits(0, 0)
@@ -108,7 +109,7 @@ func (o *outbox) flush() {
 	buf := o.buf
 	o.buf = nil
 	_, err := o.wire.Write(buf)
-	o.common.outs.put(buf)
+	o.common.outs.Put(buf)
 	if err != nil {
 		o.lost(err)
 		return
@@ -116,7 +117,7 @@ func (o *outbox) flush() {
 	if n := o.wire.WriteBufferSize(); n > 0 {
 		o.clogged = true
 		o.stalledAt = n
-		o.stall.set(stallTime)
+		o.stall.Set(stallTime)
 		asyncio.CreateTaskOn(o.loop, o.drain, asyncio.WithName("asynchttp: HTTP/2 drain"))
 	} else if o.queue.n > 0 {
 		o.schedule()
@@ -128,7 +129,7 @@ func (o *outbox) flush() {
 func (o *outbox) drain(ctx context.Context) (struct{}, error) {
 	err := o.wire.Drain(ctx)
 	o.clogged = false
-	o.stall.stop()
+	o.stall.Stop()
 	if err != nil {
 		o.lost(err)
 		return struct{}{}, nil
@@ -142,7 +143,7 @@ func (o *outbox) drain(ctx context.Context) (struct{}, error) {
 func (o *outbox) stalled() {
 	if n := o.wire.WriteBufferSize(); n < o.stalledAt {
 		o.stalledAt = n
-		o.stall.set(stallTime)
+		o.stall.Set(stallTime)
 		return
 	}
 	o.lost(ErrStalled)
@@ -169,10 +170,10 @@ func (o *outbox) close() {
 		return
 	}
 	o.closed = true
-	o.common.outs.put(o.buf)
+	o.common.outs.Put(o.buf)
 	o.buf, o.block = nil, nil
 	o.queue = sendQueue{}
-	o.stall.end()
+	o.stall.End()
 	o.free.Set()
 }
 
@@ -197,7 +198,7 @@ func (o *outbox) grown() {
 
 func (o *outbox) frame(n int, kind http2.FrameType, flags http2.Flags, id uint32) {
 	if o.buf == nil {
-		o.buf = o.common.outs.get()
+		o.buf = o.common.outs.Get()
 	}
 	o.buf = append(o.buf, byte(n>>16), byte(n>>8), byte(n), byte(kind), byte(flags))
 	o.buf = binary.BigEndian.AppendUint32(o.buf, id)

@@ -3,6 +3,8 @@ package h2
 import (
 	"encoding/binary"
 	"time"
+
+	"github.com/asyncio-go/asyncio/asynchttp/internal/alarm"
 )
 
 // pings are the PINGs that were sent and not answered yet.
@@ -38,9 +40,9 @@ const defaultPingTimeout = 15 * time.Second
 
 // A health looks whether a peer that is silent for long is still there.
 type health struct {
-	silence lazyTimer     // until a PING is sent
+	silence alarm.Alarm   // until a PING is sent
 	every   time.Duration // how long that is
-	answer  lazyTimer     // until the connection is given up
+	answer  alarm.Alarm   // until the connection is given up
 	within  time.Duration
 }
 
@@ -54,26 +56,26 @@ func newHealth(c *conn, every, within time.Duration) *health {
 		within = defaultPingTimeout
 	}
 	h := &health{every: every, within: within}
-	h.answer = lazyTimer{loop: c.loop, ring: func() { c.lose(ErrPingTimeout) }}
-	h.silence = lazyTimer{loop: c.loop, ring: func() {
+	h.answer = alarm.New(c.loop, func() { c.lose(ErrPingTimeout) })
+	h.silence = alarm.New(c.loop, func() {
 		c.pings.send(&c.out, func() {})
-		h.answer.set(h.within)
-	}}
-	h.silence.set(every)
+		h.answer.Set(h.within)
+	})
+	h.silence.Set(every)
 	return h
 }
 
 // heard says that something has come from the peer.
 func (h *health) heard() {
 	if h != nil {
-		h.answer.stop()
-		h.silence.set(h.every)
+		h.answer.Stop()
+		h.silence.Set(h.every)
 	}
 }
 
 func (h *health) end() {
 	if h != nil {
-		h.silence.end()
-		h.answer.end()
+		h.silence.End()
+		h.answer.End()
 	}
 }

@@ -17,7 +17,7 @@ const fairShare = 8
 // Urgency is a hint: a client may not starve its own streams by it, so every
 // eighth frame is one of the least urgent.
 type sendQueue struct {
-	lists [urgencies]senderList
+	lists *[urgencies]senderList // nil until somebody waits
 	n     int
 	turns uint8
 }
@@ -25,6 +25,9 @@ type sendQueue struct {
 type senderList struct{ head, tail *sender }
 
 func (q *sendQueue) push(s *sender) {
+	if q.lists == nil {
+		q.lists = new([urgencies]senderList)
+	}
 	s.queued = true
 	s.next = nil
 	l := &q.lists[s.urgency]
@@ -83,4 +86,11 @@ func (l *senderList) unlink(before, s *sender) {
 		l.tail = before
 	}
 	s.next = nil
+}
+
+// rest lets go of what an idle connection has no use for.
+func (q *sendQueue) rest() {
+	if q.n == 0 {
+		q.lists = nil
+	}
 }

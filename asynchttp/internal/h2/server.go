@@ -67,8 +67,9 @@ type Server struct {
 	// zero means never, and 15 seconds.
 	PingInterval, PingTimeout time.Duration
 
-	// RequestContext makes the context of a request from that of its task. Nil
-	// means the task's context.
+	// RequestContext makes the context of a request from that of its task, which has
+	// the values of the connection's. Nil means the task's context, with the local
+	// address.
 	RequestContext func(task context.Context) RequestContext
 
 	common common
@@ -144,6 +145,15 @@ func (c *ServerConn) Shutdown() { c.c.shutdown() }
 func (c *ServerConn) Close() {
 	c.c.finish(http.ErrServerClosed)
 	c.c.lose(http.ErrServerClosed)
+}
+
+// OnState has f called when the connection begins to answer requests
+// ([http.StateActive]), and when it has answered all ([http.StateIdle]).
+func (c *ServerConn) OnState(f func(http.ConnState)) {
+	c.c.state = f
+	if len(c.c.streams) > 0 {
+		f(http.StateActive)
+	}
 }
 
 // Err returns why the connection has ended; nil while it has not.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp/internal/alarm"
 )
 
 // A serverConn is the server's side of a connection.
@@ -24,9 +25,10 @@ type serverConn struct {
 	running int           // handlers, also those whose stream was reset
 	none    asyncio.Event // running is 0
 	held    int           // bytes of the headers of running requests
+	state   func(http.ConnState)
 
-	idle     lazyTimer
-	heading  lazyTimer            // until a header block has come whole
+	idle     alarm.Alarm
+	heading  alarm.Alarm          // until a header block has come whole
 	answered *asyncio.TimerHandle // until the PING of a shutdown is answered
 }
 
@@ -46,24 +48,27 @@ func (c *serverConn) init(s *Server, l *asyncio.Loop, ctx context.Context, w Wir
 	c.health = newHealth(&c.conn, s.PingInterval, s.PingTimeout)
 	c.guard = newGuard(s.maxStreams(), l)
 	c.preface = http2.ClientPreface
-	c.ctx = context.WithValue(ctx, http.LocalAddrContextKey, w.LocalAddr())
+	c.ctx = ctx
+	if s.RequestContext == nil { // whose contexts have it themselves
+		c.ctx = context.WithValue(ctx, http.LocalAddrContextKey, w.LocalAddr())
+	}
 	c.remote = w.RemoteAddr().String()
-	c.idle = lazyTimer{loop: l, ring: c.shutdown}
-	c.heading = lazyTimer{loop: l, ring: func() {
+	c.idle = alarm.New(l, c.shutdown)
+	c.heading = alarm.New(l, func() {
 		c.fail(connError(http2.ErrCodeEnhanceYourCalm, "the header takes too long"))
-	}}
+	})
 	c.greet(s.greeting()...)
 	if !AcceptableTLS(w.ConnectionState()) {
 		c.fail(connError(http2.ErrCodeInadequateSecurity, "TLS 1.2 with a modern cipher is needed"))
 	}
-	c.heading.set(c.headerTime())
+	c.heading.Set(c.headerTime())
 }
 
 // over is what is to be done when nothing more is read.
 func (c *serverConn) over() {
 	c.farewell()
-	c.idle.end()
-	c.heading.end()
+	c.idle.End()
+	c.heading.End()
 	stop(&c.answered)
 	for c.running > 0 {
 		c.none.Clear()
@@ -89,7 +94,7 @@ func (c *serverConn) headers(f *http2.HeadersFrame) (blockKind, error) {
 	if id%2 == 0 {
 		return 0, connError(http2.ErrCodeProtocol, "a client's stream with an even number")
 	}
-	c.heading.set(c.headerTime())
+	c.heading.Set(c.headerTime())
 	if s := c.streams[id]; s != nil {
 		if !s.state.canReceive() {
 			return 0, connError(http2.ErrCodeStreamClosed, "HEADERS on a stream that the client has ended")
@@ -112,7 +117,7 @@ func (c *serverConn) headers(f *http2.HeadersFrame) (blockKind, error) {
 
 // headersEnded implements side.
 func (c *serverConn) headersEnded(b *block) error {
-	c.heading.stop()
+	c.heading.Stop()
 	switch b.kind {
 	case unwantedBlock:
 		return c.guard.idleFrame(http2.FrameHeaders)
@@ -150,9 +155,12 @@ func (c *serverConn) start(b *block, p requestParts) {
 		s.state.gotEnd()
 		s.body.end(io.EOF)
 	}
+	if len(c.streams) == 1 {
+		c.tell(http.StateActive)
+	}
 	c.running++
 	c.held += b.size
-	c.idle.stop()
+	c.idle.Stop()
 	s.deadlines()
 	s.task = asyncio.CreateTask(c.ctx, s.run)
 	// Not in run: a task that is cancelled before its first step never gets there.
@@ -187,8 +195,8 @@ func (c *serverConn) goAway(*http2.GoAwayFrame) {}
 // settled implements side.
 func (c *serverConn) settled() {
 	if !c.block.open && c.maxID == 0 {
-		c.heading.stop()
-		c.idle.set(c.srv.IdleTimeout)
+		c.heading.Stop()
+		c.idle.Set(c.srv.IdleTimeout)
 	}
 }
 
@@ -204,13 +212,22 @@ func (c *serverConn) priority(id uint32, value string) {
 // streamGone implements side.
 func (c *serverConn) streamGone() {
 	if len(c.streams) == 0 {
-		c.idle.set(c.srv.IdleTimeout)
+		c.out.queue.rest()
+		c.tell(http.StateIdle)
+		c.idle.Set(c.srv.IdleTimeout)
 		c.leaveWhenDone()
 	}
 }
 
+// tell calls the hook for the connection's state, while it lives.
+func (c *serverConn) tell(state http.ConnState) {
+	if c.state != nil && c.err == nil {
+		c.state(state)
+	}
+}
+
 // ended implements side.
-func (c *serverConn) ended() { c.idle.stop(); c.heading.stop(); stop(&c.answered) }
+func (c *serverConn) ended() { c.idle.Stop(); c.heading.Stop(); stop(&c.answered) }
 
 // shutdown tells the client to send no more requests, in two steps: requests
 // that are on their way when the first GOAWAY leaves are still served. RFC 9113,

@@ -47,6 +47,7 @@ func TestMalformedRequestsAreRefused(t *testing.T) {
 		"a length that is no number": get("content-length=x"),
 		"a negative length":          get("content-length=-1"),
 		"two lengths":                get("content-length=1", "content-length=2"),
+		"nothing, and a length":      get("content-length=0", "content-length=1"),
 		"CONNECT with a path":        {":method=CONNECT", ":authority=x:1", ":path=/"},
 		"CONNECT with a scheme":      {":method=CONNECT", ":authority=x:1", ":scheme=http"},
 		"CONNECT to nobody":          {":method=CONNECT"},

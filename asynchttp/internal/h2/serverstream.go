@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp/internal/response"
 )
 
 // A serverStream is a request, and the task that answers it.
@@ -24,15 +25,24 @@ type serverStream struct {
 	task       *asyncio.Task[struct{}]
 	req        *http.Request
 	reqBody    requestBody
-	w          response
+	w          serverResponse
 	readBy     *asyncio.TimerHandle
 	writeBy    *asyncio.TimerHandle
+	lingerBy   *asyncio.TimerHandle
 }
 
 // gone implements streamOwner. A stream that has ended before its time takes its
 // handler with it.
 func (s *serverStream) gone(err error) {
-	if err != nil && !s.w.done {
+	stop(&s.lingerBy)
+	if err == nil {
+		return
+	}
+	if s.w.Err == nil {
+		s.w.Err = err
+	}
+	if !s.w.Done {
+		s.w.ClientGone()
 		s.task.CancelCause(err)
 	}
 }
@@ -46,10 +56,12 @@ func (s *serverStream) done() {
 	if c.running--; c.running == 0 {
 		c.none.Set()
 	}
-	s.w.done = true
-	// A handler whose task was cancelled by somebody else has left the stream
-	// open.
-	s.reset(http2.ErrCodeCancel, errHandlerDone)
+	s.w.Done = true
+	if s.state.canSend() {
+		// A handler whose task was cancelled by somebody else has left the
+		// stream open.
+		s.reset(http2.ErrCodeCancel, response.ErrHandlerDone)
+	}
 }
 
 // run is the task of the stream.
@@ -74,7 +86,7 @@ func (s *serverStream) run(ctx context.Context) (struct{}, error) {
 	if s.handle() {
 		s.w.finish()
 	} else {
-		s.reset(http2.ErrCodeInternal, errHandlerDone)
+		s.reset(http2.ErrCodeInternal, response.ErrHandlerDone)
 	}
 	s.finished()
 	return struct{}{}, nil
@@ -83,7 +95,7 @@ func (s *serverStream) run(ctx context.Context) (struct{}, error) {
 // handle runs the handler, and reports whether it returned.
 func (s *serverStream) handle() (ok bool) {
 	defer func() {
-		s.w.done = true
+		s.w.Done = true
 		if ok {
 			return
 		}
@@ -109,14 +121,36 @@ func (s *serverStream) handle() (ok bool) {
 	return true
 }
 
+const (
+	// linger is how long a stream stays whose response is sent and whose request
+	// has not ended: mostly its end is on its way.
+	linger = 500 * time.Millisecond
+
+	// maxLinger is how much a client may send on such a stream.
+	maxLinger = 64 << 10
+)
+
 // finished ends the stream after the response: what the client still sends is
 // not wanted.
 func (s *serverStream) finished() {
 	s.discard()
-	s.body.end(errHandlerDone)
-	if s.err == nil && s.state.canReceive() && !s.state.canSend() {
-		s.reset(http2.ErrCodeNo, errHandlerDone)
+	s.body.end(response.ErrHandlerDone)
+	if s.err != nil || !s.state.canReceive() || s.state.canSend() {
+		return
 	}
+	if s.c.leaving != staying {
+		s.unwanted()
+		return
+	}
+	s.enough = s.got + maxLinger
+	s.lingerBy = s.c.loop.CallLater(linger, s.unwanted)
+}
+
+// unwanted tells the client that nothing more of the request is wanted, and that
+// this is no failure: RFC 9113, 8.1.
+func (s *serverStream) unwanted() {
+	s.lingerBy = nil
+	s.reset(http2.ErrCodeNo, response.ErrHandlerDone)
 }
 
 // deadlines sets those that the server has for every request.
@@ -175,9 +209,9 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		return 0, http.ErrBodyReadAfterClose
 	}
 	s := b.s
-	if s.parts.expects && !s.w.sent && s.body.size == 0 && s.body.err == nil {
+	if s.parts.expects && !s.w.queued && s.body.size == 0 && s.body.err == nil {
 		s.parts.expects = false
-		s.w.inform(http.StatusContinue, nil)
+		_ = s.w.Informational(http.StatusContinue, nil) // the Read tells of what is wrong
 	}
 	n, err := s.body.read(p)
 	if n > 0 {

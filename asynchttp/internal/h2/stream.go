@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"errors"
 	"io"
 
 	"golang.org/x/net/http2"
@@ -16,6 +17,7 @@ type stream struct {
 	window recvWindow
 	length int64 // of the body that comes, as announced; -1: not
 	got    int64
+	enough int64 // when so much has come, nobody wants more; 0: no limit
 	headed bool  // the header of what comes has come
 	err    error // why the stream ended before its time
 	owner  streamOwner
@@ -57,9 +59,14 @@ func (s *stream) data(p []byte, padding int, end bool) error {
 	}
 	if end {
 		s.gotEnd()
+	} else if s.enough > 0 && s.got > s.enough {
+		s.reset(http2.ErrCodeNo, errUnwanted)
 	}
 	return nil
 }
+
+// errUnwanted is the end of a stream whose peer sends what nobody will read.
+var errUnwanted = errors.New("asynchttp: what comes of a request is not wanted any more")
 
 // gotEnd says that the peer has sent its END_STREAM.
 func (s *stream) gotEnd() {

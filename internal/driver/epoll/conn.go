@@ -125,14 +125,20 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 // Write implements [driver.Conn].
-func (c *conn) Write(p []byte) (int, error) {
+func (c *conn) Write(p []byte) (int, error) { return c.send(p, 0) }
+
+// WriteMore is Write of what is followed by more at once: a packet that is not
+// full waits for that.
+func (c *conn) WriteMore(p []byte) (int, error) { return c.send(p, unix.MSG_MORE) }
+
+func (c *conn) send(p []byte, flags int) (int, error) {
 	if c.fd < 0 {
 		return 0, net.ErrClosed
 	}
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n, err := send(int(c.fd), p)
+	n, err := send(int(c.fd), p, flags)
 	return n, failure("write", err)
 }
 

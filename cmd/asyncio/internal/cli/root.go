@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.PersistentFlags().StringVar(&p.driver, "driver", "", "the loop's driver: portable, or this system's own")
 	_ = root.PersistentFlags().MarkHidden("driver")
-	root.AddCommand(p.fetchCommand(), p.crawlCommand(), p.serveCommand(), p.demoCommand())
+	root.AddCommand(p.fetchCommand(), p.crawlCommand(), p.serveCommand(), p.newCommand(), p.demoCommand())
 	root.AddCommand(p.lookCommands()...)
 	if err := root.ExecuteContext(ctx); err != nil {
 		var known *fetch.Error

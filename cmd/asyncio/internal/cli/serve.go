@@ -67,6 +67,7 @@ func (p *program) serveCommand() *cobra.Command {
 	s.BoolVar(&f.secure, "tls", false, "https, with a certificate made for localhost unless --tls-cert names one")
 	s.StringVar(&f.cert, "tls-cert", "", "https, with the certificates in this PEM `file`")
 	s.StringVar(&f.key, "tls-key", "", "`file` with the key of the certificate (that of --tls-cert)")
+	s.Var(value[serve.Versions](&o.HTTP, serve.ParseVersions), "http", "`version` of HTTP to speak: all (which it is without), 1.1 or 2")
 	s.IntVar(&o.Workers, "workers", 1, "so many event loops, each on a core; 0: one for each core")
 	s.Var(value[serve.LogFormat](&o.Log, serve.ParseLogFormat), "log", "`format` of the access log: common (which it is without), json or none")
 	s.BoolVar(&o.Hidden, "hidden", false, "names that begin with a dot, too")

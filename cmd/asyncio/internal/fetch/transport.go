@@ -29,6 +29,7 @@ func newTransport(o *Options) (*asynchttp.Transport, error) {
 		idle = min(o.MaxIdle, max(idle, openFiles()/2))
 	}
 	t := &asynchttp.Transport{
+		ConnectTimeout:      -1, // the transfer has limits of its own
 		Proxy:               proxy,
 		TLSClientConfig:     o.TLS,
 		DisableCompression:  true,             // what is asked for and unpacked is decided here

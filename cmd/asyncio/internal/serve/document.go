@@ -187,20 +187,21 @@ func (d *document) send(w http.ResponseWriter, r *http.Request) {
 	}
 	var content io.ReadSeeker
 	var pieces *pieces
-	switch _, direct := w.(*recorder).ResponseWriter.(io.ReaderFrom); {
+	switch {
 	case d.file == nil:
 		content = bytes.NewReader(d.body)
-		if d.zipped && r.Method == http.MethodGet {
-			w.(*recorder).length = int64(len(d.body))
-		}
 	case d.zipped:
-		pieces = newPieces(r.Context(), d, true)
+		pieces = newPieces(r.Context(), d)
 		content = pieces
-	case direct:
-		content = d.file // which goes by sendfile
 	default:
-		pieces = newPieces(r.Context(), d, false)
-		content = pieces
+		content = d.file // which the server sends, or has read in threads
+	}
+	if d.zipped {
+		p := &packed{ResponseWriter: w}
+		if d.file == nil && r.Method == http.MethodGet {
+			p.length = len(d.body)
+		}
+		w = p
 	}
 	http.ServeContent(w, r, "", d.modified, content)
 	if pieces != nil && pieces.err != nil && pieces.err != io.EOF {
@@ -208,8 +209,30 @@ func (d *document) send(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// packed is the response that has a packed body, of which net/http promises too
+// much and says too little.
+type packed struct {
+	http.ResponseWriter
+	length int // 0: it is not known
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (w *packed) WriteHeader(status int) {
+	h := w.Header()
+	if h.Get("Content-Encoding") != "" {
+		h.Del("Accept-Ranges")
+		if w.length > 0 && status == http.StatusOK {
+			h.Set("Content-Length", strconv.Itoa(w.length))
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// ReadFrom implements [io.ReaderFrom]: what is below has buffers to copy with.
+func (w *packed) ReadFrom(src io.Reader) (int64, error) { return io.Copy(w.ResponseWriter, src) }
+
 // pieces is the content of a file, read in threads piece by piece, and packed
-// there if need be.
+// there.
 type pieces struct {
 	ctx    context.Context
 	file   *os.File
@@ -217,15 +240,13 @@ type pieces struct {
 	offset int64 // of what is read next
 	buf    []byte
 	ready  bytes.Buffer // what has not been given yet
-	zip    *packer      // nil: as it is
+	zip    *packer
 	err    error
 }
 
-func newPieces(ctx context.Context, d *document, zip bool) *pieces {
+func newPieces(ctx context.Context, d *document) *pieces {
 	p := &pieces{ctx: ctx, file: d.file, size: d.size}
-	if zip {
-		p.zip = newPacker(&p.ready)
-	}
+	p.zip = newPacker(&p.ready)
 	return p
 }
 
@@ -260,9 +281,7 @@ func (p *pieces) next() error {
 		return err
 	}
 	whole := p.offset >= p.size
-	if p.zip == nil {
-		p.ready.Write(p.buf[:n])
-	} else if err := p.zip.add(p.buf[:n], whole); err != nil {
+	if err := p.zip.add(p.buf[:n], whole); err != nil {
 		return err
 	}
 	if whole {
@@ -276,10 +295,7 @@ func (p *pieces) next() error {
 func (p *pieces) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekEnd:
-		if p.zip != nil {
-			return 1 << 62, nil
-		}
-		offset += p.size
+		return 1 << 62, nil
 	case io.SeekCurrent:
 		offset += p.offset - int64(p.ready.Len())
 	}

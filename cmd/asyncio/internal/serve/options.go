@@ -7,6 +7,8 @@ package serve
 
 import (
 	"crypto/tls"
+	"fmt"
+	"net/http"
 	"time"
 )
 
@@ -15,6 +17,7 @@ type Options struct {
 	Dir       string      // empty: the current directory
 	Listen    string      // host and port; empty: DefaultListen
 	TLS       *tls.Config // nil: http
+	HTTP      Versions    // of HTTP
 	Workers   int         // loops, each on a core; below 1: one for each
 	Log       LogFormat
 	Hidden    bool  // files and directories whose names begin with a dot are served, too
@@ -46,3 +49,37 @@ const (
 	// maxListed is how many names a listing shows.
 	maxListed = 20000
 )
+
+// Versions is which versions of HTTP are spoken.
+type Versions uint8
+
+const (
+	// HTTPAll is HTTP/1.1 and HTTP/2, on the same port.
+	HTTPAll Versions = iota
+	// HTTP1 is HTTP/1.1 alone.
+	HTTP1
+	// HTTP2 is HTTP/2 alone.
+	HTTP2
+)
+
+// ParseVersions reads what is to be spoken: all, 1.1 or 2.
+func ParseVersions(s string) (Versions, error) {
+	for v, name := range []string{"all", "1.1", "2"} {
+		if s == name {
+			return Versions(v), nil
+		}
+	}
+	return 0, fmt.Errorf("%q is no version of HTTP to speak: all, 1.1 or 2", s)
+}
+
+// protocols is what a server is told; nil means all.
+func (v Versions) protocols() *http.Protocols {
+	if v == HTTPAll {
+		return nil
+	}
+	p := new(http.Protocols)
+	p.SetHTTP1(v == HTTP1)
+	p.SetHTTP2(v == HTTP2)
+	p.SetUnencryptedHTTP2(v == HTTP2)
+	return p
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 
@@ -33,12 +34,12 @@ func Run(ctx context.Context, o *Options, out, errs io.Writer, loop ...asyncio.O
 	if err != nil {
 		return err
 	}
-	log := newAccessLog(o.Log, out, errs)
-	defer log.close()
 	s := &site{root: root, hidden: o.Hidden, upload: o.Upload, maxUpload: o.MaxUpload, errs: errs}
 	if s.maxUpload <= 0 {
 		s.maxUpload = DefaultMaxUpload
 	}
+	handler, done := o.Log.logged(s, out, errs)
+	defer done()
 	listening := func(a net.Addr) {
 		scheme := "http"
 		if o.TLS != nil {
@@ -47,7 +48,7 @@ func Run(ctx context.Context, o *Options, out, errs io.Writer, loop ...asyncio.O
 		fmt.Fprintf(errs, "asyncio: serving %s at %s://%s/\n", dir, scheme, a)
 	}
 	return asyncio.Workers(ctx, o.Workers, func(ctx context.Context, w *asyncio.Worker) error {
-		return s.work(ctx, w, address, o, log, listening)
+		return work(ctx, w, address, o, handler, listening)
 	}, loop...)
 }
 
@@ -74,10 +75,11 @@ func (o *Options) address() (string, error) {
 }
 
 // work is one worker.
-func (s *site) work(ctx context.Context, w *asyncio.Worker, address string, o *Options, log *accessLog, listening func(net.Addr)) error {
+func work(ctx context.Context, w *asyncio.Worker, address string, o *Options, handler http.Handler, listening func(net.Addr)) error {
 	server := &asynchttp.Server{
-		Handler:           log.handler(s),
+		Handler:           handler,
 		TLSConfig:         o.TLS,
+		Protocols:         o.HTTP.protocols(),
 		ReadHeaderTimeout: headerTime,
 		IdleTimeout:       idleTime,
 	}

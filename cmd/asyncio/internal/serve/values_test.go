@@ -1,8 +1,6 @@
 package serve
 
 import (
-	"bytes"
-	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
@@ -10,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 )
@@ -77,54 +74,4 @@ func TestErrorsHaveAStatus(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestALogLineStaysInItsLine(t *testing.T) {
-	if got := string(appendEscaped(nil, "a\"b\\\n\x1b[1m\xffé")); got != `a\"b\\\x0a\x1b[1m\xffé` {
-		t.Error(got)
-	}
-}
-
-// A reader that does not read makes the log lose lines, and say so.
-func TestALogThatNobodyReadsIsBounded(t *testing.T) {
-	out, errs := &blocked{began: make(chan struct{}), goOn: make(chan struct{})}, &bytes.Buffer{}
-	l := newAccessLog(LogCommon, out, errs)
-	r, err := http.NewRequest("GET", "/", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.RequestURI = "/" + strings.Repeat("x", 100_000)
-	l.note(&recorder{status: 200}, r, time.Now())
-	<-out.began
-	const lines = 100
-	for range lines {
-		l.note(&recorder{status: 200}, r, time.Now())
-	}
-	if len(l.lines) > maxPending || l.lost == 0 {
-		t.Errorf("%d bytes wait, %d lines are lost", len(l.lines), l.lost)
-	}
-	lost := l.lost
-	close(out.goOn)
-	l.close()
-	if want := fmt.Sprintf("%d lines are lost", lost); !strings.Contains(errs.String(), want) {
-		t.Errorf("%q, want %s", errs, want)
-	}
-	if want := (lines + 1 - lost) * 100_000; out.written < want {
-		t.Errorf("%d bytes written, want more than %d", out.written, want)
-	}
-}
-
-// blocked is a writer that waits.
-type blocked struct {
-	began, goOn chan struct{}
-	written     int
-}
-
-func (b *blocked) Write(p []byte) (int, error) {
-	if b.written == 0 {
-		close(b.began)
-		<-b.goOn
-	}
-	b.written += len(p)
-	return len(p), nil
 }

@@ -1,4 +1,4 @@
-package asynchttp
+package response
 
 import (
 	"io"
@@ -16,15 +16,15 @@ const sniffLength = 512
 // read and written here. The header stays open until src has given something:
 // where that is the request's body, the client may still have to be told to send
 // it.
-func (r *response) ReadFrom(src io.Reader) (int64, error) {
-	if err := r.mayWrite("write response"); err != nil {
+func (w *Writer) ReadFrom(src io.Reader) (int64, error) {
+	if err := w.mayWrite("write response"); err != nil {
 		return 0, err
 	}
 	sent := int64(0)
-	if !r.isHead() && (r.status == 0 || !r.bodyless) {
+	if !w.IsHead() && (w.Status == 0 || !w.Bodyless) {
 		if part, ok := filePart(src); ok {
 			defer part.close()
-			n, err := r.writeFile(part)
+			n, err := w.writeFile(part)
 			part.advance(n)
 			if err != nil {
 				return n, err
@@ -33,19 +33,19 @@ func (r *response) ReadFrom(src io.Reader) (int64, error) {
 		}
 	}
 	// What is left of a file is nothing, unless it has grown.
-	n, err := r.copyFrom(src)
+	n, err := w.copyFrom(src)
 	return sent + n, err
 }
 
 // copyFrom reads src to its end, with a buffer that responses share.
-func (r *response) copyFrom(src io.Reader) (int64, error) {
-	buf := r.srv.copies.get()
-	defer r.srv.copies.put(buf)
+func (w *Writer) copyFrom(src io.Reader) (int64, error) {
+	buf := w.shared.Copies.Get()
+	defer w.shared.Copies.Put(buf)
 	total := int64(0)
 	for {
 		n, err := src.Read(buf)
 		if n > 0 {
-			written, werr := r.Write(buf[:n])
+			written, werr := w.Write(buf[:n])
 			total += int64(written)
 			if werr != nil {
 				return total, werr
@@ -97,7 +97,7 @@ func filePart(src io.Reader) (part fileRange, ok bool) {
 	if limit != nil {
 		n = min(n, limit.N)
 	}
-	if n <= bodyBuffer {
+	if n <= holdBack {
 		return fileRange{}, false
 	}
 	file, own := f.(*os.File)
@@ -125,36 +125,33 @@ func (p *fileRange) advance(n int64) {
 }
 
 // writeFile sends a part of a file after what is held back.
-func (r *response) writeFile(p fileRange) (int64, error) {
-	if r.status == 0 {
-		r.WriteHeader(http.StatusOK)
+func (w *Writer) writeFile(p fileRange) (int64, error) {
+	if w.Status == 0 {
+		w.setHeader(http.StatusOK)
 	}
-	if err := r.count(p.n); err != nil {
+	if err := w.count(p.n); err != nil {
 		return 0, err
 	}
-	if !r.sent {
+	if !w.Sent {
 		var first []byte
-		if len(r.held()) == 0 && !r.has.contentType {
+		if len(w.held) == 0 && !w.Has.ContentType {
 			first = make([]byte, min(p.n, sniffLength))
 			n, err := p.file.ReadAt(first, p.offset)
 			if err != nil && err != io.EOF {
-				r.written -= p.n
+				w.written -= p.n
 				return 0, err
 			}
 			first = first[:n]
 		}
-		r.begin(first, false)
+		w.begin(first, false)
 	}
-	n, err := r.out.sendFile(r.held(), p.file, p.offset, p.n)
-	if r.pending != nil {
-		*r.pending = (*r.pending)[:0]
-	}
-	r.written -= p.n - n
+	held := w.take()
+	n, err := w.out.SendFile(held, p.file, p.offset, p.n)
+	w.shared.held.Put(held)
+	w.written -= p.n - n
 	if err == nil && n < p.n {
 		err = io.ErrUnexpectedEOF // the file has shrunk, and more was announced
 	}
-	if err != nil {
-		r.err = err
-	}
+	w.fail(err)
 	return n, err
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package asynchttp
+package response
 
 import (
 	"os"

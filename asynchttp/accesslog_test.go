@@ -1,0 +1,87 @@
+package asynchttp
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func TestALogLineStaysInItsLine(t *testing.T) {
+	if got := string(appendEscaped(nil, "a\"b\\\n\x1b[1m\xff\u0085é")); got != `a\"b\\\x0a\x1b[1m\xff\xc2\x85é` {
+		t.Error(got)
+	}
+}
+
+// A reader that does not read makes the log lose lines, and say so.
+func TestALogThatNobodyReadsIsBounded(t *testing.T) {
+	out := &blocked{began: make(chan struct{}), goOn: make(chan struct{})}
+	var troubles []error
+	l := &AccessLog{Out: out, OnTrouble: func(err error) { troubles = append(troubles, err) }}
+	r, err := http.NewRequest("GET", "/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.RequestURI = "/" + strings.Repeat("x", 100_000)
+	o := &Observation{Request: r, Status: 200}
+	l.Note(o)
+	<-out.began
+	const lines = 100
+	for range lines {
+		l.Note(o)
+	}
+	if len(l.lines) > maxPendingLog || l.lost == 0 {
+		t.Errorf("%d bytes wait, %d lines are lost", len(l.lines), l.lost)
+	}
+	lost := l.lost
+	close(out.goOn)
+	l.Close()
+	if err := errors.Join(troubles...); !errors.Is(err, ErrLogLost) || !strings.Contains(err.Error(), fmt.Sprintf("%d lines", lost)) {
+		t.Errorf("%v, want %d lines", err, lost)
+	}
+	if want := (lines + 1 - lost) * 100_000; out.written < want {
+		t.Errorf("%d bytes written, want more than %d", out.written, want)
+	}
+	l.Note(o) // is lost
+	l.Close()
+	new(AccessLog).Close() // has no goroutine
+}
+
+func TestALogThatCannotBeWrittenSaysSoOnce(t *testing.T) {
+	said := 0
+	l := &AccessLog{Out: full{}, OnTrouble: func(err error) {
+		if said++; !errors.Is(err, errFull) {
+			t.Error(err)
+		}
+	}}
+	r, _ := http.NewRequest("GET", "/", nil)
+	for range 3 {
+		l.Note(&Observation{Request: r, Status: 200})
+	}
+	l.Close()
+	if said != 1 {
+		t.Errorf("it said so %d times", said)
+	}
+}
+
+var errFull = errors.New("the disk is full")
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
+
+// blocked is a writer that waits.
+type blocked struct {
+	began, goOn chan struct{}
+	written     int
+}
+
+func (b *blocked) Write(p []byte) (int, error) {
+	if b.written == 0 {
+		close(b.began)
+		<-b.goOn
+	}
+	b.written += len(p)
+	return len(p), nil
+}
