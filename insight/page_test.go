@@ -112,6 +112,9 @@ func TestThePageOpensADump(t *testing.T) {
 // Sixty updates with ten thousand tasks each: the page must not stand still for a fifth
 // of a second at any time.
 func TestThePageBearsTenThousandTasks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes ten seconds")
+	}
 	w := fakes(samples.Many(10_000, time.Second))
 	var n int64
 	w.subjects()[0].(*fake).look = func(asyncio.LookOptions) *asyncio.LoopLook {

@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		if known.Code == fetch.BadUsage {
 			command := "fetch"
 			if c, _, ferr := root.Find(args); ferr == nil && c != root {
-				command = strings.TrimPrefix(c.CommandPath(), "asyncio ")
+				command = strings.Fields(c.CommandPath())[1]
 			}
 			fmt.Fprintf(errs, "asyncio: try 'asyncio help %s'\n", command)
 		}

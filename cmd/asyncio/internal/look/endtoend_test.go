@@ -26,7 +26,11 @@ import (
 // module begins the names of all functions of this module.
 const module = "github.com/asyncio-go/asyncio"
 
-var digitsOf = regexp.MustCompile(`\d{4,}|process \d+|^\d+ |/usr/bin/|/bin/`)
+// What the system chooses: ports, numbers of processes, where programs are.
+var (
+	ports     = regexp.MustCompile(`:\d+`)
+	processes = regexp.MustCompile(`^\d+ \S*/`)
+)
 
 // mask makes looks of a real program the same each time: times, numbers of the system,
 // lines of the library, and functions of Go's own, which other versions have elsewhere.
@@ -45,7 +49,7 @@ func mask(l *insightwire.Looks) {
 				t.At = &maskStack([]asyncio.FrameLook{*t.At})[0]
 			}
 			if w := t.Waits; w != nil {
-				w.Detail = digitsOf.ReplaceAllString(w.Detail, "N ")
+				w.Detail = processes.ReplaceAllString(ports.ReplaceAllString(w.Detail, ":N"), "N ")
 				if w.Until > 0 {
 					w.Until = k.Now + time.Hour
 				}
