@@ -24,12 +24,12 @@ type route struct {
 
 func routes() []route {
 	return []route{
-		{"GET /v1/loops", "tasks=1000 after=ID stacks=0|top|1 labels=0|1 sockets=0|1 loop=ID patience=250ms", "all loops, and what their tasks do", (*window).serveLooks, false},
-		{"GET /v1/where", "loop=ID patience=250ms", "the tasks, grouped by where they stand", (*window).serveWhere, false},
-		{"GET /v1/graph", "loop=ID patience=250ms", "who waits for what, and who holds it", (*window).serveGraph, false},
+		{"GET /v1/loops", "tasks=1000 after=ID stacks=0|top|1 labels=0|1 sockets=0|1 loop=ID patience=80ms", "all loops, and what their tasks do", (*window).serveLooks, false},
+		{"GET /v1/where", "loop=ID patience=80ms", "the tasks, grouped by where they stand", (*window).serveWhere, false},
+		{"GET /v1/graph", "loop=ID patience=80ms", "who waits for what, and who holds it", (*window).serveGraph, false},
 		{"POST /v1/cancel", "task=ID loop=ID patience=1s", "cancels a task", (*window).serveCancel, false},
-		{"GET /v1/dump", "patience=250ms goroutines=0|1", "everything, as one JSON", (*window).serveDump, false},
-		{"GET /v1/events", "every=1s tasks=0 stacks=0|top|1 sockets=0|1 loop=ID patience=250ms", "the loops again and again, with their events, as server-sent events", (*window).serveEvents, true},
+		{"GET /v1/dump", "patience=80ms goroutines=0|1", "everything, as one JSON", (*window).serveDump, false},
+		{"GET /v1/events", "every=1s tasks=0 stacks=0|top|1 sockets=0|1 loop=ID patience=80ms", "the loops again and again, with their events, as server-sent events", (*window).serveEvents, true},
 		{"POST /v1/record", "seconds=5 until=incident within=1h megabytes=64", "Go's execution trace and the loops' events, as a zip", (*window).serveRecord, false},
 		{"GET /metrics", "", "counts and histograms in Prometheus' text format", (*window).serveMetrics, false},
 		{"GET /{$}", "", "all this as a page", (*window).servePage, false},

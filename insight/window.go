@@ -18,7 +18,7 @@ import (
 
 // defaultPatience is how long a loop may take to answer before it is looked at from
 // outside.
-const defaultPatience = 250 * time.Millisecond
+const defaultPatience = 80 * time.Millisecond
 
 // A subject is a loop, as far as it is looked at.
 type subject interface {
