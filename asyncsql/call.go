@@ -1,0 +1,118 @@
+package asyncsql
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+
+	"github.com/asyncio-go/asyncio/internal/offload"
+)
+
+// A runner is what statements can be run on. *sql.DB, *sql.Conn and *sql.Tx are.
+type runner interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+}
+
+// A place is where statements run: anywhere in a pool, or on the lane of a connection
+// or a transaction.
+type place struct {
+	db   *DB
+	lane *lane // nil: one for each call
+	on   runner
+	over error // of a call when the lane has ended
+}
+
+// call runs fn on a thread when the place's turn has come, and waits for it. A value that
+// comes too late is given to dispose.
+func call[T any](ctx context.Context, p place, fn func(ctx context.Context, l *lane) (T, error), dispose func(T)) (T, error) {
+	l := p.lane
+	if l == nil {
+		l = p.db.lanes.lane()
+	}
+	v, err := offload.Do(ctx, l, func(ctx context.Context) (v T, err error) {
+		if l.refused() {
+			return v, ErrClosed
+		}
+		return fn(ctx, l)
+	}, dispose)
+	switch {
+	case err == nil:
+	case isCutOff(err):
+		l.leave()
+	case err == errLaneOver:
+		err = p.over
+	}
+	return v, err
+}
+
+// exec runs a statement that returns no rows.
+func exec(ctx context.Context, p place, do func(context.Context) (sql.Result, error)) (sql.Result, error) {
+	r, err := call(ctx, p, func(ctx context.Context, _ *lane) (result, error) {
+		r, err := do(ctx)
+		if err != nil {
+			return result{}, err
+		}
+		return newResult(r), nil
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// ExecContext is [sql.DB.ExecContext].
+func (p place) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	args = ownArgs(args)
+	return exec(ctx, p, func(ctx context.Context) (sql.Result, error) { return p.on.ExecContext(ctx, query, args...) })
+}
+
+// QueryContext is [sql.DB.QueryContext]. It returns when the first batch of rows is here,
+// and keeps the connection only when there are more. When ctx ends, so does the query.
+func (p place) QueryContext(ctx context.Context, query string, args ...any) (*Rows, error) {
+	args = ownArgs(args)
+	return queryRows(ctx, p, func(ctx context.Context) (*sql.Rows, error) { return p.on.QueryContext(ctx, query, args...) })
+}
+
+// QueryRowContext is [sql.DB.QueryRowContext]. The row is here when it returns.
+func (p place) QueryRowContext(ctx context.Context, query string, args ...any) *Row {
+	args = ownArgs(args)
+	return queryRow(ctx, p, func(ctx context.Context) (*sql.Rows, error) { return p.on.QueryContext(ctx, query, args...) })
+}
+
+// PrepareContext is [sql.DB.PrepareContext].
+func (p place) PrepareContext(ctx context.Context, query string) (*Stmt, error) {
+	return prepare(ctx, p, func(ctx context.Context) (*sql.Stmt, error) { return p.on.PrepareContext(ctx, query) })
+}
+
+// ownArgs returns args with copies of the bytes in them: a call that was cut off may
+// still read them when its caller has them back.
+func ownArgs(args []any) []any {
+	own := args
+	for i, a := range args {
+		if b, ok := a.([]byte); ok {
+			if &own[0] == &args[0] {
+				own = append([]any(nil), args...)
+			}
+			own[i] = bytes.Clone(b)
+		}
+	}
+	return own
+}
+
+// A result is an [sql.Result] that was asked already: the driver's would lock the
+// connection.
+type result struct {
+	id, rows       int64
+	idErr, rowsErr error
+}
+
+func newResult(r sql.Result) (own result) {
+	own.id, own.idErr = r.LastInsertId()
+	own.rows, own.rowsErr = r.RowsAffected()
+	return own
+}
+
+func (r result) LastInsertId() (int64, error) { return r.id, r.idErr }
+func (r result) RowsAffected() (int64, error) { return r.rows, r.rowsErr }
