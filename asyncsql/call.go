@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 
+	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/internal/offload"
 )
 
@@ -31,6 +33,7 @@ func call[T any](ctx context.Context, p place, fn func(ctx context.Context, l *l
 	if l == nil {
 		l = p.db.lanes.lane()
 	}
+	ended := ctx.Err() != nil // of a task that was cancelled before, and cleans up
 	v, err := offload.Do(ctx, l, func(ctx context.Context) (v T, err error) {
 		if l.refused() {
 			return v, ErrClosed
@@ -41,10 +44,26 @@ func call[T any](ctx context.Context, p place, fn func(ctx context.Context, l *l
 	case err == nil:
 	case isCutOff(err):
 		l.leave()
+	case !ended && ctx.Err() != nil: // the end was faster on another way, and this is what came of it
+		err = endOf(ctx)
 	case err == errLaneOver:
 		err = p.over
 	}
 	return v, err
+}
+
+// isCutOff reports whether err may be that of a wait that has ended before its call.
+func isCutOff(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, asyncio.ErrLoopClosed)
+}
+
+// endOf returns the error of a wait that the end of ctx has cut off.
+func endOf(ctx context.Context) error {
+	if cause := context.Cause(ctx); asyncio.IsCancelled(cause) {
+		return cause
+	}
+	return ctx.Err()
 }
 
 // exec runs a statement that returns no rows.

@@ -65,6 +65,7 @@ func (c *cursor) endSet(b *batch) {
 		var set resultSet
 		if set, b.err = resultSetOf(c.real); b.err == nil {
 			b.next = &set
+			c.begin(len(set.columns))
 			return
 		}
 	}
@@ -79,17 +80,15 @@ func (c *cursor) endSet(b *batch) {
 
 // scan returns the values of the row. They are overwritten by the next.
 func (c *cursor) scan() ([]any, error) {
-	columns, err := c.real.Columns()
-	if err != nil {
-		return nil, err
-	}
-	if len(c.cells) != len(columns) {
-		c.cells, c.dest = make([]any, len(columns)), make([]any, len(columns))
-		for i := range c.cells {
-			c.dest[i] = &c.cells[i]
-		}
-	}
 	return c.cells, c.real.Scan(c.dest...)
+}
+
+// begin says how many columns the next rows have.
+func (c *cursor) begin(columns int) {
+	c.cells, c.dest = make([]any, columns), make([]any, columns)
+	for i := range c.cells {
+		c.dest[i] = &c.cells[i]
+	}
 }
 
 func sizeOf(cells []any) int {

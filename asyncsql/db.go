@@ -7,7 +7,6 @@ import (
 	"errors"
 
 	"github.com/asyncio-go/asyncio"
-	"github.com/asyncio-go/asyncio/internal/offload"
 )
 
 // ErrClosed is returned by what needs a database that was closed.
@@ -189,12 +188,3 @@ func waitClosed(ctx context.Context, c <-chan struct{}) error {
 	_, err = f.Await(ctx)
 	return err
 }
-
-// isCutOff reports whether err may be that of a wait that has ended before its call.
-func isCutOff(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, asyncio.ErrLoopClosed)
-}
-
-// later has fn run on the lane, after what is to be done there already.
-func (l *lane) later(fn func()) { offload.Submit(l, fn) }

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/internal/offload"
 )
 
 // lanes are the turns at a pool's connections: so many as it has connections. Who
@@ -186,6 +187,9 @@ func (l *lane) abortAfter(k keeper, now bool) {
 		k.abort(now)
 	}
 }
+
+// later has fn run on the lane, after what is to be done there already.
+func (l *lane) later(fn func()) { offload.Submit(l, fn) }
 
 // leave takes a lane whose caller has gone out of the queue.
 func (l *lane) leave() {

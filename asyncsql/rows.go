@@ -6,8 +6,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
-
-	"github.com/asyncio-go/asyncio"
 )
 
 // Rows are the rows of a query, as [sql.Rows]. They are fetched in batches: most calls
@@ -49,6 +47,7 @@ func queryRows(ctx context.Context, p place, do func(context.Context) (*sql.Rows
 			c.giveBack()
 			return begun{}, err
 		}
+		c.begin(len(set.columns))
 		first := c.fetch(p.db.batch)
 		if !first.last {
 			l.keep(c)
@@ -63,14 +62,6 @@ func queryRows(ctx context.Context, p place, do func(context.Context) (*sql.Rows
 		r.unbind = context.AfterFunc(ctx, func() { r.cursor.end(true, endOf(ctx)) })
 	}
 	return r, nil
-}
-
-// endOf returns the error of a wait that the end of ctx has cut off.
-func endOf(ctx context.Context) error {
-	if cause := context.Cause(ctx); asyncio.IsCancelled(cause) {
-		return cause
-	}
-	return ctx.Err()
 }
 
 // Next prepares the next row for [Rows.Scan], and reports whether there is one; else
@@ -92,6 +83,9 @@ func (r *Rows) Next(ctx context.Context) bool {
 		}
 	}
 	if err := r.cursor.ended(); err != nil {
+		if ctx.Err() != nil {
+			err = endOf(ctx)
+		}
 		r.fail(err)
 		r.finish()
 		return false
@@ -127,13 +121,12 @@ func (r *Rows) load(ctx context.Context) bool {
 		defer stop()
 		return c.fetch(p.db.batch), nil
 	}, nil)
-	if err == nil {
-		err = c.ended()
+	if why := c.ended(); why != nil && (err == nil || !isCutOff(err)) {
+		if err = why; ctx.Err() != nil {
+			err = endOf(ctx)
+		}
 	}
 	if err != nil {
-		if why := c.ended(); why != nil && !isCutOff(err) {
-			err = why
-		}
 		c.end(true, err)
 		r.fail(err)
 		r.finish()
@@ -257,7 +250,9 @@ func queryRow(ctx context.Context, p place, do func(context.Context) (*sql.Rows,
 			}
 			return nil, sql.ErrNoRows
 		}
-		values, err := (&cursor{real: real}).scan()
+		c := &cursor{real: real}
+		c.begin(len(columns))
+		values, err := c.scan()
 		if err != nil {
 			return nil, err
 		}
