@@ -21,8 +21,8 @@ type Change uint32
 
 const (
 	Created     = Change(fsnotify.Create) // also renamed to this name
-	Written     = Change(fsnotify.Write)
-	Removed     = Change(fsnotify.Remove)
+	Written     = Change(fsnotify.Write)  // or truncated
+	Removed     = Change(fsnotify.Remove) // the name has gone
 	Renamed     = Change(fsnotify.Rename) // from this name
 	ModeChanged = Change(fsnotify.Chmod)  // or other attributes
 )
@@ -35,7 +35,7 @@ func (c Change) String() string { return fsnotify.Op(c).String() }
 // An Event is a change of a file that is watched, or of one in a directory that is.
 type Event struct {
 	Path   string // the path of what is watched, and for a directory the name in it
-	Change Change
+	Change Change // one or several
 }
 
 // queuedEvents is how many events a Watcher keeps. The others wait in the system.

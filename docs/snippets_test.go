@@ -52,10 +52,13 @@ func snippets(t *testing.T, language string) (all []snippet) {
 var packages = map[string]string{
 	"asyncio":   "github.com/asyncio-go/asyncio",
 	"asynchttp": "github.com/asyncio-go/asyncio/asynchttp",
+	"asyncfile": "github.com/asyncio-go/asyncio/asyncfile",
+	"asyncsql":  "github.com/asyncio-go/asyncio/asyncsql",
 	"cluster":   "github.com/asyncio-go/asyncio/cluster",
 	"sql":       "database/sql",
 	"tls":       "crypto/tls",
 	"smtp":      "net/smtp",
+	"fs":        "io/fs",
 	"http":      "net/http",
 	"httptest":  "net/http/httptest",
 	"json":      "encoding/json",
