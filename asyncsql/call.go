@@ -66,6 +66,16 @@ func endOf(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// bindTo returns a function that has f called when ctx ends, and returns what takes that
+// back. A context that has ended before is that of a task that was cancelled and cleans
+// up: its end is no news, and nothing hangs on it any more.
+func bindTo(ctx context.Context) func(f func()) (unbind func() bool) {
+	if ctx.Err() != nil {
+		return func(func()) func() bool { return func() bool { return true } }
+	}
+	return func(f func()) func() bool { return context.AfterFunc(ctx, f) }
+}
+
 // exec runs a statement that returns no rows.
 func exec(ctx context.Context, p place, do func(context.Context) (sql.Result, error)) (sql.Result, error) {
 	r, err := call(ctx, p, func(ctx context.Context, _ *lane) (result, error) {

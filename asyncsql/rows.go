@@ -33,6 +33,7 @@ func queryRows(ctx context.Context, p place, do func(context.Context) (*sql.Rows
 		set    resultSet
 		batch  *batch
 	}
+	bind := bindTo(ctx)
 	b, err := call(ctx, p, func(ctx context.Context, l *lane) (begun, error) {
 		lasting, cancel, stop := outlast(ctx)
 		defer stop()
@@ -59,7 +60,7 @@ func queryRows(ctx context.Context, p place, do func(context.Context) (*sql.Rows
 	}
 	r := &Rows{place: p, cursor: b.cursor, set: b.set, batch: b.batch}
 	if !b.batch.last {
-		r.unbind = context.AfterFunc(ctx, func() { r.cursor.end(true, endOf(ctx)) })
+		r.unbind = bind(func() { r.cursor.end(true, endOf(ctx)) })
 	}
 	return r, nil
 }

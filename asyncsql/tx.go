@@ -20,6 +20,7 @@ type Tx struct {
 }
 
 func begin(ctx context.Context, p place, opts *sql.TxOptions, do func(context.Context, *sql.TxOptions) (*sql.Tx, error)) (*Tx, error) {
+	bind := bindTo(ctx)
 	tx, err := call(ctx, p, func(ctx context.Context, l *lane) (*Tx, error) {
 		lasting, cancel, stop := outlast(ctx)
 		defer stop()
@@ -35,7 +36,7 @@ func begin(ctx context.Context, p place, opts *sql.TxOptions, do func(context.Co
 	if err != nil {
 		return nil, err
 	}
-	tx.unbind = context.AfterFunc(ctx, func() {
+	tx.unbind = bind(func() {
 		tx.lane.abortAfter(tx, true)
 		tx.abort(false)
 	})

@@ -291,3 +291,36 @@ func TestBytesInArgumentsAreCopied(t *testing.T) {
 		}
 	})
 }
+
+func TestATaskThatWasCancelledMayCleanUp(t *testing.T) {
+	with(t, 2, func(ctx context.Context, db *asyncsql.DB, s *server) {
+		task := asyncio.Go(ctx, func(ctx context.Context) error {
+			_, cancelled := db.ExecContext(ctx, "block")
+			tx, err := db.BeginTx(ctx, nil)
+			if err != nil {
+				return err
+			}
+			put(ctx, t, tx, "cleaned up")
+			rows, err := tx.QueryContext(ctx, "count 100")
+			if err != nil {
+				return err
+			}
+			n := 0
+			for rows.Next(ctx) {
+				n++
+			}
+			if n != 100 || rows.Err() != nil {
+				t.Errorf("%d rows, %v", n, rows.Err())
+			}
+			return errors.Join(cancelled, tx.Commit(ctx))
+		})
+		wait(ctx, s.began)
+		task.Cancel()
+		if _, err := task.Await(ctx); !asyncio.IsCancelled(err) {
+			t.Errorf("it ended with %v", err)
+		}
+		if !slices.Equal(s.texts, []string{"cleaned up"}) {
+			t.Errorf("kept: %v", s.texts)
+		}
+	}, asyncsql.WithBatch(10, 0))
+}
