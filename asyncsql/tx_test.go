@@ -300,6 +300,11 @@ func TestATaskThatWasCancelledMayCleanUp(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			for range 100 { // time enough for it to be rolled back
+				if err := db.PingContext(ctx); err != nil {
+					return err
+				}
+			}
 			put(ctx, t, tx, "cleaned up")
 			rows, err := tx.QueryContext(ctx, "count 100")
 			if err != nil {
