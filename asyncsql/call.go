@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 
 	"github.com/asyncio-go/asyncio"
@@ -66,6 +67,18 @@ func endOf(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// again does something on any connection of the pool until it finds one that works.
+// database/sql itself gives up after three, and where many have gone at once the next
+// may have, too. A driver says that a connection is bad only where nothing was done on it.
+func again[T any](ctx context.Context, p place, do func(context.Context) (T, error)) (T, error) {
+	for tries := 0; ; tries++ {
+		v, err := do(ctx)
+		if p.lane != nil || !errors.Is(err, driver.ErrBadConn) || tries >= p.db.lanes.max || ctx.Err() != nil {
+			return v, err
+		}
+	}
+}
+
 // bindTo returns a function that has f called when ctx ends, and returns what takes that
 // back. A context that has ended before is that of a task that was cancelled and cleans
 // up: its end is no news, and nothing hangs on it any more.
@@ -79,7 +92,7 @@ func bindTo(ctx context.Context) func(f func()) (unbind func() bool) {
 // exec runs a statement that returns no rows.
 func exec(ctx context.Context, p place, do func(context.Context) (sql.Result, error)) (sql.Result, error) {
 	r, err := call(ctx, p, func(ctx context.Context, _ *lane) (result, error) {
-		r, err := do(ctx)
+		r, err := again(ctx, p, do)
 		if err != nil {
 			return result{}, err
 		}

@@ -101,7 +101,7 @@ func (db *DB) SQL() *sql.DB { return db.sql }
 // Conn is [sql.DB.Conn]: it takes a connection out of the pool for the caller alone.
 func (db *DB) Conn(ctx context.Context) (*Conn, error) {
 	return call(ctx, db.place, func(ctx context.Context, l *lane) (*Conn, error) {
-		real, err := db.sql.Conn(ctx)
+		real, err := again(ctx, db.place, db.sql.Conn)
 		if err != nil {
 			return nil, err
 		}

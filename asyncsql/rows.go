@@ -37,7 +37,7 @@ func queryRows(ctx context.Context, p place, do func(context.Context) (*sql.Rows
 	b, err := call(ctx, p, func(ctx context.Context, l *lane) (begun, error) {
 		lasting, cancel, stop := outlast(ctx)
 		defer stop()
-		real, err := do(lasting)
+		real, err := again(lasting, p, do)
 		if err != nil {
 			cancel()
 			return begun{}, err
@@ -236,7 +236,7 @@ type Row struct {
 
 func queryRow(ctx context.Context, p place, do func(context.Context) (*sql.Rows, error)) *Row {
 	row, err := call(ctx, p, func(ctx context.Context, _ *lane) (*Row, error) {
-		real, err := do(ctx)
+		real, err := again(ctx, p, do)
 		if err != nil {
 			return nil, err
 		}

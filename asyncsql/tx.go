@@ -24,7 +24,7 @@ func begin(ctx context.Context, p place, opts *sql.TxOptions, do func(context.Co
 	tx, err := call(ctx, p, func(ctx context.Context, l *lane) (*Tx, error) {
 		lasting, cancel, stop := outlast(ctx)
 		defer stop()
-		real, err := do(lasting, opts)
+		real, err := again(lasting, p, func(ctx context.Context) (*sql.Tx, error) { return do(ctx, opts) })
 		if err != nil {
 			cancel()
 			return nil, err
