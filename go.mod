@@ -5,6 +5,7 @@ go 1.26.0
 require pgregory.net/rapid v1.2.0
 
 require (
+	github.com/fsnotify/fsnotify v1.9.0
 	github.com/gobwas/ws v1.4.0
 	github.com/golangci/plugin-module-register v0.1.2
 	github.com/klauspost/compress v1.20.3

@@ -43,12 +43,18 @@ func RunInExecutor[T any](l *Loop, e Executor, fn func(context.Context) (T, erro
 // it. fn gets the values of ctx. When the wait is cancelled, the context that
 // fn gets ends, and ToThread returns at once. Python: to_thread.
 func ToThread[T any](ctx context.Context, fn func(context.Context) (T, error)) (T, error) {
+	return ToExecutor(ctx, nil, fn)
+}
+
+// ToExecutor is [ToThread] on a goroutine of e. Python: await of
+// loop.run_in_executor.
+func ToExecutor[T any](ctx context.Context, e Executor, fn func(context.Context) (T, error)) (T, error) {
 	t, level, err := enter(ctx)
 	if err != nil {
 		var zero T
 		return zero, err
 	}
-	return inExecutor(t, level, ctx, nil, fn)
+	return inExecutor(t, level, ctx, e, fn)
 }
 
 // toThread is ToThread where ctx has been entered already.

@@ -9,7 +9,7 @@ import (
 )
 
 func TestEveryExportedNameIsDocumented(t *testing.T) {
-	for _, dir := range []string{"..", "../asynchttp", "../cluster"} {
+	for _, dir := range []string{"..", "../asynchttp", "../asyncfile", "../asyncsql", "../cluster"} {
 		a := readAPI(t, dir)
 		for full, n := range a.names {
 			typ, member, isMember := strings.Cut(full, ".")
@@ -25,7 +25,7 @@ func TestEveryExportedNameIsDocumented(t *testing.T) {
 }
 
 func TestCommentsBeginWithTheName(t *testing.T) {
-	for _, dir := range []string{"..", "../asynchttp", "../cluster"} {
+	for _, dir := range []string{"..", "../asynchttp", "../asyncfile", "../asyncsql", "../cluster"} {
 		a := readAPI(t, dir)
 		for full, n := range a.names {
 			typ, short, isMember := strings.Cut(full, ".")

@@ -65,6 +65,9 @@ var packages = map[string]string{
 	"slog":       "log/slog",
 	"multipart":  "mime/multipart",
 	"prometheus": "github.com/asyncio-go/asyncio/asynchttp/prometheus",
+	"asyncfile":  "github.com/asyncio-go/asyncio/asyncfile",
+	"asyncsql":   "github.com/asyncio-go/asyncio/asyncsql",
+	"fs":         "io/fs",
 }
 
 func init() {

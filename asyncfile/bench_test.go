@@ -1,0 +1,141 @@
+//go:build unix
+
+package asyncfile_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asyncfile"
+)
+
+// benchTasks is how many tasks, or goroutines, there are.
+const benchTasks = 32
+
+func cpu() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkSmallFiles writes a file of 1 KiB and reads it, beside plain calls on
+// goroutines. testdata/aiofiles.py does the same on CPython. On the loop a ticker of 1 ms
+// runs meanwhile: late-ms is how late it was at most.
+func BenchmarkSmallFiles(b *testing.B) {
+	data := make([]byte, 1024)
+	name := func(dir string, i int64) string { return filepath.Join(dir, fmt.Sprint(i%1000)) }
+	b.Run("goroutines", func(b *testing.B) {
+		dir := b.TempDir()
+		var left atomic.Int64
+		left.Store(int64(b.N))
+		before := cpu()
+		b.ResetTimer()
+		var all sync.WaitGroup
+		for range benchTasks {
+			all.Go(func() {
+				for i := left.Add(-1); i >= 0; i = left.Add(-1) {
+					if err := os.WriteFile(name(dir, i), data, 0o600); err != nil {
+						b.Error(err)
+						return
+					}
+					if _, err := os.ReadFile(name(dir, i)); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
+		b.ReportMetric(float64(cpu()-before)/float64(b.N)/1000, "cpu-µs/op")
+	})
+	b.Run("asyncfile", func(b *testing.B) {
+		dir := b.TempDir()
+		left := int64(b.N)
+		onBenchLoop(b, func(ctx context.Context) error {
+			for left > 0 {
+				left--
+				file := name(dir, left)
+				if err := asyncfile.WriteFile(ctx, file, data, 0o600); err != nil {
+					return err
+				}
+				if _, err := asyncfile.ReadFile(ctx, file); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// BenchmarkLines reads a file of a million short lines.
+func BenchmarkLines(b *testing.B) {
+	file := filepath.Join(b.TempDir(), "f")
+	line := "a line of some forty bytes, as logs have\n"
+	text := make([]byte, 0, 1_000_000*len(line))
+	for range 1_000_000 {
+		text = append(text, line...)
+	}
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(text)))
+	onBenchLoop(b, func(ctx context.Context) error {
+		for b.Loop() {
+			f, err := asyncfile.Open(ctx, file)
+			if err != nil {
+				return err
+			}
+			for _, err := range f.Lines(ctx) {
+				if err != nil {
+					return err
+				}
+			}
+			if err := f.Close(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func onBenchLoop(b *testing.B, body func(ctx context.Context) error) {
+	tasks := benchTasks
+	if b.Name() == "BenchmarkLines" {
+		tasks = 1
+	}
+	var late time.Duration
+	err := asyncio.Run(b.Context(), func(ctx context.Context) error {
+		ticker := asyncio.Go(ctx, func(ctx context.Context) error {
+			for {
+				began := time.Now()
+				if err := asyncio.Sleep(ctx, time.Millisecond); err != nil {
+					return err
+				}
+				late = max(late, time.Since(began)-time.Millisecond)
+			}
+		})
+		before := cpu()
+		b.ResetTimer()
+		err := asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+			for range tasks {
+				g.Go(body)
+			}
+			return nil
+		})
+		b.ReportMetric(float64(cpu()-before)/float64(b.N)/1000, "cpu-µs/op")
+		b.ReportMetric(late.Seconds()*1000, "late-ms")
+		ticker.Cancel()
+		return err
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}

@@ -1,0 +1,124 @@
+package asyncfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+)
+
+// ReplaceFile writes a file in such a way that whoever reads it finds the old content or
+// the new, whole, also after a crash: it writes a temporary file beside it, syncs that,
+// renames it, and syncs the directory. It is one job. When it fails, the old file is as
+// it was; when it is cut off, the file is one or the other.
+func ReplaceFile(ctx context.Context, name string, data []byte, perm fs.FileMode) error {
+	data = slices.Clone(data)
+	_, err := Do(ctx, func(ctx context.Context) (struct{}, error) {
+		t, err := newReplacement(name)
+		if err != nil {
+			return struct{}{}, err
+		}
+		defer t.undo()
+		if _, err := t.file.Write(data); err != nil {
+			return struct{}{}, err
+		}
+		if err := ctx.Err(); err != nil {
+			return struct{}{}, err // nobody waits for it any more
+		}
+		return struct{}{}, t.finish(perm, true)
+	})
+	return err
+}
+
+// Replace is [ReplaceFile] of what write writes. When write returns an error, the old file
+// stays, and Replace returns that error.
+func Replace(ctx context.Context, name string, perm fs.FileMode, write func(ctx context.Context, f *File) error) (err error) {
+	t, err := call(ctx, func() (*replacement, error) { return newReplacement(name) }, (*replacement).undo)
+	if err != nil {
+		return err
+	}
+	done := false
+	defer func() {
+		if !done { // also where write has panicked
+			_ = always(ctx, func() error { t.undo(); return nil })
+		}
+	}()
+	if err := write(ctx, NewFile(t.file)); err != nil {
+		return err
+	}
+	if err := run(ctx, func() error { return t.finish(perm, true) }); err != nil {
+		return err
+	}
+	done = true
+	return nil
+}
+
+// A replacement is a temporary file that will be another. Its methods block.
+type replacement struct {
+	name string
+	file *os.File
+
+	mu   sync.Mutex
+	over bool
+}
+
+func newReplacement(name string) (*replacement, error) {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*.tmp")
+	if err != nil {
+		return nil, err
+	}
+	return &replacement{name: name, file: f}, nil
+}
+
+// finish makes the file the one that it is to be, synced when that is wanted, or undoes it.
+func (t *replacement) finish(perm fs.FileMode, sync bool) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over {
+		return fmt.Errorf("replace %s: %w", t.name, os.ErrClosed)
+	}
+	err := t.file.Chmod(perm.Perm())
+	if err == nil && sync {
+		err = t.file.Sync()
+	}
+	if err = errors.Join(err, t.file.Close()); err == nil {
+		err = os.Rename(t.file.Name(), t.name)
+	}
+	t.over = true
+	if err != nil {
+		_ = os.Remove(t.file.Name())
+		return fmt.Errorf("replace %s: %w", t.name, err)
+	}
+	if sync {
+		return syncDir(filepath.Dir(t.name))
+	}
+	return nil
+}
+
+// undo removes the temporary file, unless all is over.
+func (t *replacement) undo() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.over {
+		t.over = true
+		discard(t.file)
+	}
+}
+
+// syncDir has what was renamed in a directory outlast a crash. Windows cannot, and need
+// not: it keeps the order itself.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,59 @@
+package asyncsql
+
+import (
+	"context"
+	"database/sql"
+	"sync/atomic"
+)
+
+// A Conn is one connection, as [sql.Conn]. It may be used by several tasks; their calls
+// run one after another.
+type Conn struct {
+	place
+	real *sql.Conn
+	done atomic.Bool
+}
+
+// BeginTx is [sql.Conn.BeginTx].
+func (c *Conn) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) {
+	return begin(ctx, c.place, opts, c.real.BeginTx)
+}
+
+// PingContext is [sql.Conn.PingContext].
+func (c *Conn) PingContext(ctx context.Context) error {
+	_, err := call(ctx, c.place, func(ctx context.Context, _ *lane) (struct{}, error) {
+		return struct{}{}, c.real.PingContext(ctx)
+	}, nil)
+	return err
+}
+
+// Raw is [sql.Conn.Raw]. It calls f on a thread, where f must not wait on the loop. When
+// the wait is cut off, f runs on.
+func (c *Conn) Raw(ctx context.Context, f func(driverConn any) error) error {
+	_, err := call(ctx, c.place, func(context.Context, *lane) (struct{}, error) {
+		return struct{}{}, c.real.Raw(f)
+	}, nil)
+	return err
+}
+
+// Close gives the connection back to the pool, after the calls that are under way on it;
+// its rows are closed, and its transaction is rolled back. It does not wait. It returns
+// [sql.ErrConnDone] when it was called before.
+func (c *Conn) Close() error {
+	if c.done.Load() {
+		return sql.ErrConnDone
+	}
+	c.lane.abortAfter(c, false)
+	c.abort(false)
+	return nil
+}
+
+func (c *Conn) abort(bool) {
+	if c.done.Swap(true) {
+		return
+	}
+	c.lane.later(func() {
+		_ = c.real.Close()
+		c.lane.release(c)
+	})
+}

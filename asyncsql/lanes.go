@@ -1,0 +1,267 @@
+package asyncsql
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/internal/offload"
+)
+
+// lanes are the turns at a pool's connections: so many as it has connections. Who
+// wants a connection waits here, and not in database/sql, where it would hold a thread
+// that the one needs who is to give a connection back.
+//
+// The methods may be called from any goroutine.
+type lanes struct {
+	threads *asyncio.ThreadPoolExecutor
+
+	mu      sync.Mutex
+	max     int
+	busy    map[*lane]struct{} // those that have a turn
+	waiting list.List          // of *lane: those that have none yet, the oldest first
+	closed  bool
+	idle    chan struct{} // closed when, after closing, the last has ended
+	waited  uint64        // how many have had to wait
+	dropped uint64        // how many calls were cut off
+}
+
+// A lane is a turn at one connection. Its jobs run one at a time, in order, on a
+// thread. It ends when it has no jobs and nobody keeps it.
+//
+// The mutex of lanes guards the fields.
+type lane struct {
+	of      *lanes
+	state   laneState
+	working bool // a job is with the threads
+	jobs    []laneJob
+	keepers []keeper // the latest is the last
+	at      *list.Element
+}
+
+type laneState uint8
+
+const (
+	laneNew laneState = iota // has had no job
+	laneWaiting
+	laneBusy
+	laneOver
+)
+
+// errLaneOver is the error of Submit on a lane that has ended.
+var errLaneOver = errors.New("asyncsql: the connection was given back")
+
+type laneJob struct {
+	ctx context.Context
+	fn  func(context.Context)
+}
+
+// A keeper keeps a lane for itself between calls: a transaction, rows that were not
+// read to their end, a connection.
+type keeper interface {
+	// abort gives the connection back, and ends what is under way on it, too, when that
+	// is to be now. It does not wait, and may be called from any goroutine.
+	abort(now bool)
+}
+
+func newLanes(max int) *lanes {
+	return &lanes{
+		threads: asyncio.NewThreadPoolExecutor(max),
+		max:     max,
+		busy:    make(map[*lane]struct{}, max),
+		idle:    make(chan struct{}),
+	}
+}
+
+// lane makes one, which waits for its turn when it gets its first job.
+func (ls *lanes) lane() *lane { return &lane{of: ls} }
+
+// Submit implements [asyncio.Executor].
+func (l *lane) Submit(ctx context.Context, fn func(context.Context)) error {
+	ls := l.of
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	switch l.state {
+	case laneNew:
+		if ls.closed {
+			return ErrClosed
+		}
+		if len(ls.busy) < ls.max {
+			l.begin()
+			break
+		}
+		l.state = laneWaiting
+		l.at = ls.waiting.PushBack(l)
+		ls.waited++
+	case laneOver:
+		return errLaneOver
+	}
+	l.jobs = append(l.jobs, laneJob{ctx, fn})
+	l.advance()
+	return nil
+}
+
+// Shutdown implements [asyncio.Executor]. The threads are those of all lanes.
+func (l *lane) Shutdown(ctx context.Context) error { return l.of.threads.Shutdown(ctx) }
+
+func (l *lane) begin() {
+	l.state = laneBusy
+	l.of.busy[l] = struct{}{}
+}
+
+// advance gives the next job to the threads, or ends the lane where nobody has any
+// use of it.
+func (l *lane) advance() {
+	switch {
+	case l.state != laneBusy || l.working:
+	case len(l.jobs) > 0:
+		j := l.jobs[0]
+		l.jobs[0] = laneJob{}
+		l.jobs = l.jobs[1:]
+		l.working = true
+		work := func(ctx context.Context) {
+			defer l.finish()
+			j.fn(ctx)
+		}
+		if l.of.threads.Submit(j.ctx, work) != nil {
+			go work(j.ctx) // they were shut down, so that jobs end: what cleans up still has to run
+		}
+	case len(l.keepers) == 0:
+		l.end()
+	}
+}
+
+// finish says that the job has returned.
+func (l *lane) finish() {
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	l.working = false
+	l.advance()
+}
+
+// end gives the turn to who has waited longest.
+func (l *lane) end() {
+	ls := l.of
+	l.state = laneOver
+	delete(ls.busy, l)
+	if first := ls.waiting.Front(); first != nil {
+		next := ls.waiting.Remove(first).(*lane)
+		next.begin()
+		next.advance()
+		return
+	}
+	if ls.closed && len(ls.busy) == 0 {
+		close(ls.idle)
+	}
+}
+
+// keep makes k keep the lane. It is for the lane's own jobs.
+func (l *lane) keep(k keeper) {
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	l.keepers = append(l.keepers, k)
+}
+
+// release is the end of keep.
+func (l *lane) release(k keeper) {
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	if i := slices.Index(l.keepers, k); i >= 0 {
+		l.keepers = slices.Delete(l.keepers, i, i+1)
+		l.advance()
+	}
+}
+
+// abortAfter aborts what was begun on the lane after k, the latest first; with nil,
+// everything.
+func (l *lane) abortAfter(k keeper, now bool) {
+	l.of.mu.Lock()
+	later := l.keepers[slices.Index(l.keepers, k)+1:]
+	later = slices.Clone(later)
+	l.of.mu.Unlock()
+	for _, k := range slices.Backward(later) {
+		k.abort(now)
+	}
+}
+
+// later has fn run on the lane, after what is to be done there already.
+func (l *lane) later(fn func()) { offload.Submit(l, fn) }
+
+// leave takes a lane whose caller has gone out of the queue.
+func (l *lane) leave() {
+	ls := l.of
+	ls.mu.Lock()
+	ls.dropped++
+	var jobs []laneJob
+	if l.state == laneWaiting {
+		ls.waiting.Remove(l.at)
+		jobs = l.drop()
+	}
+	ls.mu.Unlock()
+	for _, j := range jobs {
+		j.fn(j.ctx) // returns at once: who wanted it has gone
+	}
+}
+
+// drop ends a lane that waits, and returns its jobs.
+func (l *lane) drop() []laneJob {
+	l.state = laneOver
+	jobs := l.jobs
+	l.jobs = nil
+	return jobs
+}
+
+// refused reports whether the lane has ended before it had a turn.
+func (l *lane) refused() bool {
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	return l.state == laneOver
+}
+
+// close takes no more lanes, refuses those that wait, and aborts what keeps one. The
+// channel idle is closed when the last has ended. It reports whether it was the first
+// to close them.
+func (ls *lanes) close() bool {
+	ls.mu.Lock()
+	if ls.closed {
+		ls.mu.Unlock()
+		return false
+	}
+	ls.closed = true
+	var refused []laneJob
+	for e := ls.waiting.Front(); e != nil; e = e.Next() {
+		refused = append(refused, e.Value.(*lane).drop()...)
+	}
+	ls.waiting.Init()
+	if len(ls.busy) == 0 {
+		close(ls.idle)
+	}
+	ls.mu.Unlock()
+	for _, j := range refused {
+		j.fn(j.ctx) // says that the lane was refused
+	}
+	ls.abort(false)
+	return true
+}
+
+// hurry ends what is under way, so that the lanes become idle soon.
+func (ls *lanes) hurry() {
+	ls.abort(true)
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = ls.threads.Shutdown(now) // ends the contexts of the jobs
+}
+
+// abort aborts what keeps a lane.
+func (ls *lanes) abort(now bool) {
+	ls.mu.Lock()
+	busy := slices.Collect(maps.Keys(ls.busy))
+	ls.mu.Unlock()
+	for _, l := range busy {
+		l.abortAfter(nil, now)
+	}
+}

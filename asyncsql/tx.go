@@ -1,0 +1,111 @@
+package asyncsql
+
+import (
+	"context"
+	"database/sql"
+	"sync/atomic"
+
+	"github.com/asyncio-go/asyncio/internal/offload"
+)
+
+// A Tx is a transaction, as [sql.Tx], on one connection. It ends with Commit or Rollback,
+// or is rolled back when the context that BeginTx was given ends, that of a task by the
+// cancellation of the task, too.
+type Tx struct {
+	place
+	real   *sql.Tx
+	cancel context.CancelFunc
+	unbind func() bool
+	done   atomic.Bool
+}
+
+func begin(ctx context.Context, p place, opts *sql.TxOptions, do func(context.Context, *sql.TxOptions) (*sql.Tx, error)) (*Tx, error) {
+	bind := bindTo(ctx)
+	tx, err := call(ctx, p, func(ctx context.Context, l *lane) (*Tx, error) {
+		lasting, cancel, stop := outlast(ctx)
+		defer stop()
+		real, err := again(lasting, p, func(ctx context.Context) (*sql.Tx, error) { return do(ctx, opts) })
+		if err != nil {
+			cancel()
+			return nil, err
+		}
+		tx := &Tx{place: place{db: p.db, lane: l, on: real, over: sql.ErrTxDone}, real: real, cancel: cancel}
+		l.keep(tx)
+		return tx, nil
+	}, func(tx *Tx) { tx.abort(true) })
+	if err != nil {
+		return nil, err
+	}
+	tx.unbind = bind(func() {
+		tx.lane.abortAfter(tx, true)
+		tx.abort(false)
+	})
+	return tx, nil
+}
+
+// outlast returns a context for what begins in a call and goes on after it: it ends with
+// the call's context until stop is called.
+func outlast(ctx context.Context) (lasting context.Context, cancel context.CancelFunc, stop func() bool) {
+	lasting, cancel = context.WithCancel(context.WithoutCancel(ctx))
+	return lasting, cancel, context.AfterFunc(ctx, cancel)
+}
+
+// Commit commits the transaction. Its rows are closed. When the wait is cut off before
+// the commit has begun, the transaction is rolled back; else the server decides. It
+// returns [sql.ErrTxDone] when the transaction has ended.
+func (tx *Tx) Commit(ctx context.Context) error {
+	if tx.done.Swap(true) {
+		return sql.ErrTxDone
+	}
+	tx.unbind()
+	tx.lane.abortAfter(tx, false)
+	_, err := call(ctx, tx.place, func(context.Context, *lane) (struct{}, error) {
+		return struct{}{}, tx.end(tx.real.Commit)
+	}, nil)
+	if err != nil {
+		tx.lane.later(tx.giveBack)
+	}
+	return err
+}
+
+// Rollback rolls the transaction back, also where the wait is cut off or ctx has ended.
+// Its rows are closed. It returns [sql.ErrTxDone] when the transaction has ended, so it
+// can be deferred.
+func (tx *Tx) Rollback(ctx context.Context) error {
+	if tx.done.Swap(true) {
+		return sql.ErrTxDone
+	}
+	tx.unbind()
+	tx.lane.abortAfter(tx, false)
+	return offload.Always(ctx, tx.lane, func() error { return tx.end(tx.real.Rollback) })
+}
+
+// StmtContext is [sql.Tx.StmtContext]: stmt for use in the transaction.
+func (tx *Tx) StmtContext(ctx context.Context, stmt *Stmt) (*Stmt, error) {
+	return prepare(ctx, tx.place, func(ctx context.Context) (*sql.Stmt, error) {
+		return tx.real.StmtContext(ctx, stmt.real), nil
+	})
+}
+
+// end ends the transaction by do. It is for jobs of the lane.
+func (tx *Tx) end(do func() error) error {
+	defer tx.giveBack()
+	return do()
+}
+
+// giveBack gives the connection back. It is for jobs of the lane, and does nothing when
+// that was done before.
+func (tx *Tx) giveBack() {
+	_ = tx.real.Rollback()
+	tx.cancel()
+	tx.lane.release(tx)
+}
+
+func (tx *Tx) abort(now bool) {
+	if now {
+		tx.cancel()
+	}
+	if !tx.done.Swap(true) {
+		tx.lane.later(tx.giveBack)
+	}
+}
