@@ -132,8 +132,10 @@ func (o *streamOptions) lookup(t *task, level context.Context, network, host str
 	resolver := o.resolver
 	if own, ok := t.loop.driver.(driver.Resolver); ok && resolver == nil {
 		ips, delay, err := own.LookupNetIP(network, host)
-		if err := t.sleep(max(delay, 1), level); err != nil {
-			return nil, err
+		if delay > 0 {
+			if err := t.sleep(delay, level); err != nil {
+				return nil, err
+			}
 		}
 		return ips, err
 	}
