@@ -170,7 +170,7 @@ func (c *config) explain(w *World, fn func(*World)) *World {
 }
 
 // kind says what kind of failure one is: a smaller tape must fail of the same kind,
-// or it would be another bug.
+// or it would be another bug. On which host it comes may differ.
 func kind(err error) string {
 	for _, e := range []error{ErrDeadlock, ErrLivelock, ErrTimeLimit, ErrEscaped, ErrGoexit} {
 		if errors.Is(err, e) {
@@ -182,7 +182,7 @@ func kind(err error) string {
 	case err == nil:
 		return ""
 	case errors.As(err, &f):
-		return f.Host + ": " + withoutDigits(f.What)
+		return withoutDigits(f.What)
 	}
 	return "other"
 }
