@@ -86,12 +86,11 @@ func (t *tape) pick(of stream, n int) int {
 		if wide {
 			size = 3
 		}
-		if s.at+size > len(s.data) {
-			s.at = len(s.data)
+		if s.at >= len(s.data) {
 			return 0
 		}
-		p := s.data[s.at : s.at+size]
-		s.at += size
+		var p [3]byte // zeros at the end may have been cut off
+		s.at += copy(p[:size], s.data[s.at:])
 		if wide {
 			return (int(p[0])<<16 | int(p[1])<<8 | int(p[2])) % n
 		}
