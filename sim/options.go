@@ -28,6 +28,7 @@ const (
 	defaultSeeds  = 100
 	defaultLimit  = time.Hour
 	defaultShrink = 1000
+	longestShrink = 20 * time.Second // of the real clock
 )
 
 func newConfig(opts []Option) *config {
@@ -55,7 +56,7 @@ func Time(limit time.Duration) Option { return option(func(c *config) { c.limit 
 func NoStalls() Option { return option(func(c *config) { c.stalls = false }) }
 
 // ShrinkRuns bounds how often a world that has failed is run again to find a smaller
-// tape that fails as well: 1000 times without it.
+// tape that fails as well: 1000 times without it, and for 20 seconds in any case.
 func ShrinkRuns(n int) Option { return option(func(c *config) { c.shrink = max(n, 0) }) }
 
 // RandomOrder makes the steps of tasks that are ready in the same turn run in any

@@ -163,7 +163,11 @@ func (c *config) explain(w *World, fn func(*World)) *World {
 			return v
 		}
 	}
+	began := time.Now() // the real clock: this is in no bubble
 	smallest := shrink(again.tape, c.shrink, func(t *tape) bool {
+		if time.Since(began) > longestShrink {
+			return false
+		}
 		return kind(c.once(t.again(), fn).failure) == kind(again.failure)
 	})
 	return c.once(smallest.again(), fn, keeping)
