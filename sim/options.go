@@ -59,6 +59,10 @@ func NoStalls() Option { return option(func(c *config) { c.stalls = false }) }
 // tape that fails as well: 1000 times without it, and for 20 seconds in any case.
 func ShrinkRuns(n int) Option { return option(func(c *config) { c.shrink = max(n, 0) }) }
 
+// Once leaves out the second run of the first world, which must be the same; see
+// [ErrDiverged].
+func Once() Option { return option(func(c *config) { c.twice = false }) }
+
 // RandomOrder makes the steps of tasks that are ready in the same turn run in any
 // order. That breaks a promise that asyncio makes, which is the order in which they
 // became ready; callbacks keep it. A program that needs no such order must not fail.

@@ -36,28 +36,30 @@ func shrink(t *tape, runs int, fails func(*tape) bool) *tape {
 	return best
 }
 
-// shrinkStream makes blocks of a stream tame, large ones first: what is left is
-// tried in smaller ones. data returns what the stream is now.
+// shrinkStream takes blocks out of a stream or makes them tame, large ones first:
+// what is left is tried in smaller ones. data returns what the stream is now.
 func shrinkStream(i int, data func() []byte, try func(func(*tape)) bool) {
+	replace := func(at, end int, by []byte) bool {
+		return try(func(t *tape) {
+			t.streams[i].data = slices.Replace(slices.Clone(t.streams[i].data), at, end, by...)
+		})
+	}
 	for size := len(data()); size > 0; size /= 2 {
-		for at := 0; at < len(data()); at += size {
+		for at := 0; at < len(data()); {
 			end := min(at+size, len(data()))
 			if len(bytes.Trim(data()[at:end], "\x00")) == 0 {
+				at = end
 				continue
 			}
-			try(func(t *tape) {
-				p := slices.Clone(t.streams[i].data)
-				clear(p[at:end])
-				t.streams[i].data = p
-			})
+			if size > 2 && replace(at, end, nil) {
+				continue // what was behind it stands there now
+			}
+			replace(at, end, make([]byte, end-at))
+			at = end
 		}
 	}
 	for at := 0; at < len(data()); at++ { // what cannot be tame may be small
-		for at < len(data()) && data()[at] > 1 && try(func(t *tape) {
-			p := slices.Clone(t.streams[i].data)
-			p[at] /= 2
-			t.streams[i].data = p
-		}) {
+		for at < len(data()) && data()[at] > 1 && replace(at, at+1, []byte{data()[at] / 2}) {
 		}
 	}
 }
