@@ -61,6 +61,7 @@ var packages = map[string]string{
 	"json":      "encoding/json",
 	"exec":      "os/exec",
 	"signal":    "os/signal",
+	"sim":       "github.com/asyncio-go/asyncio/sim",
 }
 
 func init() {
