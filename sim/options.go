@@ -28,7 +28,7 @@ const (
 	defaultSeeds  = 100
 	defaultLimit  = time.Hour
 	defaultShrink = 1000
-	longestShrink = 20 * time.Second // of the real clock
+	longestShrink = time.Minute // of the real clock
 )
 
 func newConfig(opts []Option) *config {
@@ -56,7 +56,7 @@ func Time(limit time.Duration) Option { return option(func(c *config) { c.limit 
 func NoStalls() Option { return option(func(c *config) { c.stalls = false }) }
 
 // ShrinkRuns bounds how often a world that has failed is run again to find a smaller
-// tape that fails as well: 1000 times without it, and for 20 seconds in any case.
+// tape that fails as well: 1000 times without it, and for a minute in any case.
 func ShrinkRuns(n int) Option { return option(func(c *config) { c.shrink = max(n, 0) }) }
 
 // Once leaves out the second run of the first world, which must be the same; see

@@ -16,13 +16,11 @@ const (
 	netStream
 	execStream
 	userStream
-	fsStream
-	cryptoStream
 
 	numStreams
 )
 
-var streamNames = [numStreams]string{"sched", "net", "exec", "user", "fs", "crypto"}
+var streamNames = [numStreams]string{"sched", "net", "exec", "user"}
 
 // maxChoice is the most that can be chosen among.
 const maxChoice = 1 << 24

@@ -75,7 +75,6 @@ type World struct {
 	mains   int // functions given to Host.Go that have not returned
 	checks  checks
 	failure error
-	exited  bool
 	over    bool
 }
 
@@ -99,7 +98,6 @@ func (w *World) live(fn func(*World)) {
 			if v := recover(); v != nil {
 				w.fail(fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
 			} else {
-				w.exited = true
 				w.fail(ErrGoexit)
 			}
 		}
