@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
 // resolve returns the addresses to try, in their order.
@@ -89,7 +91,7 @@ func (o *streamOptions) listenAddrs(t *task, level context.Context, network, add
 	}
 	switch network {
 	case "tcp":
-		if systemHasIPv6() {
+		if t.loop.hasIPv6() {
 			return []net.Addr{&net.TCPAddr{IP: net.IPv6unspecified, Port: port}}, false, nil
 		}
 		return []net.Addr{&net.TCPAddr{IP: net.IPv4zero, Port: port}}, false, nil
@@ -99,6 +101,12 @@ func (o *streamOptions) listenAddrs(t *task, level context.Context, network, add
 		return []net.Addr{&net.TCPAddr{IP: net.IPv6unspecified, Port: port}}, true, nil
 	}
 	return nil, false, net.UnknownNetworkError(network)
+}
+
+// hasIPv6 reports whether the loop's sockets can be bound to an IPv6 address.
+func (l *Loop) hasIPv6() bool {
+	_, ofItsOwn := l.driver.(driver.Resolver) // a world of its own, which has both
+	return ofItsOwn || systemHasIPv6()
 }
 
 // systemHasIPv6 reports whether a socket can be bound to an IPv6 address.
@@ -122,6 +130,15 @@ func (o *streamOptions) lookupPort(t *task, level context.Context, network, serv
 
 func (o *streamOptions) lookup(t *task, level context.Context, network, host string) ([]netip.Addr, error) {
 	resolver := o.resolver
+	if own, ok := t.loop.driver.(driver.Resolver); ok && resolver == nil {
+		ips, delay, err := own.LookupNetIP(network, host)
+		if delay > 0 {
+			if err := t.sleep(delay, level); err != nil {
+				return nil, err
+			}
+		}
+		return ips, err
+	}
 	if resolver == nil {
 		resolver = net.DefaultResolver.LookupNetIP
 	}

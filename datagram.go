@@ -312,7 +312,7 @@ func (o *datagramOptions) locals(t *task, level context.Context, network string)
 		return []*net.UDPAddr{six}, nil
 	case o.remote != nil:
 		return []*net.UDPAddr{six, four}, nil
-	case systemHasIPv6():
+	case t.loop.hasIPv6():
 		return []*net.UDPAddr{six}, nil
 	}
 	return []*net.UDPAddr{four}, nil

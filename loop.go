@@ -42,7 +42,8 @@ type Loop struct {
 	home     coro.Home // where the coroutines were made
 	sleepers spares[sleeper]
 	waiters  spares[waiter]
-	watched  *watchedWaits // nil but on the virtual clock
+	watched  *watchedWaits // nil but on the virtual clock and in a simulated world
+	arrange  func() int    // nil but in a simulated world: puts what is ready in another order, and returns how much of it to run
 
 	// What comes from outside.
 	inbox inbox

@@ -52,6 +52,9 @@ func (l *Loop) turn() error {
 		l.ready.Push(l.timers.Pop().Value)
 	}
 	l.pace.batch = l.ready.Len()
+	if l.arrange != nil && l.pace.batch > 0 {
+		l.pace.batch = l.arrange()
+	}
 	l.pace.ran += l.pace.batch
 	for l.pace.batch > 0 {
 		l.runBatch()

@@ -3,6 +3,7 @@ package asyncio
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 // interruptAfter makes the end of ctx interrupt the wait that is about to begin.
@@ -20,7 +21,7 @@ func (t *task) interruptAfter(ctx context.Context) (stop func() bool) {
 	})
 }
 
-// watchedWaits are the waits of a loop on the virtual clock that the end of a
+// watchedWaits are the waits of a loop on a clock that is not the real one that the end of a
 // context is to interrupt, the oldest first.
 type watchedWaits struct{ waits []watchedWait }
 
@@ -46,4 +47,24 @@ func (w *watchedWaits) look() {
 			x.task.interrupt(x.wait, err)
 		}
 	}
+}
+
+// ended reports whether look would interrupt something.
+func (w *watchedWaits) ended() bool {
+	for _, x := range w.waits {
+		if x.task.waits == x.wait && x.ctx.Err() != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// deadline returns the earliest deadline of the contexts.
+func (w *watchedWaits) deadline() (first time.Time, ok bool) {
+	for _, x := range w.waits {
+		if when, has := x.ctx.Deadline(); has && (!ok || when.Before(first)) {
+			first, ok = when, true
+		}
+	}
+	return first, ok
 }

@@ -51,6 +51,9 @@ func (l *Loop) start(t *task, level context.Context, cmd *spawn.Command) (*spawn
 	if _, ok := l.driver.(*virtual.Driver); ok {
 		return nil, ErrNoProcesses
 	}
+	if err := l.escape("a process"); err != nil {
+		return nil, err
+	}
 	starter, err := spawn.New(cmd)
 	if err != nil {
 		return nil, err

@@ -50,6 +50,9 @@ func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 	if sig == nil || fn == nil {
 		return fmt.Errorf("asyncio: signal handler: the signal or the function is missing: %w", fs.ErrInvalid)
 	}
+	if err := l.escape("a signal handler"); err != nil {
+		return err
+	}
 	if err := catchable(sig); err != nil {
 		return fmt.Errorf("asyncio: signal handler for %v: %w", sig, err)
 	}

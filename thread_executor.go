@@ -5,6 +5,8 @@ import (
 	"errors"
 	"reflect"
 	"runtime/debug"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
 // ErrExecutorShutdown is returned for a job given to an executor that was shut
@@ -83,6 +85,9 @@ func inExecutor[T any](t *task, level, values context.Context, e Executor, fn fu
 
 func runInExecutor[T any](l *Loop, ctx context.Context, e Executor, fn func(context.Context) (T, error)) *Future[T] {
 	f := NewFuture[T](l)
+	if own, ok := l.driver.(driver.Executor); ok {
+		e = own
+	}
 	if e == nil {
 		if e = l.defaultExecutor(); e == nil {
 			f.setError(ErrLoopClosed)

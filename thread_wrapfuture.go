@@ -22,6 +22,10 @@ func WrapFuture[T any](l *Loop, wait func(ctx context.Context) (T, error)) *Futu
 		f.setError(ErrLoopClosed)
 		return f
 	}
+	if err := l.escape("the goroutine of a WrapFuture"); err != nil {
+		f.setError(err)
+		return f
+	}
 	j := newJob(f, context.Background(), wait)
 	go j.work(j)
 	go func() {
@@ -43,6 +47,10 @@ func WrapChan[T any](l *Loop, c <-chan T) *Future[T] {
 	f := NewFuture[T](l)
 	if l.closing {
 		f.setError(ErrLoopClosed)
+		return f
+	}
+	if err := l.escape("the goroutine of a WrapChan"); err != nil {
+		f.setError(err)
 		return f
 	}
 	j := newJob(f, context.Background(), func(ctx context.Context) (v T, err error) {

@@ -68,6 +68,7 @@ var packages = map[string]string{
 	"asyncfile":  "github.com/asyncio-go/asyncio/asyncfile",
 	"asyncsql":   "github.com/asyncio-go/asyncio/asyncsql",
 	"fs":         "io/fs",
+	"sim":        "github.com/asyncio-go/asyncio/sim",
 }
 
 func init() {

@@ -1,0 +1,178 @@
+package sim
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
+)
+
+// A SYN that is not answered is sent again after a second, two, four and so on; after
+// maxSyns of them the connection has timed out.
+const (
+	firstSyn = time.Second
+	maxSyns  = 7
+)
+
+// Dial implements [driver.Driver].
+func (d *Driver) Dial(spec driver.DialSpec, h driver.Handler) (driver.Conn, error) {
+	switch remote := spec.Remote.(type) {
+	case *net.UnixAddr:
+		return d.dialUnix(remote, h)
+	case *net.TCPAddr:
+		return d.dialTCP(spec, h)
+	}
+	return nil, net.UnknownNetworkError(fmt.Sprintf("of the address %v", spec.Remote))
+}
+
+func (d *Driver) dialTCP(spec driver.DialSpec, h driver.Handler) (driver.Conn, error) {
+	to, err := endpointOf(spec.Remote)
+	if err != nil {
+		return nil, err
+	}
+	if ip := to.Addr(); ip.IsUnspecified() { // all of this machine: its loopback
+		loopback := netip.IPv6Loopback()
+		if ip.Is4() {
+			loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+		}
+		to = netip.AddrPortFrom(loopback, to.Port())
+	}
+	from := netip.AddrPortFrom(d.machine.source(to.Addr()), 0)
+	if spec.Local != nil {
+		if from, err = endpointOf(spec.Local); err != nil {
+			return nil, err
+		}
+		switch ip := from.Addr(); {
+		case ip.Is4() != to.Addr().Is4():
+			return nil, os.NewSyscallError("bind", syscall.EINVAL)
+		case ip.IsUnspecified():
+			from = netip.AddrPortFrom(d.machine.source(to.Addr()), from.Port())
+		case !d.machine.has(ip):
+			return nil, os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)
+		}
+	}
+	if err := control(spec.Control, family("tcp", to.Addr()), spec.Remote); err != nil {
+		return nil, err
+	}
+	if from.Port() == 0 {
+		port, err := d.ephemeral()
+		if err != nil {
+			return nil, os.NewSyscallError("connect", err)
+		}
+		from = netip.AddrPortFrom(from.Addr(), port)
+	}
+	d.net.conns++
+	c := &conn{id: d.net.conns, state: connecting, port: from.Port(), local: net.TCPAddrFromAddrPort(from), remote: net.TCPAddrFromAddrPort(to)}
+	d.usePort(from.Port())
+	d.addConn(c, h)
+	d.net.world.Trace(Dial, d.machine.ID, c.id, uint64(to.Port()))
+	(&syn{c: c, from: from, to: to, again: firstSyn}).send()
+	return c, nil
+}
+
+// A syn is the beginning of a connection, under way.
+type syn struct {
+	c        *conn
+	from, to netip.AddrPort
+	again    time.Duration
+	sent     int
+}
+
+// send sends it, and makes it sent again.
+func (s *syn) send() {
+	n, m := s.c.d.net, s.c.d.machine
+	if s.sent++; s.sent > maxSyns {
+		n.world.Trace(TimedOut, m.ID, s.c.id, 0)
+		s.c.fail(syscall.ETIMEDOUT)
+		return
+	}
+	n.At(n.now+s.again, EventFunc(func() {
+		if s.c.state == connecting && !s.c.closed && !s.c.d.dead {
+			n.world.Trace(Lost, m.ID, s.c.id, uint64(s.sent))
+			s.send()
+		}
+	}))
+	s.again *= 2
+	target := m.at(s.to.Addr())
+	if target == nil {
+		return // into nothing
+	}
+	if link := n.Link(m, target); !link.loses(n) {
+		n.At(link.arrival(n, 0), EventFunc(func() { s.arrive(target) }))
+	}
+}
+
+// arrive is what the machine does to which it goes.
+func (s *syn) arrive(at *Machine) {
+	n, c := at.net, s.c
+	d := at.up
+	if d == nil {
+		return
+	}
+	if c.peer == nil {
+		l := d.listenerFor(s.to)
+		if l != nil && len(l.waiting) >= l.backlog {
+			return // it will be sent again
+		}
+		if l == nil {
+			s.answer(at, EventFunc(func() {
+				if c.state == connecting && !c.d.dead {
+					n.world.Trace(Refuse, c.d.machine.ID, c.id, uint64(s.to.Port()))
+					c.fail(syscall.ECONNREFUSED)
+				}
+			}))
+			return
+		}
+		p := &conn{id: c.id, state: established, remote: c.local, local: net.TCPAddrFromAddrPort(s.to), peer: c}
+		d.addConn(p, nil)
+		c.peer = p
+		l.waiting = append(l.waiting, p)
+		l.tell(driver.Readable)
+	}
+	s.answer(at, EventFunc(func() {
+		if c.d.dead || c.state != connecting {
+			return
+		}
+		if c.closed { // it has gone meanwhile
+			c.sendReset()
+			return
+		}
+		n.world.Trace(Connect, c.d.machine.ID, c.id, uint64(s.to.Port()))
+		c.state = established
+		c.tell(driver.Writable)
+	}))
+}
+
+// answer sends something back.
+func (s *syn) answer(from *Machine, e Event) {
+	n := from.net
+	if link := n.Link(from, s.c.d.machine); !link.loses(n) {
+		n.At(link.arrival(n, 0), e)
+	}
+}
+
+// dialUnix connects within the machine, at once.
+func (d *Driver) dialUnix(to *net.UnixAddr, h driver.Handler) (driver.Conn, error) {
+	l := d.unix[to.Name]
+	switch {
+	case l == nil:
+		return nil, os.NewSyscallError("connect", syscall.ENOENT)
+	case len(l.waiting) >= l.backlog:
+		return nil, os.NewSyscallError("connect", syscall.EAGAIN)
+	}
+	d.net.conns++
+	c := &conn{id: d.net.conns, state: established, local: &net.UnixAddr{Net: "unix"}, remote: l.addr}
+	p := &conn{id: c.id, state: established, local: l.addr, remote: &net.UnixAddr{Net: "unix"}, peer: c}
+	c.peer = p
+	d.addConn(c, h)
+	d.addConn(p, nil)
+	d.net.world.Trace(Connect, d.machine.ID, c.id, 0)
+	l.waiting = append(l.waiting, p)
+	l.tell(driver.Readable)
+	c.tell(driver.Writable)
+	return c, nil
+}

@@ -1,0 +1,264 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
+)
+
+// A Driver is a machine from its start to its crash: the clock, the sockets, and what
+// they have to tell. It never waits: whoever owns the world turns the loops.
+type Driver struct {
+	machine *Machine
+	net     *Network
+	dead    bool // the machine has crashed
+	handles int
+	pending []*handle // what has something to tell, in the order in which it happened
+	telling []*handle // what pending was, for reuse
+
+	listeners map[uint16][]*listener
+	unix      map[string]*listener
+	used      map[uint16]int // local ports of connections
+	conns     []*conn        // those that are open
+	packets   map[uint16][]*packetConn
+	nextPort  uint16
+
+	skew, shown time.Duration
+}
+
+var (
+	_ driver.Driver   = (*Driver)(nil)
+	_ driver.Fence    = (*Driver)(nil)
+	_ driver.Resolver = (*Driver)(nil)
+	_ driver.Executor = (*Driver)(nil)
+)
+
+func newDriver(m *Machine) *Driver {
+	return &Driver{
+		machine: m, net: m.net, nextPort: firstEphemeral,
+		listeners: make(map[uint16][]*listener),
+		unix:      make(map[string]*listener),
+		used:      make(map[uint16]int),
+		packets:   make(map[uint16][]*packetConn),
+	}
+}
+
+// A handle is what a loop has of a driver: it has a handler, which is told.
+type handle struct {
+	d       *Driver
+	handler driver.Handler // nil: not named yet
+	events  driver.Event   // to be told
+	queued  bool
+	closed  bool
+}
+
+// open counts a new handle.
+func (d *Driver) open(h *handle, to driver.Handler) {
+	h.d, h.handler = d, to
+	d.handles++
+}
+
+// tell notes that something has happened, to be told at the next Poll.
+func (h *handle) tell(e driver.Event) {
+	if h.closed || h.d.dead {
+		return
+	}
+	h.events |= e
+	if !h.queued && h.handler != nil {
+		h.queued = true
+		h.d.pending = append(h.d.pending, h)
+	}
+}
+
+// shut ends a handle: it is told nothing any more.
+func (h *handle) shut() error {
+	if h.closed {
+		return net.ErrClosed
+	}
+	h.closed = true
+	h.d.handles--
+	return nil
+}
+
+// Name implements [driver.Driver].
+func (d *Driver) Name() string { return "simulated" }
+
+// Now implements [driver.Clock]. A clock that was set back stands still.
+func (d *Driver) Now() time.Duration {
+	d.shown = max(d.shown, d.net.now+d.skew)
+	return d.shown
+}
+
+// Skew sets the clock forward, or back.
+func (d *Driver) Skew(by time.Duration) { d.skew += by }
+
+// Skewed returns by how much the clock is ahead of the world's.
+func (d *Driver) Skewed() time.Duration { return d.skew }
+
+// Pending reports whether Poll has something to tell.
+func (d *Driver) Pending() bool { return len(d.pending) > 0 }
+
+// Poll implements [driver.Driver].
+func (d *Driver) Poll() error {
+	all := d.pending
+	d.pending = d.telling[:0]
+	for i, h := range all {
+		all[i] = nil
+		h.queued = false
+		if e := h.events; e != 0 && !h.closed {
+			h.events = 0
+			h.handler.Ready(e)
+		}
+	}
+	d.telling = all[:0]
+	return nil
+}
+
+// Park implements [driver.Clock]. It does not wait.
+func (d *Driver) Park(_ time.Duration, pending func() bool) error {
+	pending()
+	return d.Poll()
+}
+
+// Wake implements [driver.Driver]. Nobody ever sleeps.
+func (d *Driver) Wake() {}
+
+// Handles implements [driver.Driver].
+func (d *Driver) Handles() int { return d.handles }
+
+// Close implements [driver.Driver].
+func (d *Driver) Close() error { return nil }
+
+// Escape implements [driver.Fence].
+func (d *Driver) Escape(what string) error { return d.net.world.Escape(what) }
+
+// LookupNetIP implements [driver.Resolver].
+func (d *Driver) LookupNetIP(network, host string) ([]netip.Addr, time.Duration, error) {
+	return d.net.world.Lookup(d.machine, network, host)
+}
+
+// Submit implements [driver.Executor].
+func (d *Driver) Submit(ctx context.Context, job func(context.Context)) error {
+	return d.net.world.Submit(d, ctx, job)
+}
+
+// Shutdown implements [driver.Executor]. Jobs are events of the world, not of a
+// pool that could be shut down.
+func (d *Driver) Shutdown(context.Context) error { return nil }
+
+// Up reports whether the machine has not crashed.
+func (d *Driver) Up() bool { return !d.dead }
+
+// Machine returns the machine.
+func (d *Driver) Machine() *Machine { return d.machine }
+
+// OpenFile implements [driver.Driver]. There are no files.
+func (d *Driver) OpenFile(f *os.File) (driver.Conn, error) {
+	_ = f.Close()
+	return nil, d.Escape("a file of the system")
+}
+
+// FromConn implements [driver.Driver]. A connection of the system's is none here.
+func (d *Driver) FromConn(nc net.Conn) (driver.Conn, error) {
+	_ = nc.Close()
+	return nil, d.Escape("a connection of the system's network")
+}
+
+// FromListener implements [driver.Driver].
+func (d *Driver) FromListener(ln net.Listener, _ driver.Handler) (driver.Listener, error) {
+	_ = ln.Close()
+	return nil, d.Escape("a listener of the system's network")
+}
+
+// FromPacket implements [driver.Driver].
+func (d *Driver) FromPacket(pc net.PacketConn, _ driver.Handler) (driver.PacketConn, error) {
+	_ = pc.Close()
+	return nil, d.Escape("a datagram socket of the system's network")
+}
+
+const (
+	firstEphemeral = 32768
+	lastEphemeral  = 60999
+)
+
+// ephemeral returns a port that nobody has.
+func (d *Driver) ephemeral() (uint16, error) {
+	for range lastEphemeral - firstEphemeral + 1 {
+		port := d.nextPort
+		if d.nextPort++; d.nextPort > lastEphemeral {
+			d.nextPort = firstEphemeral
+		}
+		if d.used[port] == 0 && d.listeners[port] == nil && d.packets[port] == nil {
+			return port, nil
+		}
+	}
+	return 0, syscall.EADDRNOTAVAIL
+}
+
+func (d *Driver) usePort(port uint16) { d.used[port]++ }
+
+func (d *Driver) letPortGo(port uint16) {
+	if d.used[port]--; d.used[port] <= 0 {
+		delete(d.used, port)
+	}
+}
+
+// endpointOf returns the address of a *net.TCPAddr or *net.UDPAddr.
+func endpointOf(a net.Addr) (netip.AddrPort, error) {
+	var ap netip.AddrPort
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		ap = a.AddrPort()
+		if len(a.IP) == 0 {
+			ap = netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(a.Port))
+		}
+	case *net.UDPAddr:
+		ap = a.AddrPort()
+		if len(a.IP) == 0 {
+			ap = netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(a.Port))
+		}
+	}
+	if !ap.IsValid() {
+		return ap, fmt.Errorf("address %v: %w", a, net.UnknownNetworkError("of that kind"))
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil
+}
+
+// control calls the function that is to set options of a new descriptor.
+func control(f driver.Control, network string, addr net.Addr) error {
+	if f == nil {
+		return nil
+	}
+	return f(network, addr.String(), noDescriptor{})
+}
+
+// family is a network's name with that of the address's family.
+func family(network string, ip netip.Addr) string {
+	if ip.Is4() {
+		return network + "4"
+	}
+	return network + "6"
+}
+
+// noDescriptor is access to a descriptor that there is not.
+type noDescriptor struct{}
+
+var errNoDescriptor = fmt.Errorf("a simulated socket has no descriptor: %w", errors.ErrUnsupported)
+
+func (noDescriptor) Control(func(uintptr)) error    { return errNoDescriptor }
+func (noDescriptor) Read(func(uintptr) bool) error  { return errNoDescriptor }
+func (noDescriptor) Write(func(uintptr) bool) error { return errNoDescriptor }
+
+func (h *handle) SyscallConn() (syscall.RawConn, error) {
+	if h.closed {
+		return nil, net.ErrClosed
+	}
+	return nil, errNoDescriptor
+}

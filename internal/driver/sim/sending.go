@@ -1,0 +1,187 @@
+package sim
+
+import (
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
+	"github.com/asyncio-go/asyncio/internal/heap"
+)
+
+// What is lost is sent again after firstRetry, and each time after twice as long, up
+// to lastRetry; after maxTries the connection has timed out.
+const (
+	firstRetry = 200 * time.Millisecond
+	lastRetry  = 10 * time.Second
+	maxTries   = 10
+)
+
+// sending is the half of a conn that sends: reliable, in order and bounded.
+type sending struct {
+	link   *Link         // to the peer
+	seq    uint32        // of the next segment
+	want   uint32        // the seq that comes next from the peer
+	last   time.Duration // when the last segment arrives
+	stuck  []*segment    // those that were lost, and those behind them
+	tries  int
+	retry  bool // stuck will be sent again
+	unread int  // bytes written that the peer's program has not read, as far as is known here
+	readBy int  // bytes that it has read, and that is not known here
+	acking bool // that is under way
+	full   bool // a write has had no room
+}
+
+// A segment is what is sent at once.
+type segment struct {
+	node heap.Node[Event]
+	from *conn
+	seq  uint32
+	fin  bool
+	data []byte
+}
+
+// room returns how many bytes may be written.
+func (c *conn) room() int { return c.d.net.Window - c.unread }
+
+// wantRoom is for a write that had too little room: an event follows.
+func (c *conn) wantRoom() {
+	c.full = true
+	if c.readBy > 0 {
+		c.acknowledge()
+	}
+	if c.peer.d.dead {
+		c.probe()
+	}
+}
+
+// probe sends nothing, to find out whether the peer is still there.
+func (c *conn) probe() { c.send(&segment{}) }
+
+// credit notes that the peer's program has read n bytes. The news travels when they
+// are many or somebody waits for it.
+func (c *conn) credit(n int) {
+	c.readBy += n
+	if c.full || c.readBy >= c.d.net.Window/2 {
+		c.acknowledge()
+	}
+}
+
+// acknowledge brings the news back to the sender.
+func (c *conn) acknowledge() {
+	if c.acking || c.peer.d.dead || c.d.dead {
+		return
+	}
+	c.acking = true
+	n := c.d.net
+	back := n.Link(c.peer.d.machine, c.d.machine)
+	if back.loses(n) {
+		n.At(n.now+firstRetry, EventFunc(func() {
+			c.acking = false
+			c.acknowledge()
+		}))
+		return
+	}
+	n.At(back.arrival(n, 0), EventFunc(func() {
+		c.acking = false
+		c.unread -= c.readBy
+		c.readBy = 0
+		if c.full {
+			c.full = false
+			c.tell(driver.Writable)
+		}
+	}))
+}
+
+// send sends a segment, behind those that are stuck.
+func (c *conn) send(s *segment) {
+	s.from, s.seq, s.node.Value = c, c.seq, s
+	c.seq++
+	if len(c.stuck) > 0 {
+		c.stuck = append(c.stuck, s)
+		return
+	}
+	c.transmit(s)
+}
+
+func (c *conn) transmit(s *segment) {
+	n := c.d.net
+	if c.link == nil {
+		c.link = n.Link(c.d.machine, c.peer.d.machine)
+	}
+	if c.link.loses(n) {
+		c.lost(s)
+		return
+	}
+	c.last = max(c.last, c.link.arrival(n, len(s.data)))
+	n.schedule(c.last, &s.node)
+}
+
+// lost keeps a segment to be sent again.
+func (c *conn) lost(s *segment) {
+	n := c.d.net
+	if c.d.dead || c.state == broken {
+		return
+	}
+	n.world.Trace(Lost, c.d.machine.ID, c.id, uint64(c.tries))
+	at, _ := slices.BinarySearchFunc(c.stuck, s, func(a, b *segment) int { return int(a.seq) - int(b.seq) })
+	c.stuck = slices.Insert(c.stuck, at, s)
+	if c.retry {
+		return
+	}
+	if c.tries++; c.tries > maxTries {
+		n.world.Trace(TimedOut, c.d.machine.ID, c.id, 0)
+		c.fail(syscall.ETIMEDOUT)
+		return
+	}
+	c.retry = true
+	n.At(n.now+min(firstRetry<<(c.tries-1), lastRetry), EventFunc(c.sendAgain))
+}
+
+func (c *conn) sendAgain() {
+	c.retry = false
+	if c.d.dead || c.state == broken {
+		return
+	}
+	all := c.stuck
+	c.stuck = nil
+	for i, s := range all {
+		if len(c.stuck) > 0 {
+			c.stuck = append(c.stuck, all[i:]...)
+			return
+		}
+		c.transmit(s)
+	}
+}
+
+// Happen is the arrival of a segment.
+func (s *segment) Happen() {
+	c := s.from
+	to := c.peer
+	switch {
+	case to.d.machine.up == nil, to.d == to.d.machine.up && to.want != s.seq:
+		c.lost(s)
+	case to.d.dead: // the machine knows nothing of it
+		to.sendReset()
+	default:
+		to.want++
+		c.tries = 0
+		to.arrive(s)
+	}
+}
+
+// sendReset tells the peer that the connection is no more. Nobody sees to it that
+// this arrives.
+func (c *conn) sendReset() {
+	n := c.d.net
+	c.state, c.stuck = broken, nil
+	to := c.peer
+	if link := n.Link(c.d.machine, to.d.machine); !link.loses(n) {
+		n.At(max(c.last, link.arrival(n, 0)), EventFunc(func() {
+			if !to.d.dead && to.state != broken {
+				n.world.Trace(Reset, to.d.machine.ID, to.id, 0)
+				to.fail(syscall.ECONNRESET)
+			}
+		}))
+	}
+}

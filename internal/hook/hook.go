@@ -1,0 +1,39 @@
+// Package hook hands package sim the verbs of a loop that it needs and that users
+// must not have: to turn a loop from outside. It is a door between two packages of
+// this module; package asyncio fills it when it is initialised.
+package hook
+
+import (
+	"time"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
+)
+
+// A SteppedLoop is an *asyncio.Loop that nobody runs: somebody turns it, one turn at
+// a time, always on the goroutine on which it was made, which must have the mark of
+// coro.MarkGoroutine.
+type SteppedLoop interface {
+	// Turn is one turn of the loop: what is ready when it begins runs.
+	Turn() error
+	// Ready reports whether a turn at that time of the loop's clock would run
+	// something. It knows nothing of what the driver has to tell.
+	Ready(now time.Duration) bool
+	// Next returns when the first timer is due, or driver.Forever.
+	Next() time.Duration
+	// Deadline returns the earliest deadline, on the clock of package time, of the
+	// contexts that are to interrupt a wait.
+	Deadline() (time.Time, bool)
+	// Abandon makes the turn that is under way end with the step that runs.
+	Abandon()
+	// Arrange has f called in each turn that has something to run, and after that
+	// only what it wants. It is given the numbers of the tasks whose steps are
+	// ready, 0 for a callback, and returns the order in which all of them are to
+	// stand, and how many of them are to run in this turn.
+	Arrange(f func(tasks []uint64) (order []int, run int))
+}
+
+// Step makes a loop that does not run, an *asyncio.Loop, one that is stepped.
+var Step func(loop any) SteppedLoop
+
+// WithDriver returns an asyncio.Option that makes a loop use d.
+var WithDriver func(d driver.Driver) (option any)

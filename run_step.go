@@ -1,0 +1,94 @@
+package asyncio
+
+import (
+	"time"
+
+	"github.com/asyncio-go/asyncio/internal/coro"
+	"github.com/asyncio-go/asyncio/internal/driver"
+	"github.com/asyncio-go/asyncio/internal/hook"
+)
+
+func init() {
+	hook.WithDriver = func(d driver.Driver) any {
+		return option(func(c *config) {
+			c.newDriver = func() (driver.Driver, error) { return d, nil }
+			c.stallLimit = 0
+		})
+	}
+	hook.Step = func(l any) hook.SteppedLoop {
+		s := (*steppedLoop)(l.(*Loop))
+		s.watched = new(watchedWaits)
+		s.home = coro.Here()
+		return s
+	}
+}
+
+// A steppedLoop is a loop that somebody else turns.
+type steppedLoop Loop
+
+// Turn implements [hook.SteppedLoop].
+func (s *steppedLoop) Turn() error {
+	s.running = true
+	s.pace.turnsUnpolled = 1        // its time is that of the world, which may have gone on
+	s.pace.yielded = driver.Forever // there is nobody to step aside for
+	defer (*steppedLoop).turned(s)  // a task may end the goroutine
+	if s.probe != nil {
+		s.probe.enter()
+	}
+	return (*Loop)(s).turn()
+}
+
+func (s *steppedLoop) turned() {
+	s.running, s.stopping, s.current = false, false, nil
+	if s.probe != nil {
+		s.probe.leave()
+	}
+}
+
+// Ready implements [hook.SteppedLoop].
+func (s *steppedLoop) Ready(now time.Duration) bool {
+	if s.ready.Len() > 0 || s.inbox.filled() {
+		return true
+	}
+	if when, ok := s.timers.First(); ok && when <= int64(now) {
+		return true
+	}
+	return s.watched.ended()
+}
+
+// Next implements [hook.SteppedLoop].
+func (s *steppedLoop) Next() time.Duration {
+	if when, ok := s.timers.First(); ok {
+		return time.Duration(when)
+	}
+	return driver.Forever
+}
+
+// Deadline implements [hook.SteppedLoop].
+func (s *steppedLoop) Deadline() (time.Time, bool) { return s.watched.deadline() }
+
+// Abandon implements [hook.SteppedLoop].
+func (s *steppedLoop) Abandon() { s.pace.batch = 0 }
+
+// Arrange implements [hook.SteppedLoop].
+func (s *steppedLoop) Arrange(f func(tasks []uint64) (order []int, run int)) {
+	var things []runnable
+	var tasks []uint64
+	s.arrange = func() int {
+		things, tasks = things[:0], tasks[:0]
+		for s.ready.Len() > 0 {
+			r := s.ready.Pop()
+			id := uint64(0)
+			if t, ok := r.(*task); ok {
+				id = t.id
+			}
+			things, tasks = append(things, r), append(tasks, id)
+		}
+		order, run := f(tasks)
+		for _, i := range order {
+			s.ready.Push(things[i])
+		}
+		clear(things)
+		return run
+	}
+}
