@@ -103,7 +103,7 @@ func TestDecodersAreKeptByDefinitions(t *testing.T) {
 			t.Fatalf("decoders for %d definitions are kept", len(c.decoders))
 		}
 	}
-	if c.pool([]byte{1}) != c.pool([]byte{1}) {
+	if first, again := c.pool([]byte{1}), c.pool([]byte{1}); first != again {
 		t.Error("the same definitions have another pool")
 	}
 }

@@ -24,7 +24,6 @@ func (r *rig) raw(kind http2.FrameType, flags http2.Flags, id uint32, p []byte) 
 // What a client does against the rules ends the connection or the stream, as RFC
 // 9113 says which, with the code that it names.
 func TestMistakesOfAClientAreAnswered(t *testing.T) {
-	const p = "PROTOCOL_ERROR"
 	for name, x := range map[string]struct {
 		send func(r *rig)
 		want []string
