@@ -55,6 +55,7 @@ var asyncio = map[string]map[string]Func{
 		"Executor.Submit":              {Quick: true, Runs: Thread},
 		"ThreadPoolExecutor.Submit":    {Quick: true, Runs: Thread},
 		"ToThread":                     {Waits: Always, Runs: Thread},
+		"ToExecutor":                   {Waits: Always, Runs: Thread},
 		"RunInExecutor":                {Runs: Thread},
 		"WrapFuture":                   {Runs: Thread},
 		"RegisterWorker":               {Runs: Thread},
