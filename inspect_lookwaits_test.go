@@ -197,11 +197,16 @@ func TestCirclesAreFound(t *testing.T) {
 		return asyncio.TaskLook{ID: id, Waits: &asyncio.WaitLook{Tasks: tasks, Any: true}}
 	}
 	runs := func(id uint64) asyncio.TaskLook { return asyncio.TaskLook{ID: id} }
+	chain := []asyncio.TaskLook{runs(40)}
+	for id := uint64(1); id < 40; id++ {
+		chain = append(chain, all(id, id+1))
+	}
 	for name, c := range map[string]struct {
 		tasks []asyncio.TaskLook
 		want  [][]uint64
 	}{
 		"none":                        {[]asyncio.TaskLook{runs(1), all(2, 1), all(3, 2)}, nil},
+		"a long way":                  {chain, nil},
 		"itself":                      {[]asyncio.TaskLook{all(1, 1)}, [][]uint64{{1}}},
 		"two":                         {[]asyncio.TaskLook{all(1, 2), all(2, 1)}, [][]uint64{{1, 2}}},
 		"a way to it":                 {[]asyncio.TaskLook{all(1, 2), all(2, 3), all(3, 4), all(4, 3)}, [][]uint64{{3, 4}}},
