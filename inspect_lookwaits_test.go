@@ -134,6 +134,27 @@ func TestWhoHoldsASemaphore(t *testing.T) {
 	})
 }
 
+func TestWhoHasGivenTheLastBackHoldsNothing(t *testing.T) {
+	withInsight(t, asyncio.InsightOn)
+	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
+		s := asyncio.NewSemaphore(1)
+		asyncio.Go(ctx, func(ctx context.Context) error { s.Acquire(ctx); s.Release(); return nil }).Await(ctx)
+		s.Acquire(ctx)
+		asyncio.Go(ctx, s.Acquire, asyncio.WithName("waits"))
+		asyncio.Sleep(ctx, 0)
+		if w := waitOf(t, ctx, "waits"); !slices.Equal(w.Tasks, []uint64{asyncio.TaskNumber(asyncio.CurrentTask(ctx))}) {
+			t.Errorf("%+v", w)
+		}
+		s.Release()
+		turns(ctx, 2)
+		s.Release()
+		s.Release() // more than were taken
+		if s.Value() != 2 {
+			t.Errorf("%d", s.Value())
+		}
+	})
+}
+
 func TestOfTheHoldersSomeAreNoted(t *testing.T) {
 	withInsight(t, asyncio.InsightOn)
 	onVirtualClock(t, func(t *testing.T, ctx context.Context) {

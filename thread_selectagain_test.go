@@ -82,6 +82,27 @@ func TestSelectHandsOnTheRoomThatItDoesNotTake(t *testing.T) {
 	})
 }
 
+// An item that a task was woken for, and that it was cancelled before it could take, is
+// another's.
+func TestSelectThatIsCancelledHandsOnTheItem(t *testing.T) {
+	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
+		q := asyncio.NewQueue[int](0)
+		first := asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) {
+			return asyncio.Select(ctx, asyncio.OnGet(q, nil), asyncio.OnTimeout(time.Hour))
+		})
+		second := asyncio.CreateTask(ctx, q.Get)
+		asyncio.Sleep(ctx, 0)
+		q.PutNowait(5) // wakes the first
+		first.Cancel()
+		if _, err := first.Await(ctx); !asyncio.IsCancelled(err) {
+			t.Error(err)
+		}
+		if v, err := asyncio.WaitFor(ctx, time.Minute, second); v != 5 || err != nil {
+			t.Errorf("%d, %v", v, err)
+		}
+	})
+}
+
 func TestSelectOverWhatOtherLoopsHaveBegunIsRefused(t *testing.T) {
 	q, full, e := asyncio.NewQueue[int](0), asyncio.NewQueue[int](1), asyncio.NewEvent()
 	full.PutNowait(1)
