@@ -369,6 +369,35 @@ func TestDatagramWriterIsPausedAndResumed(t *testing.T) {
 	})
 }
 
+// Limits that are set anew count at once: what is queued up to the upper one holds
+// nobody up, and a byte more does.
+func TestDatagramWriterIsPausedByLimitsThatAreSetAnew(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no datagrams on unix sockets here")
+	}
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		name := filepath.Join(t.TempDir(), "s")
+		slow := must(net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"}))
+		defer slow.Close()
+		m := openMailbox(t, ctx, "unixgram", asyncio.WithLocalAddr(name+"c"), asyncio.WithRemoteAddr(name))
+		m.transport.SetWriteBufferLimits(5000, 20_000)
+		for !slices.Contains(m.calls, "pause") {
+			m.send(t, strings.Repeat("x", 992), nil)
+			asyncio.Sleep(ctx, 0)
+		}
+		n := m.transport.WriteBufferSize()
+		for _, high := range []int{n, n - 1, n} {
+			m.transport.SetWriteBufferLimits(-1, high)
+			turns(ctx, 3)
+		}
+		if want := []string{"made", "pause", "resume", "pause", "resume"}; !slices.Equal(m.calls, want) {
+			t.Errorf("the calls were %v, want %v", m.calls, want)
+		}
+		m.transport.Abort()
+		m.untilCall(ctx, "lost")
+	})
+}
+
 func TestAbortDropsDatagrams(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no datagrams on unix sockets here")

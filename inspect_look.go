@@ -130,7 +130,7 @@ func (r *lookRequest) await(ctx context.Context, p *presence, patience time.Dura
 		select {
 		case <-r.answer:
 			r.finish()
-			if seen.parked && r.look.State == "" {
+			if seen.parked {
 				r.look.State = "parked"
 			} else {
 				r.look.State = "runs"

@@ -57,3 +57,30 @@ func Since(at time.Duration) time.Duration {
 }
 
 var FullParent = fullParent
+
+// TaskNumber returns the number that a look shows of a task.
+func TaskNumber(t AnyTask) uint64 { return t.(taskShell).half().id }
+
+// FindCycles is what a look finds its Cycles with.
+var FindCycles = findCycles
+
+// ExplainSlow returns, for each of the steps, the task that was caught at it. A step
+// was caught at each of the times, in the task of that number, the first being 1.
+func ExplainSlow(caught []time.Duration, steps []StepLook) (tasks []uint64) {
+	var p presence
+	for i, at := range caught {
+		p.caughtAt(at, uint64(i+1), &culprit{})
+	}
+	p.caughtAt(0, 0, nil)
+	p.explainSlow(steps)
+	for _, s := range steps {
+		tasks = append(tasks, s.Task)
+	}
+	return tasks
+}
+
+// DescribeLock returns what a look says now of a task that waits for l.
+func DescribeLock(l *Lock) (w WaitLook, object any) {
+	object = l.describeWait(&w)
+	return w, object
+}

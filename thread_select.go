@@ -69,7 +69,6 @@ func pollCases(cases []SelectCase) (int, error) {
 // waitForCases suspends t until one of the cases may be done, and does it. It returns -1
 // without an error when none could be done after all.
 func (t *task) waitForCases(cases []SelectCase, level context.Context) (index int, err error) {
-	index = -1
 	begun := 0
 	defer func() {
 		for i, c := range cases[:begun] {
@@ -99,15 +98,13 @@ func (t *task) waitForCases(cases []SelectCase, level context.Context) (index in
 			if IsCancelled(err) {
 				t.deliverCancel(causeOf(err))
 			}
-			index = i
 			return i, e
 		}
 	}
 	if err != nil {
 		return -1, err
 	}
-	index, err = pollCases(cases)
-	return index, err
+	return pollCases(cases)
 }
 
 // OnDone is the case that aw has ended. What became of it, aw itself tells.

@@ -23,9 +23,9 @@ type area struct {
 
 // areas are all of them. The first pattern that fits a file decides.
 var areas = []area{
-	{name: "kernel", patterns: []string{"loop*.go", "run*.go", "inspect_*.go", "doc.go"}},
+	{name: "kernel", patterns: []string{"loop*.go", "run*.go", "inspect_*.go", "doc.go", "internal/loopvalue/"}, also: []string{"."}},
 	{name: "coordination", patterns: []string{"wait*.go", "sync_*.go"}},
-	{name: "streams", patterns: []string{"stream*.go"}},
+	{name: "streams", patterns: []string{"stream*.go", "internal/filehead/"}, also: []string{"."}},
 	{name: "transports", patterns: []string{
 		"conn_*.go", "transport*.go", "datagram*.go", "descriptor_*.go",
 		"internal/writequeue/", "internal/sockopt/", "internal/sharedport/", "internal/hangup/",
@@ -35,7 +35,7 @@ var areas = []area{
 	}, also: []string{"."}},
 	{name: "http2", patterns: []string{"asynchttp/internal/h2/", "asynchttp/http2*.go"},
 		tests: []string{"asynchttp/internal/h2", "asynchttp"}},
-	{name: "asynchttp", patterns: []string{"asynchttp/"}},
+	{name: "asynchttp", patterns: []string{"asynchttp/"}, also: []string{"asynchttp"}},
 	{name: "coro, ring, heap", patterns: []string{"internal/coro/", "internal/ring/", "internal/heap/"}},
 	{name: "epoll", patterns: []string{"internal/driver/epoll/"}},
 	{name: "other drivers", patterns: []string{"internal/driver/portable/", "internal/driver/virtual/"}},
@@ -49,7 +49,7 @@ var areas = []area{
 
 // unmeasured is what this program leaves alone: programs, and what tests others.
 var unmeasured = []string{
-	"cmd/", "examples/", "conformance/", "asyncvet/", "cluster/", "bench/", "docs/", "internal/driver/drivertest/", "internal/mutate/", "internal/browsertest/", "internal/libraries/",
+	"cmd/", "examples/", "conformance/", "asyncvet/", "cluster/", "bench/", "docs/", "internal/driver/drivertest/", "internal/mutate/", "internal/browsertest/", "internal/libraries/", "internal/h2spec/", "internal/natslink/",
 }
 
 // areaOf returns the area of a file, or nil for one that is not measured. The

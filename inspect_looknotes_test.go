@@ -1,0 +1,288 @@
+package asyncio_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/asyncio-go/asyncio"
+)
+
+// noting runs body on a clock that it lets go by, while the loop takes note of what
+// level says.
+func noting(t *testing.T, level asyncio.InsightLevel, body func(t *testing.T, ctx context.Context, clock *asyncio.Clock)) {
+	t.Helper()
+	withInsight(t, level)
+	clock := asyncio.NewClock()
+	runOn(t, asyncio.WithClock(clock), func(t *testing.T, ctx context.Context) {
+		l := loopOf(ctx)
+		clock.Outside = func() bool { return l.Stats().Jobs > 0 } // who looks is waited for
+		body(t, ctx, clock)
+	})
+}
+
+func TestStepsAreTimedToTheNanosecond(t *testing.T) {
+	noting(t, asyncio.InsightEveryStep, func(t *testing.T, ctx context.Context, clock *asyncio.Clock) {
+		l := loopOf(ctx)
+		main := asyncio.TaskNumber(asyncio.CurrentTask(ctx))
+		asyncio.Sleep(ctx, time.Second)
+		takes := func(d time.Duration) func(ctx context.Context) error {
+			return func(ctx context.Context) error { clock.Pass(d); return nil }
+		}
+		began := l.Time()
+		slow := asyncio.Go(ctx, takes(time.Millisecond), asyncio.WithName("slow"))
+		slow.Await(ctx)
+		asyncio.Go(ctx, takes(time.Millisecond-1), asyncio.WithName("quick")).Await(ctx)
+		l.CallSoon(func() { clock.Pass(3 * time.Millisecond) })
+		asyncio.Sleep(ctx, 0)
+		asyncio.Go(ctx, func(ctx context.Context) error {
+			clock.Pass(2 * time.Microsecond)
+			asyncio.Sleep(ctx, 0)
+			clock.Pass(3 * time.Microsecond)
+			return asyncio.Sleep(ctx, time.Hour)
+		}, asyncio.WithName("sleeper"))
+		asyncio.Sleep(ctx, 0)
+		asyncio.Sleep(ctx, 0)
+		k := look(t, ctx)
+		want := []asyncio.StepLook{
+			{Of: 1, At: began + 2*time.Millisecond - 1, Took: 3 * time.Millisecond},
+			{Of: 1, At: began, Took: time.Millisecond, Task: asyncio.TaskNumber(slow), Name: "slow"},
+		}
+		if len(k.Slow) != 2 || fmt.Sprint(k.Slow) != fmt.Sprint(want) {
+			t.Errorf("slow were %+v, want %+v", k.Slow, want)
+		}
+		for i, n := range k.Steps.Counts {
+			if want, ok := map[int]uint64{4: 1, 5: 1, 13: 2, 15: 1}[i]; i > 0 && n != want {
+				t.Errorf("%d steps of %v, want %d, %t", n, 128*time.Nanosecond<<i, want, ok)
+			}
+		}
+		if k.Steps.Counts[0] == 0 || len(k.Steps.Counts) != 16 {
+			t.Errorf("steps: %v", k.Steps.Counts)
+		}
+		if s := taskOf(t, k, "sleeper"); s.Busy != 5*time.Microsecond || s.Parent != main || s.Steps != 2 {
+			t.Errorf("%+v", s)
+		}
+		ended := k.Ended[1]
+		if ended != (asyncio.EndLook{ID: asyncio.TaskNumber(slow), Parent: main, Name: "slow", Ended: began + time.Millisecond, Busy: time.Millisecond, State: "done"}) {
+			t.Errorf("%+v", ended)
+		}
+		var events []asyncio.EventLook
+		for _, e := range k.Events {
+			if e.Task == asyncio.TaskNumber(slow) {
+				e.Seq = 0
+				events = append(events, e)
+			}
+		}
+		if !slices.Equal(events, []asyncio.EventLook{
+			{At: began, Kind: "made", Task: asyncio.TaskNumber(slow), Parent: main},
+			{At: began, Kind: "slow", Task: asyncio.TaskNumber(slow), Took: time.Millisecond},
+			{At: began + time.Millisecond, Kind: "ended", Task: asyncio.TaskNumber(slow), Parent: main},
+		}) {
+			t.Errorf("events: %+v", events)
+		}
+		if i := slices.IndexFunc(k.Events, func(e asyncio.EventLook) bool { return e.Kind == "park" }); i < 0 || k.Events[i].Took != time.Second || k.Events[i].At != began {
+			t.Errorf("%d: %+v", i, k.Events)
+		}
+	})
+}
+
+func TestStepsThatWereNotTimedAreSlowTogether(t *testing.T) {
+	noting(t, asyncio.InsightOn, func(t *testing.T, ctx context.Context, clock *asyncio.Clock) {
+		l := loopOf(ctx)
+		for i, over := range []time.Duration{-1, 0} {
+			for range 300 { // no step is timed any more
+				asyncio.Sleep(ctx, 0)
+			}
+			asyncio.Sleep(ctx, time.Second)
+			at := l.Time()
+			l.CallSoon(func() { clock.Pass(4 * time.Millisecond) })
+			l.CallSoon(func() { clock.Pass(6*time.Millisecond + over) })
+			asyncio.Sleep(ctx, 0)
+			asyncio.Sleep(ctx, 0)
+			k := look(t, ctx)
+			if len(k.Slow) != i || i == 1 && (k.Slow[0].Of != 4 || k.Slow[0].At != at || k.Slow[0].Took != 10*time.Millisecond || k.Slow[0].Task != 0) {
+				t.Errorf("%d: %+v", i, k.Slow)
+			}
+			if len(k.Turns.Counts) != 17 || k.Turns.Counts[16] != uint64(2*i+2) {
+				t.Errorf("turns: %v", k.Turns.Counts)
+			}
+		}
+	})
+}
+
+func TestAfterTurnsThatWereLongSomeStepsAreTimed(t *testing.T) {
+	noting(t, asyncio.InsightOn, func(t *testing.T, ctx context.Context, clock *asyncio.Clock) {
+		count := func(k *asyncio.LoopLook) (n uint64) {
+			for _, c := range k.Steps.Counts {
+				n += c
+			}
+			return n
+		}
+		for range 300 {
+			asyncio.Sleep(ctx, 0)
+		}
+		before := count(look(t, ctx))
+		asyncio.Sleep(ctx, time.Second)
+		clock.Pass(2 * 2 * time.Microsecond) // as long as the two that have run may be
+		for range 300 {
+			asyncio.Sleep(ctx, 0)
+		}
+		if n := count(look(t, ctx)); n != before {
+			t.Errorf("%d steps were timed, %d before", n, before)
+		}
+		asyncio.Sleep(ctx, time.Second)
+		clock.Pass(2*2*time.Microsecond + 1)
+		for range 600 {
+			asyncio.Sleep(ctx, 0)
+		}
+		if n := count(look(t, ctx)) - before; n != 256 {
+			t.Errorf("%d steps were timed", n)
+		}
+	})
+}
+
+func TestHowLateTimersAreIsCountedForEveryFourth(t *testing.T) {
+	noting(t, asyncio.InsightOn, func(t *testing.T, ctx context.Context, clock *asyncio.Clock) {
+		asyncio.Sleep(ctx, time.Second)
+		for range 8 {
+			loopOf(ctx).CallLater(time.Millisecond, func() {})
+		}
+		clock.Pass(3 * time.Millisecond)
+		asyncio.Sleep(ctx, 0)
+		asyncio.Sleep(ctx, 0)
+		if k := look(t, ctx); len(k.Late.Counts) != 15 || k.Late.Counts[14] != 8 {
+			t.Errorf("%v", k.Late.Counts)
+		}
+	})
+}
+
+// unspeakable is an error whose text cannot be had.
+type unspeakable struct{}
+
+func (unspeakable) Error() string { panic("unspeakable") }
+
+func TestOfTheTasksThatHaveEndedTheLastAreKept(t *testing.T) {
+	noting(t, asyncio.InsightOn, func(t *testing.T, ctx context.Context, _ *asyncio.Clock) {
+		long := strings.Repeat("x", 200)
+		end := func(err error, opts ...asyncio.TaskOption) uint64 {
+			task := asyncio.Go(ctx, func(ctx context.Context) error { return err }, opts...)
+			task.Await(ctx)
+			return asyncio.TaskNumber(task)
+		}
+		for err, want := range map[error]string{errors.New(long): long, errors.New(long + "y"): long + "...", unspeakable{}: "an error whose text cannot be had"} {
+			end(err, asyncio.WithName("named"))
+			if k := look(t, ctx); k.Ended[0].Name != "named" || k.Ended[0].State != "failed" || k.Ended[0].Err != want {
+				t.Errorf("%+v", k.Ended[0])
+			}
+		}
+		for range 64 { // the next take the place of these
+			end(errBoom, asyncio.WithName("named"))
+		}
+		var ids []uint64
+		for range 64 {
+			ids = append(ids, end(nil))
+		}
+		k := look(t, ctx)
+		slices.Reverse(ids)
+		if len(k.Ended) != 64 {
+			t.Fatal(len(k.Ended))
+		}
+		for i, e := range k.Ended {
+			if e.ID != ids[i] || e.Name != fmt.Sprintf("Task-%d", e.ID) || e.Err != "" || e.State != "done" {
+				t.Errorf("%d: %+v, want %d", i, e, ids[i])
+			}
+		}
+		task := asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
+		task.Cancel() // before it has begun
+		asyncio.GatherSettled(ctx, task)
+		if k := look(t, ctx); k.Ended[0].ID != asyncio.TaskNumber(task) || k.Ended[0].State != "cancelled" || k.Ended[0].Err != "" {
+			t.Errorf("%+v", k.Ended[0])
+		}
+	})
+}
+
+func TestEventsAreNotedForFiveSeconds(t *testing.T) {
+	noting(t, asyncio.InsightOn, func(t *testing.T, ctx context.Context, _ *asyncio.Clock) {
+		asyncio.Go(ctx, func(ctx context.Context) error { return nil }).Await(ctx)
+		asyncio.Sleep(ctx, time.Second)
+		if k := look(t, ctx); len(k.Events) > 0 {
+			t.Errorf("nobody has asked for %+v", k.Events)
+		}
+		asyncio.Sleep(ctx, 5*time.Second-1)
+		in := asyncio.Go(ctx, func(ctx context.Context) error { return nil })
+		in.Await(ctx)
+		asyncio.Sleep(ctx, 1)
+		out := asyncio.Go(ctx, func(ctx context.Context) error { return nil })
+		out.Await(ctx)
+		k := look(t, ctx)
+		var kinds []string
+		for _, e := range k.Events {
+			if e.Task == asyncio.TaskNumber(in) {
+				kinds = append(kinds, e.Kind)
+			}
+			if e.Task == asyncio.TaskNumber(out) {
+				t.Errorf("too late: %+v", e)
+			}
+		}
+		if !slices.Equal(kinds, []string{"made", "ended"}) {
+			t.Errorf("%v in %+v", kinds, k.Events)
+		}
+	})
+}
+
+func TestEventsAreNumberedAndTheLastAreKept(t *testing.T) {
+	noting(t, asyncio.InsightEveryStep, func(t *testing.T, ctx context.Context, _ *asyncio.Clock) {
+		for range 2000 { // each is made, runs and ends
+			asyncio.Go(ctx, func(ctx context.Context) error { return nil }).Await(ctx)
+		}
+		k := look(t, ctx)
+		n := len(k.Events)
+		if n != 4096 || k.Events[n-1].Seq-k.Events[0].Seq != 4095 {
+			t.Fatalf("%d events: %+v ... %+v", n, k.Events[0], k.Events[n-1])
+		}
+		last := k.Events[n-1]
+		l := loopOf(ctx)
+		after := func(seq uint64) []asyncio.EventLook {
+			k, err := asyncio.ToThread(ctx, func(ctx context.Context) (*asyncio.LoopLook, error) {
+				return l.Look(ctx, time.Minute, asyncio.LookOptions{Events: &seq})
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return k.Events
+		}
+		if again := after(last.Seq - 1); len(again) < 2 || again[0] != last || again[1].Seq != last.Seq+1 {
+			t.Errorf("%+v, want it to begin with %+v", again, last)
+		}
+		if none := after(last.Seq + 1000); len(none) > 0 {
+			t.Errorf("%+v", none)
+		}
+	})
+}
+
+func TestWhoHasMadeATaskIsNoted(t *testing.T) {
+	noting(t, asyncio.InsightOn, func(t *testing.T, ctx context.Context, clock *asyncio.Clock) {
+		forever := func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) }
+		loopOf(ctx).CallSoon(func() { asyncio.Go(ctx, forever, asyncio.WithName("of a callback")) })
+		asyncio.Go(ctx, func(ctx context.Context) error {
+			asyncio.Go(ctx, forever, asyncio.WithName("grandchild"))
+			return forever(ctx)
+		}, asyncio.WithName("child"))
+		asyncio.Sleep(ctx, 10*time.Second)
+		k := look(t, ctx)
+		if p := taskOf(t, k, "of a callback").Parent; p != 0 {
+			t.Errorf("a callback is %d", p)
+		}
+		child := taskOf(t, k, "child")
+		if got := taskOf(t, k, "grandchild").Parent; got != child.ID {
+			t.Errorf("%d, want %d", got, child.ID)
+		}
+		if child.For < 10*time.Second || child.For > 10*time.Second+2*time.Millisecond {
+			t.Errorf("for %v", child.For)
+		}
+	})
+}
