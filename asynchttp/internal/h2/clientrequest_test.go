@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -22,7 +23,7 @@ func TestAClientBeginsWithPrefaceAndSettings(t *testing.T) {
 		"SETTINGS 2=0 4=1048576 6=307200\nWINDOW_UPDATE 0 +8323073":       {},
 		"SETTINGS 2=0 4=1 6=2\nWINDOW_UPDATE 0 +1":                        {StreamWindow: 1, ConnWindow: defaultWindow + 1, MaxHeaderBytes: 2},
 		"SETTINGS 2=0 4=1048576 6=307200":                                 {ConnWindow: 1},
-		"SETTINGS 2=0 4=2147483647 6=307200\nWINDOW_UPDATE 0 +2147418112": {StreamWindow: 1 << 30, ConnWindow: 1 << 30},
+		"SETTINGS 2=0 4=2147483647 6=307200\nWINDOW_UPDATE 0 +2147418112": {StreamWindow: math.MaxInt, ConnWindow: math.MaxInt},
 	} {
 		onVirtualClock(t, func(ctx context.Context) {
 			r := newRig(t, ctx)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -198,7 +199,7 @@ func TestTheGreetingSaysWhatTheServerTakes(t *testing.T) {
 		"SETTINGS 3=7 4=262144 6=1048576\nWINDOW_UPDATE 0 +983041":           {MaxConcurrentStreams: 7},
 		"SETTINGS 3=250 4=1 6=2\nWINDOW_UPDATE 0 +1":                         {StreamWindow: 1, ConnWindow: defaultWindow + 1, MaxHeaderBytes: 2},
 		"SETTINGS 3=250 4=262144 6=1048576":                                  {ConnWindow: 1},
-		"SETTINGS 3=250 4=2147483647 6=1048576\nWINDOW_UPDATE 0 +2147418112": {StreamWindow: 1 << 30, ConnWindow: 1 << 30},
+		"SETTINGS 3=250 4=2147483647 6=1048576\nWINDOW_UPDATE 0 +2147418112": {StreamWindow: math.MaxInt, ConnWindow: math.MaxInt},
 	} {
 		onServerBefore(t, srv, func(r *rig) { r.wants(strings.Split(want, "\n")...) })
 	}
