@@ -81,8 +81,9 @@ func (w *stallWatch) schedule(period time.Duration) {
 // period is how often to look at a loop that does not park.
 func (s *stallSubject) period() time.Duration { return max(s.limit/8, time.Millisecond) }
 
-// parkedPeriod is how often to look while all loops are parked.
-const parkedPeriod = time.Second
+// parkedPeriod is how often to look while all loops are parked: with it a stall of the
+// default limit is reported within three seconds.
+const parkedPeriod = 700 * time.Millisecond
 
 // look looks at all loops.
 func (w *stallWatch) look() {

@@ -3,7 +3,8 @@
 //	echo PORT streams|streams-fmt|proto
 //
 // The handlers of streams-fmt format what they write, as handlers often do. It
-// serves until it is killed.
+// serves until it is killed. INSIGHT=on in the environment makes the loop take note of
+// what it does.
 package main
 
 import (
@@ -33,6 +34,9 @@ func main() {
 	if len(os.Args) != 3 || servers[os.Args[2]] == nil {
 		fmt.Fprintln(os.Stderr, "usage: echo PORT streams|streams-fmt|proto")
 		os.Exit(2)
+	}
+	if os.Getenv("INSIGHT") == "on" {
+		asyncio.SetInsight(asyncio.InsightOn)
 	}
 	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
 		srv, err := servers[os.Args[2]](ctx, "127.0.0.1:"+os.Args[1])
