@@ -37,7 +37,7 @@ func (c *Condition) Locked() bool { return c.Lock().locked }
 // Acquire takes the lock; see [Lock.Acquire]. Python: Condition.acquire.
 func (c *Condition) Acquire(ctx context.Context) error { return c.Lock().Acquire(ctx) }
 
-// Release gives the lock back; see [Lock.Release]. Python: Condition.release.
+// Release releases the lock; see [Lock.Release]. Python: Condition.release.
 func (c *Condition) Release() { c.Lock().Release() }
 
 // With runs body while the running task holds the lock; see [Lock.With].
@@ -46,7 +46,7 @@ func (c *Condition) With(ctx context.Context, body func(context.Context) error) 
 	return c.Lock().With(ctx, body)
 }
 
-// Wait gives the lock back, suspends the running task until it is notified, and
+// Wait releases the lock, suspends the running task until it is notified, and
 // takes the lock again. It holds the lock when it returns, with an error too;
 // but for that of a loop that closes. It may return though nobody meant this
 // task, so look at what is waited for and wait again, or use [Condition.WaitFor].

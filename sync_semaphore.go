@@ -74,7 +74,7 @@ func (s *Semaphore) Acquire(ctx context.Context) error {
 	return err
 }
 
-// Release gives one back to the value, and wakes the task that has waited the
+// Release returns one to the value, and wakes the task that has waited the
 // longest. Python: Semaphore.release.
 func (s *Semaphore) Release() {
 	if err := s.release(); err != nil {

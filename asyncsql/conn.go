@@ -36,7 +36,7 @@ func (c *Conn) Raw(ctx context.Context, f func(driverConn any) error) error {
 	return err
 }
 
-// Close gives the connection back to the pool, after the calls that are under way on it;
+// Close returns the connection to the pool, after the calls that are under way on it;
 // its rows are closed, and its transaction is rolled back. It does not wait. It returns
 // [sql.ErrConnDone] when it was called before.
 func (c *Conn) Close() error {

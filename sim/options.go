@@ -68,7 +68,7 @@ func Once() Option { return option(func(c *config) { c.twice = false }) }
 // became ready; callbacks keep it. A program that needs no such order must not fail.
 func RandomOrder() Option { return option(func(c *config) { c.order = randomOrder{} }) }
 
-// PCT gives each task a priority, by which those that are ready in the same turn run,
+// PCT assigns each task a priority, by which those that are ready in the same turn run,
 // and takes it away from the running one at d moments. It finds bugs that need d
 // tasks to be delayed with a probability that is known. It breaks the promise that
 // [RandomOrder] breaks.

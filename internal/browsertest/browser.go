@@ -218,7 +218,7 @@ func (p *Page) call(method string, parameters any, result any) {
 	p.must(p.b.call(p.session, method, parameters, result))
 }
 
-// Resize gives the window another size, in pixels.
+// Resize sets the size of the window, in pixels.
 func (p *Page) Resize(width, height int) {
 	p.t.Helper()
 	p.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}, nil)

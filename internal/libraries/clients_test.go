@@ -106,18 +106,18 @@ func TestFTPOnTheLoop(t *testing.T) {
 	if err := os.Chmod(p.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, dir := range []string{"empty", "root"} {
+	for _, dir := range []string{"empty", "files"} {
 		if err := os.Mkdir(p.dir+"/"+dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	const size = 1 << 20
-	if err := os.WriteFile(p.dir+"/root/file", bytes.Repeat([]byte("x"), size), 0o644); err != nil {
+	if err := os.WriteFile(p.dir+"/files/file", bytes.Repeat([]byte("x"), size), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	conf := p.file(t, "conf", strings.Join([]string{
 		"listen=YES", "listen_address=127.0.0.1", "listen_port=" + p.port, "background=NO", "anonymous_enable=YES",
-		"anon_root=" + p.dir + "/root", "no_anon_password=YES", "secure_chroot_dir=" + p.dir + "/empty",
+		"anon_root=" + p.dir + "/files", "no_anon_password=YES", "secure_chroot_dir=" + p.dir + "/empty",
 		"seccomp_sandbox=NO", "isolate=NO", "isolate_network=NO", "pasv_address=127.0.0.1", "",
 	}, "\n"))
 	p.serve(t, server, conf)

@@ -385,7 +385,7 @@ func (w *Writer) FinishResponse() error {
 	return nil
 }
 
-// RecycleResponse gives back what the response was written with.
+// RecycleResponse returns what the response was written with to those who share it.
 func (w *Writer) RecycleResponse() { w.shared.held.Put(w.take()) }
 
 // Flush implements [http.Flusher].
