@@ -105,6 +105,35 @@ func TestWorkersAreSeenComingAndGoing(t *testing.T) {
 	}
 }
 
+// A worker is known before it knows that itself: one that is told to leave in between
+// says that it has.
+func TestAWorkerThatLeavesAsItComesSaysSo(t *testing.T) {
+	s := startServer(t)
+	for range 10 {
+		came, left := make(chan struct{}), asyncio.NewEvent()
+		onLoop(t, s.ClientURL(), func(ctx context.Context, c *cluster.Client) {
+			if _, err := c.Workers(ctx); err != nil {
+				t.Fatal(err)
+			}
+			leave := serve(t, s.ClientURL())
+			blocking(t, ctx, func() {
+				<-came
+				_ = leave()
+			})
+			if err := left.Wait(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}, cluster.WithWorkerNews(func(w cluster.Worker) {
+			switch w.State {
+			case cluster.Working:
+				close(came)
+			case cluster.Left:
+				left.Set()
+			}
+		}))
+	}
+}
+
 func TestAWorkerThatCannotWaitGivesItsJobBack(t *testing.T) {
 	s := startServer(t)
 	leave := serve(t, s.ClientURL(), cluster.WithGrace(0))

@@ -188,6 +188,10 @@ func (w *worker) open(ctx context.Context, url string) (err error) {
 		return fmt.Errorf("cluster: listen for jobs: %w", err)
 	}
 	if err := w.introduce(ctx); err != nil {
+		// Clients may have heard of it all the same.
+		w.tellPresence(Leaving)
+		w.tellPresence(Left)
+		_ = w.nc.FlushTimeout(time.Second)
 		return err
 	}
 	w.opened.Store(true)
@@ -220,7 +224,8 @@ func (w *worker) serve(ctx context.Context) error {
 	<-ctx.Done()
 	left := w.leave()
 	close(stop)
-	<-kept
+	<-kept // a beat after the last news would take it back
+	w.tellPresence(Left)
 	w.others.Wait()
 	_ = w.nc.Flush()
 	w.nc.Close()
@@ -272,6 +277,5 @@ func (w *worker) leave() int {
 	w.mu.Unlock()
 	w.giveBack(rest)
 	w.endJobs(ErrLeaving)
-	w.tellPresence(Left)
 	return left
 }
