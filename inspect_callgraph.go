@@ -32,7 +32,7 @@ func captureCallGraph(f *future, seen map[*future]bool) *CallGraph {
 	g := &CallGraph{Name: "a future", Again: seen[f]}
 	t := f.asTask()
 	if t != nil {
-		g.Name, g.Task = t.name(), t.shell()
+		g.Name, g.Task = t.name(), t.any()
 	}
 	if g.Again {
 		return g

@@ -318,7 +318,7 @@ func (r *lookRequest) finish() {
 func (l *Loop) TaskByID(id uint64) AnyTask {
 	for t := l.tasks.head; t != nil && t.id <= id; t = t.next {
 		if t.id == id {
-			return t.shell()
+			return t.any()
 		}
 	}
 	return nil

@@ -64,7 +64,7 @@ func (l *Loop) WaitGraph() *WaitGraph {
 	seen := make(map[*task]bool)
 	var show func(t *task) *Waiting
 	show = func(t *task) *Waiting {
-		w := &Waiting{Name: t.name(), Task: t.shell(), State: t.stateName(), Until: NoTimeout, Again: seen[t]}
+		w := &Waiting{Name: t.name(), Task: t.any(), State: t.stateName(), Until: NoTimeout, Again: seen[t]}
 		if w.Again {
 			return w
 		}

@@ -81,6 +81,7 @@ type Pool struct {
 	relays  bool               // see relay
 	root    Coro               // stands for the goroutine that is no coroutine of this pool
 	idle    *Coro              // the one that was put back last
+	unused  []Coro             // made, and not yet coroutines
 	n       int                // how many are idle
 	least   int                // the fewest that were since the last Trim
 	excess  int                // how many Shed is to end
@@ -213,6 +214,7 @@ func (p *Pool) end(c *Coro) {
 		p.switchToEnd(&Coro{at: c})
 	}
 	p.running, p.ender = me, outer
+	c.next, c.yield, c.at = nil, nil, nil // others that were made with it may keep it
 	if v := p.thrown; v != nil {
 		p.thrown = nil
 		panic(v)
@@ -342,10 +344,23 @@ func (p *Pool) Get(body Body) *Coro {
 		p.begin = p.bodies()
 		p.relays = relays
 	}
-	c := &Coro{body: body, unproven: true}
+	c := p.fresh()
+	c.body, c.unproven = body, true
 	c.at = c
 	c.next, _ = iter.Pull(p.begin)
 	p.alive++
+	return c
+}
+
+// madeAtOnce is how many Coros are made together: the collector has fewer to find.
+const madeAtOnce = 8
+
+func (p *Pool) fresh() *Coro {
+	if len(p.unused) == 0 {
+		p.unused = make([]Coro, madeAtOnce)
+	}
+	c := &p.unused[0]
+	p.unused = p.unused[1:]
 	return c
 }
 
