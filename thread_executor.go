@@ -128,7 +128,11 @@ func newJob[T any](f *Future[T], ctx context.Context, fn func(context.Context) (
 	j := &job[T]{fn: fn, f: f, loop: f.loop}
 	j.Context, j.cancel = context.WithCancelCause(ctx)
 	f.loop.inbox.outside.Add(1)
-	f.add(jobEnd[T]{j})
+	if f.canceller == nil {
+		f.canceller = jobEnd[T]{j}
+	} else { // in debug mode
+		f.add(jobEnd[T]{j})
+	}
 	return j
 }
 
@@ -166,7 +170,7 @@ func (j *job[T]) Value(key any) any {
 // describeWait implements waitDescriber for who waits for the job.
 func (j jobEnd[T]) describeWait(w *WaitLook) any {
 	w.Kind, w.Detail = "job", functionName(j.function())
-	return j.job
+	return nil
 }
 
 // drop ends the job's context.
@@ -179,6 +183,7 @@ func (j *job[T]) function() uintptr { return reflect.ValueOf(j.fn).Pointer() }
 type jobResult[T any] struct{ *job[T] }
 
 func (r jobResult[T]) run() {
+	defer r.cancel(nil)
 	f := r.f
 	if f.state != pending {
 		return
@@ -191,7 +196,19 @@ func (r jobResult[T]) run() {
 	f.setResult()
 }
 
-// jobEnd ends a job's context once its future is done.
+// jobEnd ends a job's context when its future is cancelled: as the canceller of the
+// future, or its callback.
 type jobEnd[T any] struct{ *job[T] }
 
 func (e jobEnd[T]) run() { e.cancel(nil) }
+
+// cancelWith implements canceller.
+func (e jobEnd[T]) cancelWith(cause error) bool {
+	if !e.f.cancelPlain(cause) {
+		return false
+	}
+	e.cancel(nil)
+	return true
+}
+
+func (jobEnd[T]) plain() {}

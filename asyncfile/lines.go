@@ -101,7 +101,7 @@ func (a *ahead) begin(ctx context.Context, buf []byte) error {
 		return err
 	}
 	a.reading = asyncio.RunInExecutor(loop, executorOf(ctx), func(context.Context) (piece, error) {
-		n, err := a.f.os.Read(buf)
+		n, err := a.f.file.Read(buf)
 		return piece{buf[:n], err}, nil
 	})
 	return nil

@@ -2,7 +2,9 @@ package asyncfile
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/asyncio-go/asyncio"
@@ -68,7 +70,11 @@ func (f *File) lockError(op string, err error) error {
 
 // withFd calls do with the file's descriptor, while it cannot be closed.
 func (f *File) withFd(do func(fd uintptr) error) error {
-	c, err := f.os.SyscallConn()
+	o, ok := f.file.(syscall.Conn)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	c, err := o.SyscallConn()
 	if err != nil {
 		return err
 	}
