@@ -55,7 +55,7 @@ func (l *Loop) WaitGraph() *WaitGraph {
 	waitsFor := make(map[*task][]*task)
 	awaited := make(map[*task]bool)
 	for _, t := range all {
-		for _, by := range awaitedBy(&t.future, false) {
+		for _, by := range awaitedBy(&t.future, everybody) {
 			waitsFor[by] = append(waitsFor[by], t)
 			awaited[t] = true
 		}

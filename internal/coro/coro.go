@@ -77,7 +77,7 @@ type Pool struct {
 	running *Coro              // the coroutine that runs, or root
 	begin   iter.Seq[struct{}] // what each runs: one func for all
 	resumer *Coro              // who has resumed the running coroutine, if that is nested
-	order   func(woke *Coro)   // what whoever wakes up next has to do first
+	order   func() *Coro       // what whoever wakes up next has to do first; see obey
 	relays  bool               // see relay
 	root    Coro               // stands for the goroutine that is no coroutine of this pool
 	idle    *Coro              // the one that was put back last
@@ -116,12 +116,30 @@ func (p *Pool) Switch(to *Coro) {
 	}
 }
 
-// obey is for whoever wakes up, and there is an order for.
+// obey is for whoever wakes up, and there is an order for. An order returns who is to
+// go on then, or nil when that is the one who has woken up. Who waits again, waits
+// here: however often it is woken for an order, its stack is as deep.
 func (p *Pool) obey(woke *Coro) {
-	order := p.order
-	p.order = nil
-	p.running = woke
-	order(woke)
+	for p.order != nil {
+		order := p.order
+		p.order = nil
+		p.running = woke
+		to := order()
+		if to == nil {
+			return
+		}
+		if p.relays {
+			p.relay(to)
+			continue
+		}
+		place := to.at
+		woke.at, p.running = place, to
+		if place.entered = !place.entered; place.entered {
+			place.next()
+		} else {
+			place.yield(struct{}{})
+		}
+	}
 }
 
 // Resume runs the coroutine until it suspends or its body returns, and says
@@ -178,9 +196,9 @@ func (p *Pool) Visit(c *Coro, fn func()) bool {
 		return false
 	}
 	visitor := p.running
-	p.order = func(*Coro) {
+	p.order = func() *Coro {
 		fn()
-		p.Switch(visitor)
+		return visitor
 	}
 	p.Switch(c)
 	return true
@@ -193,7 +211,7 @@ func (p *Pool) Unwind(c *Coro) {
 	c.unwinding = true
 	if c.body != nil { // else run returns
 		c.nested = true // so that Suspend looks
-		p.order = func(*Coro) { runtime.Goexit() }
+		p.order = func() *Coro { runtime.Goexit(); return nil }
 	}
 	p.end(c)
 }
@@ -210,7 +228,7 @@ func (p *Pool) end(c *Coro) {
 	p.ender, p.thrown = me, nil
 	p.switchToEnd(c)
 	if !c.gone {
-		p.order = func(*Coro) { p.Switch(c) }
+		p.order = func() *Coro { p.Switch(c); return nil }
 		p.switchToEnd(&Coro{at: c})
 	}
 	p.running, p.ender = me, outer
@@ -258,11 +276,12 @@ func (p *Pool) leave(c *Coro, returned bool, v any) {
 		if c.nested {
 			to = p.resumer
 		}
-		p.order = func(*Coro) {
+		p.order = func() *Coro {
 			if v != nil {
 				panic(v)
 			}
 			runtime.Goexit()
+			return nil
 		}
 		p.Switch(to)
 	}
