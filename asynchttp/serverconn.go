@@ -37,6 +37,7 @@ type serverConn struct {
 	srv  *Server
 	s    *asyncio.Stream
 	net  net.Conn // the same stream, once it is asked for
+	peer string   // the client's address, once a request has come
 	task asyncio.AnyTask
 	own  context.Context // the task's
 	ctx  context.Context // of requests, without the end of each
@@ -346,12 +347,11 @@ func (c *serverConn) serveOne() bool {
 		return false
 	}
 	c.setState(http.StateActive)
-	req, err := c.readRequest()
-	if err != nil {
+	r := newResponse1(c)
+	if err := c.readRequest(r); err != nil {
 		c.refuse(err)
 		return false
 	}
-	r := newResponse1(c, req, c.raw.mustClose(req))
 	c.serving = r
 	if c.hungUp {
 		c.lookForClient()
@@ -444,8 +444,8 @@ func (r *response1) runHandler() (ok bool) {
 			Task:    c.task,
 		})
 	}()
-	switch expect := r.Req.Header.Get("Expect"); {
-	case expect != "" && !hasToken([]string{expect}, "100-continue"):
+	switch expect := r.Req.Header["Expect"]; {
+	case len(expect) > 0 && expect[0] != "" && !hasToken(expect[:1], "100-continue"):
 		r.Header().Set("Connection", "close")
 		r.WriteHeader(http.StatusExpectationFailed)
 	case r.Req.Method == http.MethodOptions && r.Req.RequestURI == "*":

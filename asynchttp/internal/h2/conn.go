@@ -45,8 +45,10 @@ type conn struct {
 type side interface {
 	// unused reports whether nobody has opened that stream yet.
 	unused(id uint32) bool
-	// headers says what the block is that begins.
-	headers(f *http2.HeadersFrame) (blockKind, error)
+	// headers says what the block is that begins on a stream.
+	headers(id uint32) (blockKind, error)
+	// headersBegun is told of each piece of a block of which more is to come.
+	headersBegun()
 	// headersEnded takes a block that has come whole.
 	headersEnded(b *block) error
 	// goAway takes the peer's GOAWAY.
