@@ -253,6 +253,7 @@ func (ls *lanes) hurry() {
 	ls.abort(true)
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
+	//asyncvet:ignore blocking its context has ended, so it does not wait
 	_ = ls.threads.Shutdown(now) // ends the contexts of the jobs
 }
 

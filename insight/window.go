@@ -64,6 +64,8 @@ func (w *window) head() insightwire.Head {
 
 // looks looks into all loops at once, or into one, so that one that hangs holds nobody
 // up. The options may be of each loop's own.
+//
+//asyncvet:ignore blocking a request that came in on a loop is served in a thread
 func (w *window) looks(ctx context.Context, only uint64, patience time.Duration, o func(loop uint64) asyncio.LookOptions) insightwire.Looks {
 	all := w.subjects()
 	if only != 0 {
