@@ -124,6 +124,8 @@ func (h *Host) boot() {
 	h.loop, h.step = l, hook.Step(l)
 	if arrange := w.cfg.order.arrange(h); arrange != nil {
 		h.step.Arrange(arrange)
+	} else {
+		h.step.Again(func() bool { return h.loop == l && w.again(h) })
 	}
 }
 
@@ -144,7 +146,7 @@ var _ io.Writer = logLines{}
 
 func (l logLines) Write(p []byte) (int, error) {
 	if w := l.h.w; !w.over {
-		w.trace.lines = append(w.trace.lines, line{at: w.Now(), kind: netsim.Note, host: l.h.machine.ID, text: string(p[:max(len(p)-1, 0)])})
+		w.trace.hold(line{at: w.Now(), kind: netsim.Note, host: l.h.machine.ID, text: string(p[:max(len(p)-1, 0)])})
 	}
 	return len(p), nil
 }
