@@ -30,7 +30,7 @@ type Host struct {
 	mains   int // as in World, of this start
 	paused  time.Duration
 	skew    time.Duration
-	gone    []*asyncio.Loop // of earlier starts, to be closed when the world ends
+	gone    []hook.SteppedLoop // of earlier starts, to be closed when the world ends
 }
 
 // Host adds a machine, which runs. Its name is also its name in the world's DNS. The
@@ -169,7 +169,7 @@ func (h *Host) Crash() {
 	}
 	h.machine.Crash()
 	h.step.Abandon()
-	h.gone = append(h.gone, h.loop)
+	h.gone = append(h.gone, h.step)
 	h.w.mains -= h.mains
 	h.loop, h.step, h.mains, h.paused = nil, nil, 0, 0
 }
@@ -242,7 +242,7 @@ func (h *Host) next() time.Duration {
 func (h *Host) close() {
 	all := h.gone
 	if h.loop != nil {
-		all = append(all, h.loop)
+		all = append(all, h.step)
 	}
 	for _, l := range all {
 		_ = l.Close() // of a loop that nobody runs any more

@@ -29,6 +29,8 @@ type SteppedLoop interface {
 	Again(f func() bool)
 	// Tasks returns what the tasks do that have not ended, the oldest first.
 	Tasks() []TaskState
+	// Close is Loop.Close.
+	Close() error
 	// Abandon makes the turn that is under way end with the step that runs.
 	Abandon()
 	// Arrange has f called in each turn that has something to run, and after that
