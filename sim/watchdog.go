@@ -94,15 +94,18 @@ func worldStacks() map[string]string {
 	found := make(map[string]string)
 	for _, stack := range strings.Split(allStacks(), "\n\n") {
 		m := goroutineHead.FindStringSubmatch(stack)
-		if m == nil || m[2] == "coroutine" {
+		if m == nil || strings.HasPrefix(m[2], "coroutine") {
 			continue
 		}
-		if strings.Contains(stack, module+"/sim.(*World).live(") || strings.Contains(stack, module+"/internal/coro.(*Pool).bodies.") {
+		if strings.Contains(stack, module+"/sim.(*World).live(") || strings.Contains(stack, coroutineBody) {
 			found[m[1]] = stack[len(m[0]):] // the head says for how long
 		}
 	}
 	return found
 }
+
+// coroutineBody is in the stack of each coroutine of a loop.
+const coroutineBody = "(*Pool).bodies.func"
 
 // allStacks returns the stacks of all goroutines, up to 64 megabytes of them.
 func allStacks() string {
@@ -119,7 +122,7 @@ func doing(stack string) (who, where string) {
 	switch {
 	case strings.Contains(stack, "(*netWorld).Submit."):
 		who = "a job of an executor"
-	case strings.Contains(stack, module+"/internal/coro.(*Pool).bodies."):
+	case strings.Contains(stack, coroutineBody):
 		who = "a task"
 	case strings.Contains(stack, module+".(*Loop).runBatch("):
 		who = "a callback"
