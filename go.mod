@@ -5,6 +5,7 @@ go 1.26.0
 require pgregory.net/rapid v1.2.0
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/fsnotify/fsnotify v1.9.0
 	github.com/gobwas/ws v1.4.0
 	github.com/golangci/plugin-module-register v0.1.2
@@ -25,6 +26,7 @@ require (
 )
 
 require (
+
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect

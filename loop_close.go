@@ -25,6 +25,11 @@ func (l *Loop) Close() (err error) {
 			return fmt.Errorf("close: %w", err)
 		}
 	}
+	return l.end()
+}
+
+// end is Close where the loop may be closed.
+func (l *Loop) end() (err error) {
 	l.inbox.close()
 	l.closing = true
 	l.parts.settle()

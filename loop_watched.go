@@ -23,7 +23,10 @@ func (t *task) interruptAfter(ctx context.Context) (stop func() bool) {
 
 // watchedWaits are the waits of a loop on a clock that is not the real one that the end of a
 // context is to interrupt, the oldest first.
-type watchedWaits struct{ waits []watchedWait }
+type watchedWaits struct {
+	waits []watchedWait
+	again func() bool // of a loop that is stepped, or nil: see hook.SteppedLoop
+}
 
 type watchedWait struct {
 	task *task

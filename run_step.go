@@ -1,9 +1,10 @@
 package asyncio
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
-	"github.com/asyncio-go/asyncio/internal/coro"
 	"github.com/asyncio-go/asyncio/internal/driver"
 	"github.com/asyncio-go/asyncio/internal/hook"
 )
@@ -18,7 +19,6 @@ func init() {
 	hook.Step = func(l any) hook.SteppedLoop {
 		s := (*steppedLoop)(l.(*Loop))
 		s.watched = new(watchedWaits)
-		s.home = coro.Here()
 		return s
 	}
 }
@@ -66,6 +66,45 @@ func (s *steppedLoop) Next() time.Duration {
 
 // Deadline implements [hook.SteppedLoop].
 func (s *steppedLoop) Deadline() (time.Time, bool) { return s.watched.deadline() }
+
+// Again implements [hook.SteppedLoop].
+func (s *steppedLoop) Again(f func() bool) { s.watched.again = f }
+
+// Tasks implements [hook.SteppedLoop].
+func (s *steppedLoop) Tasks() []hook.TaskState {
+	all := make([]hook.TaskState, 0, s.tasks.n)
+	for t := s.tasks.head; t != nil; t = t.next {
+		k := hook.TaskState{ID: t.id, Name: t.name(), State: t.stateName(), Steps: t.waits}
+		if k.State == "waits" {
+			k.Waits = (*Loop)(s).whatFor(t)
+		}
+		all = append(all, k)
+	}
+	return all
+}
+
+// whatFor says in a few words what a task that waits waits for.
+func (l *Loop) whatFor(t *task) string {
+	var w WaitLook
+	l.whatAwaits(t, &w)
+	text := w.Kind
+	if w.Detail != "" {
+		text += " " + w.Detail
+	}
+	for _, id := range w.Tasks {
+		text += fmt.Sprintf(" Task-%d", id)
+	}
+	return strings.TrimSpace(text)
+}
+
+// Close implements [hook.SteppedLoop]. Whoever steps the loop knows where it is at
+// home; to find that out costs some microseconds.
+func (s *steppedLoop) Close() error {
+	if s.closed {
+		return nil
+	}
+	return (*Loop)(s).end()
+}
 
 // Abandon implements [hook.SteppedLoop].
 func (s *steppedLoop) Abandon() { s.pace.batch = 0 }

@@ -30,7 +30,7 @@ type Host struct {
 	mains   int // as in World, of this start
 	paused  time.Duration
 	skew    time.Duration
-	gone    []*asyncio.Loop // of earlier starts, to be closed when the world ends
+	gone    []hook.SteppedLoop // of earlier starts, to be closed when the world ends
 }
 
 // Host adds a machine, which runs. Its name is also its name in the world's DNS. The
@@ -124,6 +124,8 @@ func (h *Host) boot() {
 	h.loop, h.step = l, hook.Step(l)
 	if arrange := w.cfg.order.arrange(h); arrange != nil {
 		h.step.Arrange(arrange)
+	} else {
+		h.step.Again(func() bool { return h.loop == l && w.again(h) })
 	}
 }
 
@@ -144,7 +146,7 @@ var _ io.Writer = logLines{}
 
 func (l logLines) Write(p []byte) (int, error) {
 	if w := l.h.w; !w.over {
-		w.trace.lines = append(w.trace.lines, line{at: w.Now(), kind: netsim.Note, host: l.h.machine.ID, text: string(p[:max(len(p)-1, 0)])})
+		w.trace.hold(line{at: w.Now(), kind: netsim.Note, host: l.h.machine.ID, text: string(p[:max(len(p)-1, 0)])})
 	}
 	return len(p), nil
 }
@@ -167,7 +169,7 @@ func (h *Host) Crash() {
 	}
 	h.machine.Crash()
 	h.step.Abandon()
-	h.gone = append(h.gone, h.loop)
+	h.gone = append(h.gone, h.step)
 	h.w.mains -= h.mains
 	h.loop, h.step, h.mains, h.paused = nil, nil, 0, 0
 }
@@ -240,7 +242,7 @@ func (h *Host) next() time.Duration {
 func (h *Host) close() {
 	all := h.gone
 	if h.loop != nil {
-		all = append(all, h.loop)
+		all = append(all, h.step)
 	}
 	for _, l := range all {
 		_ = l.Close() // of a loop that nobody runs any more

@@ -23,6 +23,14 @@ type SteppedLoop interface {
 	// Deadline returns the earliest deadline, on the clock of package time, of the
 	// contexts that are to interrupt a wait.
 	Deadline() (time.Time, bool)
+	// Again has f called where a turn is over and the next would have nothing to do
+	// but to run what is ready: it reports whether the loop is to take that, too, before
+	// Turn returns. It may be called on the stack of a task that stops.
+	Again(f func() bool)
+	// Tasks returns what the tasks do that have not ended, the oldest first.
+	Tasks() []TaskState
+	// Close is Loop.Close.
+	Close() error
 	// Abandon makes the turn that is under way end with the step that runs.
 	Abandon()
 	// Arrange has f called in each turn that has something to run, and after that
@@ -30,6 +38,15 @@ type SteppedLoop interface {
 	// ready, 0 for a callback, and returns the order in which all of them are to
 	// stand, and how many of them are to run in this turn.
 	Arrange(f func(tasks []uint64) (order []int, run int))
+}
+
+// A TaskState is what a task does between two turns.
+type TaskState struct {
+	ID    uint64
+	Name  string
+	State string // "ready", "waits" or "not started"
+	Waits string // for what; "" where that is not known
+	Steps uint32 // that it has taken
 }
 
 // Step makes a loop that does not run, an *asyncio.Loop, one that is stepped.

@@ -68,9 +68,10 @@ go on, until it is interrupted.`, one,
 				return look.Watch(ctx, s, args[0], *o)
 			}),
 		p.recordCommand(o),
-		p.lookCommand(o, "web PID", "Show the loops of a process in a browser on this machine",
+		p.lookCommand(o, "web PID|FILE.json", "Show the loops of a process, or a trace, in a browser on this machine",
 			`Web prints an address for a browser on this machine, with a token in it, and serves
-it until it is interrupted. The process itself opens no port.`, one,
+it until it is interrupted. The process itself opens no port. FILE.json is the trace of
+a simulated world, as a failing test of package sim writes it.`, one,
 			func(ctx context.Context, s *look.Screen, args []string) error {
 				return look.Web(ctx, s, args[0], *o)
 			}),

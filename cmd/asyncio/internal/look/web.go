@@ -18,22 +18,34 @@ import (
 const cookie = "asyncio-"
 
 // Web is a bridge from a browser on this machine to a process, until ctx ends. The
-// process itself never opens a port.
+// process itself never opens a port. The trace of a simulated world, a file, is shown
+// in the same way.
 func Web(ctx context.Context, s *Screen, arg string, o Options) error {
-	t, err := find(arg)
+	key := "The address is a key: who has it sees what the process does, and can cancel tasks."
+	trace, err := openTrace(arg)
 	if err != nil {
 		return err
 	}
-	defer t.close()
+	var behind http.Handler
+	if trace != nil {
+		behind, key = trace, "The address is a key: who has it sees the trace."
+	} else {
+		t, err := find(arg)
+		if err != nil {
+			return err
+		}
+		defer t.close()
+		behind = processProxy(t)
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	b := newBridge(t, l.Addr().String())
+	b := newBridge(behind, l.Addr().String())
 	if o.JSON {
 		err = s.writeJSON(map[string]string{"url": b.url()})
 	} else {
-		err = s.print(b.url(), "The address is a key: who has it sees what the process does, and can cancel tasks.", "Interrupt (^C) to end.")
+		err = s.print(b.url(), key, "Interrupt (^C) to end.")
 	}
 	if err != nil {
 		_ = l.Close()
@@ -48,14 +60,17 @@ func Web(ctx context.Context, s *Screen, arg string, o Options) error {
 	return nil
 }
 
-// A bridge lets one browser through to a process, which it knows by a token.
+// A bridge lets one browser through to what is behind it, which it knows by a token.
 type bridge struct {
 	host, token string
-	proxy       *httputil.ReverseProxy
+	behind      http.Handler
 }
 
-func newBridge(t *target, host string) *bridge {
-	return &bridge{host, rand.Text(), &httputil.ReverseProxy{
+func newBridge(behind http.Handler, host string) *bridge { return &bridge{host, rand.Text(), behind} }
+
+// processProxy hands requests on to a process.
+func processProxy(t *target) http.Handler {
+	return &httputil.ReverseProxy{
 		Transport:     t.client.Transport,
 		FlushInterval: -1,
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -73,7 +88,7 @@ func newBridge(t *target, host string) *bridge {
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			http.Error(w, "the process does not answer: "+err.Error(), http.StatusBadGateway)
 		},
-	}}
+	}
 }
 
 func (b *bridge) url() string { return fmt.Sprintf("http://%s/?token=%s", b.host, b.token) }
@@ -105,7 +120,7 @@ func (b *bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case c == nil || !b.is(c.Value):
 		http.Error(w, "open the address that asyncio web has printed, with its token", http.StatusForbidden)
 	default:
-		b.proxy.ServeHTTP(w, r)
+		b.behind.ServeHTTP(w, r)
 	}
 }
 

@@ -26,7 +26,7 @@ func bridged(t *testing.T) (b *bridge, c *http.Client) {
 	}, func() {})
 	t.Cleanup(tg.close)
 	site := httptest.NewUnstartedServer(nil)
-	b = newBridge(tg, site.Listener.Addr().String())
+	b = newBridge(processProxy(tg), site.Listener.Addr().String())
 	site.Config.Handler = b
 	site.Start()
 	t.Cleanup(site.Close)
