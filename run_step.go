@@ -16,6 +16,7 @@ func init() {
 			c.stallLimit = 0
 		})
 	}
+	hook.Driver = func(l any) driver.Driver { return l.(*Loop).driver }
 	hook.Step = func(l any) hook.SteppedLoop {
 		s := (*steppedLoop)(l.(*Loop))
 		s.watched = new(watchedWaits)

@@ -3,49 +3,54 @@ package asyncfile
 import (
 	"context"
 	"errors"
-	"io"
+	"fmt"
 	"io/fs"
 	"os"
 	"runtime"
+
+	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/internal/driver"
+	"github.com/asyncio-go/asyncio/internal/hook"
 )
 
 // A disk is all that this package asks of a system's files. The functions block, and are
 // called in jobs.
-type disk interface {
-	OpenFile(name string, flag int, perm fs.FileMode) (diskFile, error)
-	CreateTemp(dir, pattern string) (diskFile, error)
-	MkdirTemp(dir, pattern string) (string, error)
+type disk = driver.FileSystem
 
-	ReadFile(name string) ([]byte, error)
-	WriteFile(name string, data []byte, perm fs.FileMode) error
-	ReadDir(name string) ([]fs.DirEntry, error)
-	Stat(name string) (fs.FileInfo, error)
-	Lstat(name string) (fs.FileInfo, error)
-	Remove(name string) error
-	RemoveAll(path string) error
-	Rename(oldPath, newPath string) error
-	MkdirAll(path string, perm fs.FileMode) error
+// A diskFile is an open file of a disk; an [os.File] is one.
+type diskFile = driver.File
 
-	// SyncDir has what was created and renamed in a directory outlast a crash.
-	SyncDir(dir string) error
-	DirFS(dir string) fs.FS
-}
-
-// A diskFile is an open file of a disk; an [os.File] is one. Its methods are those of
-// os.File.
-type diskFile interface {
-	io.ReadWriteSeeker
-	io.ReaderAt
-	io.WriterAt
-	fs.ReadDirFile
-	Name() string
-	Sync() error
-	Truncate(size int64) error
-	Chmod(mode fs.FileMode) error
+// filerOf returns the driver of a task's loop, where that has files of its own: in a
+// simulated world.
+func filerOf(ctx context.Context) driver.Filer {
+	l, err := asyncio.RunningLoop(ctx)
+	if err != nil {
+		return nil // the call that follows says so
+	}
+	f, _ := hook.Driver(l).(driver.Filer)
+	return f
 }
 
 // diskOf returns the disk for the calls of a task.
-func diskOf(context.Context) disk { return osDisk{} }
+func diskOf(ctx context.Context) disk {
+	if f := filerOf(ctx); f != nil {
+		if d := f.Files(); d != nil {
+			return d
+		}
+	}
+	return osDisk{}
+}
+
+// escape returns why the task's world does not let what out, or nil: only a simulated
+// world is closed.
+func escape(ctx context.Context, what string) error {
+	if l, err := asyncio.RunningLoop(ctx); err == nil {
+		if f, ok := hook.Driver(l).(driver.Fence); ok {
+			return fmt.Errorf("asyncfile: %w", f.Escape(what))
+		}
+	}
+	return nil
+}
 
 // osDisk is the disk of the system that the program runs on.
 type osDisk struct{}

@@ -66,6 +66,15 @@ func (f *File) OS() *os.File {
 	return o
 }
 
+// foreign returns why the file is of no use to a task in a simulated world: it is one of
+// the system's.
+func (f *File) foreign(ctx context.Context) error {
+	if f.OS() == nil || filerOf(ctx) == nil {
+		return nil
+	}
+	return escape(ctx, "a file of the system, "+f.Name())
+}
+
 // Name returns the name that the file was opened with.
 func (f *File) Name() string { return f.file.Name() }
 
@@ -78,7 +87,7 @@ type moved struct {
 // read reads into p by way of a buffer, as many bytes as one job does.
 func (f *File) read(ctx context.Context, p []byte, do func(buf []byte) (int, error)) (int, error) {
 	buf := f.buffer(min(len(p), maxBuffer))
-	m, err := call(ctx, func() (moved, error) {
+	m, err := callOn(ctx, f, func() (moved, error) {
 		n, err := do(buf)
 		return moved{n, err}, nil
 	}, nil)
@@ -96,7 +105,7 @@ func (f *File) write(ctx context.Context, p []byte, do func(buf []byte, done int
 	for {
 		buf := f.buffer(min(len(p)-done, maxBuffer))
 		copy(buf, p[done:])
-		m, err := call(ctx, func() (moved, error) {
+		m, err := callOn(ctx, f, func() (moved, error) {
 			n, err := do(buf, done)
 			return moved{n, err}, nil
 		}, nil)
@@ -150,19 +159,27 @@ func (f *File) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
 
 // Seek is [os.File.Seek].
 func (f *File) Seek(ctx context.Context, offset int64, whence int) (int64, error) {
-	return call(ctx, func() (int64, error) { return f.file.Seek(offset, whence) }, nil)
+	return callOn(ctx, f, func() (int64, error) { return f.file.Seek(offset, whence) }, nil)
 }
 
 // Sync is [os.File.Sync].
-func (f *File) Sync(ctx context.Context) error { return run(ctx, f.file.Sync) }
+func (f *File) Sync(ctx context.Context) error { return f.run(ctx, f.file.Sync) }
 
 // Truncate is [os.File.Truncate].
 func (f *File) Truncate(ctx context.Context, size int64) error {
-	return run(ctx, func() error { return f.file.Truncate(size) })
+	return f.run(ctx, func() error { return f.file.Truncate(size) })
+}
+
+// run is callOn of a method that returns an error only.
+func (f *File) run(ctx context.Context, fn func() error) error {
+	_, err := callOn(ctx, f, func() (struct{}, error) { return struct{}{}, fn() }, nil)
+	return err
 }
 
 // Stat is [os.File.Stat].
-func (f *File) Stat(ctx context.Context) (fs.FileInfo, error) { return call(ctx, f.file.Stat, nil) }
+func (f *File) Stat(ctx context.Context) (fs.FileInfo, error) {
+	return callOn(ctx, f, f.file.Stat, nil)
+}
 
 // ReadDir is [os.File.ReadDir].
 func (f *File) ReadDir(ctx context.Context, n int) ([]fs.DirEntry, error) {
@@ -170,7 +187,7 @@ func (f *File) ReadDir(ctx context.Context, n int) ([]fs.DirEntry, error) {
 		entries []fs.DirEntry
 		err     error
 	}
-	r, err := call(ctx, func() (read, error) {
+	r, err := callOn(ctx, f, func() (read, error) {
 		entries, err := f.file.ReadDir(n)
 		return read{entries, err}, nil
 	}, nil)

@@ -17,7 +17,7 @@ import (
 func ReplaceFile(ctx context.Context, name string, data []byte, perm fs.FileMode) error {
 	data = slices.Clone(data)
 	d := diskOf(ctx)
-	_, err := Do(ctx, func(ctx context.Context) (struct{}, error) {
+	_, err := do(ctx, func(ctx context.Context) (struct{}, error) {
 		t, err := newReplacement(d, name)
 		if err != nil {
 			return struct{}{}, err
@@ -30,7 +30,7 @@ func ReplaceFile(ctx context.Context, name string, data []byte, perm fs.FileMode
 			return struct{}{}, err // nobody waits for it any more
 		}
 		return struct{}{}, t.finish(perm, true)
-	})
+	}, nil)
 	return err
 }
 

@@ -1,6 +1,7 @@
-// Package hook hands package sim the verbs of a loop that it needs and that users
-// must not have: to turn a loop from outside. It is a door between two packages of
-// this module; package asyncio fills it when it is initialised.
+// Package hook hands other packages of this module the verbs of a loop that they need
+// and that users must not have: package sim, to turn a loop from outside, and package
+// asyncfile, to find the files of the world that a loop is in. Package asyncio fills it
+// when it is initialised.
 package hook
 
 import (
@@ -54,3 +55,6 @@ var Step func(loop any) SteppedLoop
 
 // WithDriver returns an asyncio.Option that makes a loop use d.
 var WithDriver func(d driver.Driver) (option any)
+
+// Driver returns the driver of a loop, an *asyncio.Loop.
+var Driver func(loop any) driver.Driver
