@@ -156,7 +156,7 @@ func TestAReplayNamesWhatIsOtherwise(t *testing.T) {
 		})
 		return other.main(ctx)
 	})
-	if !errors.Is(err, sim.ErrDiverged) || !strings.Contains(err.Error(), "recorded: a socket is ready") || !strings.Contains(err.Error(), "now:      the clock is read") || !strings.Contains(err.Error(), "record_test.go") {
+	if !errors.Is(err, sim.ErrDiverged) || !strings.Contains(err.Error(), "recorded: a socket is ready") || !strings.Contains(err.Error(), "now:      the clock is read") || !strings.Contains(err.Error(), "flight_test.go") {
 		t.Error(err)
 	}
 }
