@@ -85,6 +85,10 @@ func inExecutor[T any](t *task, level, values context.Context, e Executor, fn fu
 
 func runInExecutor[T any](l *Loop, ctx context.Context, e Executor, fn func(context.Context) (T, error)) *Future[T] {
 	f := NewFuture[T](l)
+	if own, ok := l.driver.(driver.JobRunner); ok {
+		own.RunJob(newJob(f, ctx, fn))
+		return f
+	}
 	if own, ok := l.driver.(driver.Executor); ok {
 		e = own
 	}
@@ -138,6 +142,18 @@ func newJob[T any](f *Future[T], ctx context.Context, fn func(context.Context) (
 
 // work calls the function, and brings the result to the loop, whatever happens.
 func (j *job[T]) work(context.Context) {
+	defer j.Deliver() // also when the function ends the goroutine
+	j.Compute()
+}
+
+// Deliver implements [driver.Job].
+func (j *job[T]) Deliver() { j.loop.deliver(jobResult[T]{j}) }
+
+// Result implements [driver.Job].
+func (j *job[T]) Result() (value any, err *error) { return &j.v, &j.err }
+
+// Compute implements [driver.Job].
+func (j *job[T]) Compute() {
 	returned := false
 	defer func() {
 		if !returned {
@@ -146,7 +162,6 @@ func (j *job[T]) work(context.Context) {
 				j.err = &PanicError{Value: p, Stack: debug.Stack()}
 			}
 		}
-		j.loop.deliver(jobResult[T]{j})
 	}()
 	if j.Context.Err() != nil {
 		j.err = context.Cause(j.Context)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
+	"github.com/asyncio-go/asyncio/internal/hook"
 )
 
 // versions is which versions of HTTP the server speaks.
@@ -111,10 +112,7 @@ func (c *serverConn) beginHTTP2() bool {
 		conn.Shutdown()
 	}
 	if base := c.srv.base; base != nil && base.Done() != nil {
-		c.unbase = context.AfterFunc(base, func() {
-			// A loop that is closed has ended the connection already.
-			_, _ = c.srv.loop.CallSoonThreadsafe(conn.Close)
-		})
+		c.unbase = hook.WhenDone(c.srv.loop, base, conn.Close)
 	}
 	if c.srv.ConnState != nil {
 		c.setState(http.StateActive)

@@ -49,7 +49,7 @@ type serverConn struct {
 	place     *list.Element  // among the server's connections
 	serving   *response1     // whose handler runs
 	http2     *h2.ServerConn // nil: HTTP/1 is spoken
-	unbase    func() bool    // takes back that the end of BaseContext closes it
+	unbase    func()         // takes back that the end of BaseContext closes it
 	unctx     func()         // lets go of ctx
 	first     bool           // no request has come yet
 	served    bool           // no request is to come

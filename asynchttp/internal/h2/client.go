@@ -297,8 +297,8 @@ func (c *clientConn) goAway(f *http2.GoAwayFrame) {
 	if c.leaving == nil {
 		c.leaving = err
 	}
-	for id, s := range c.streams {
-		if id > f.LastStreamID {
+	for _, s := range c.inOrder() {
+		if s.id > f.LastStreamID {
 			s.fail(&unprocessedError{err})
 		}
 	}

@@ -1,9 +1,12 @@
 package h2
 
 import (
+	"cmp"
 	"errors"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/asyncio-go/asyncio"
@@ -277,9 +280,15 @@ func (c *conn) lose(err error) {
 	c.wire.Abort()
 }
 
+// inOrder returns all streams, the oldest first: what is done to all of them is done
+// in the same order each time.
+func (c *conn) inOrder() []*stream {
+	return slices.SortedFunc(maps.Values(c.streams), func(a, b *stream) int { return cmp.Compare(a.id, b.id) })
+}
+
 // end ends all streams.
 func (c *conn) end() {
-	for _, s := range c.streams {
+	for _, s := range c.inOrder() {
 		s.fail(c.err)
 	}
 	c.common.parts.Put(c.part)

@@ -204,7 +204,7 @@ func (c *conn) settingsFrame(f *http2.SettingsFrame) error {
 	c.out.maxFrame = c.peer.frameSize
 	c.out.setTable(c.peer.table)
 	if delta != 0 {
-		for _, s := range c.streams {
+		for _, s := range c.inOrder() {
 			if !s.send.window.shift(delta) {
 				return connError(http2.ErrCodeFlowControl, "SETTINGS make a window too large")
 			}
