@@ -18,6 +18,11 @@ var ErrExecutorFull = errors.New("asyncio: the executor's queue is full")
 // A ThreadPoolExecutor runs functions that block on goroutines of their own,
 // so many at a time; the others queue. Python: ThreadPoolExecutor.
 //
+// While more goroutines are ready than can run, it begins a job only in the place of
+// one that has ended: beyond the number of processors, jobs that compute get nothing
+// done sooner, and make the loop late. A job waits for that at most some tens of
+// milliseconds, and a second where many do.
+//
 // Its methods may be called from any goroutine.
 type ThreadPoolExecutor struct {
 	mu         sync.Mutex
