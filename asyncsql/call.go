@@ -72,9 +72,16 @@ func (c *calling) end() {
 // comes too late is given to dispose. The context of fn has values and no end: for that
 // it has the calling.
 func call[T any](ctx context.Context, p place, fn func(ctx context.Context, c *calling) (T, error), dispose func(T)) (v T, err error) {
-	c := &calling{lane: p.lane}
-	if c.lane == nil {
-		c.lane = p.db.lanes.lane()
+	var c *calling
+	if p.lane == nil {
+		own := &struct {
+			lane lane
+			call calling
+		}{lane: lane{of: p.db.lanes}}
+		c = &own.call
+		c.lane = &own.lane
+	} else {
+		c = &calling{lane: p.lane}
 	}
 	ended := ctx.Err() != nil // of a task that was cancelled before, and cleans up
 	returned := false
