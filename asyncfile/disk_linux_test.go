@@ -11,7 +11,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/asyncfile"
 	"golang.org/x/sys/unix"
 )
@@ -25,7 +27,7 @@ func inNamespace(t *testing.T) bool {
 		ok(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
 		return true
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=30s")
 	cmd.Env = append(os.Environ(), mark+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
@@ -95,4 +97,58 @@ func TestAFullDiskIsReported(t *testing.T) {
 		ok(t, f.Close(ctx), asyncfile.Remove(ctx, filepath.Join(disk, "g")))
 		full("WriteFile", asyncfile.WriteFile(ctx, filepath.Join(disk, "h"), big, 0o600))
 	})
+}
+
+// A disk that hangs keeps threads, of which it was given some of its own. Who waits for it
+// may stop waiting, and the threads show what hangs; the others go on.
+func TestASlowDiskIsReported(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	slow := mountSlowDisk(t)
+	name := filepath.Join(slow.dir, "f")
+	e := asyncio.NewThreadPoolExecutor(2)
+	onLoop(t, func(ctx context.Context, dir string) {
+		there := asyncfile.WithExecutor(ctx, e)
+		for what, call := range map[string]func(ctx context.Context) error{
+			"ReadFile": func(ctx context.Context) error {
+				_, err := asyncfile.ReadFile(ctx, name)
+				return err
+			},
+			"WriteFile": func(ctx context.Context) error {
+				return asyncfile.WriteFile(ctx, name, []byte("new"), 0o600)
+			},
+		} {
+			impatient, giveUp := context.WithCancel(there)
+			hanging := asyncio.Go(ctx, func(context.Context) error { return call(impatient) })
+			ok(t, slow.asked(ctx))
+			// The job before, which was given up, may still be at its end.
+			if jobs := e.Stats().Jobs; len(jobs) == 0 || jobs[len(jobs)-1].Cancelled || jobs[len(jobs)-1].Running <= 0 {
+				t.Errorf("%s hangs, and the jobs under way are %+v", what, jobs)
+			}
+			// Meanwhile all else is as always.
+			other := filepath.Join(dir, "other")
+			ok(t, asyncfile.WriteFile(ctx, other, []byte("x"), 0o600), asyncfile.Remove(ctx, other))
+			giveUp()
+			if _, err := hanging.Await(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("%s that was given up: %v", what, err)
+			}
+			slow.answer()
+		}
+		// And when it has patience, it has its answer.
+		late := asyncio.Go(there, func(ctx context.Context) error {
+			got, err := asyncfile.ReadFile(ctx, name)
+			if err == nil && string(got) != slowText {
+				err = errors.New("there is " + string(got))
+			}
+			return err
+		})
+		ok(t, slow.asked(ctx))
+		slow.answer()
+		_, err := late.Await(ctx)
+		ok(t, err)
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	ok(t, e.Shutdown(ctx))
 }

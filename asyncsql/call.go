@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"github.com/asyncio-go/asyncio"
-	"github.com/asyncio-go/asyncio/internal/offload"
 )
 
 // A runner is what statements can be run on. *sql.DB, *sql.Conn and *sql.Tx are.
@@ -34,7 +33,9 @@ type calling struct {
 
 	mu     sync.Mutex
 	cancel context.CancelFunc // ends what the driver does
-	ended  bool
+	cut    bool               // the driver has been told to end it
+	ended  bool               // nobody waits for it any more
+	made   bool               // there is a value
 }
 
 // lasting returns a context for what the driver does, with the values of a job's context.
@@ -50,17 +51,28 @@ func (c *calling) lasting(ctx context.Context) (lasting context.Context, cancel 
 func (c *calling) endBy(cancel context.CancelFunc) {
 	c.mu.Lock()
 	c.cancel = cancel
-	ended := c.ended
+	cut := c.cut
 	c.mu.Unlock()
-	if ended {
+	if cut {
 		cancel()
 	}
 }
 
-// end tells the driver that nobody waits for the call any more.
-func (c *calling) end() {
+// end says that nobody waits for the call any more, and tells the driver. It reports
+// whether there is a value, which nobody takes then.
+func (c *calling) end() (made bool) {
 	c.mu.Lock()
 	c.ended = true
+	made = c.made
+	c.mu.Unlock()
+	c.cutShort()
+	return made
+}
+
+// cutShort tells the driver to end the call.
+func (c *calling) cutShort() {
+	c.mu.Lock()
+	c.cut = true
 	cancel := c.cancel
 	c.mu.Unlock()
 	if cancel != nil {
@@ -68,27 +80,64 @@ func (c *calling) end() {
 	}
 }
 
+// make says that there is a value, and reports whether anybody waits for it.
+func (c *calling) make() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.made = true
+	return !c.ended
+}
+
+// begun begins the job. It returns an error where that is not to be done: the lane was
+// refused its turn, or nobody waits.
+func (c *calling) begun() error {
+	if !c.lane.enter(c) {
+		return ErrClosed
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return context.Canceled
+	}
+	return nil
+}
+
+// A callOf is a call for a value, with the lane where it has its own.
+type callOf[T any] struct {
+	calling
+	own   lane
+	value T // written before it is made
+}
+
 // call runs fn on a thread when the place's turn has come, and waits for it. A value that
-// comes too late is given to dispose. The context of fn has values and no end: for that
-// it has the calling.
+// comes too late is given to dispose, on another goroutine than the loop's. The context
+// of fn has values and no end: for that it has the calling.
 func call[T any](ctx context.Context, p place, fn func(ctx context.Context, c *calling) (T, error), dispose func(T)) (v T, err error) {
-	c := &calling{lane: p.lane}
-	if c.lane == nil {
-		c.lane = p.db.lanes.lane()
+	c := &callOf[T]{}
+	if c.lane = p.lane; c.lane == nil {
+		c.own.of = p.db.lanes
+		c.lane = &c.own
 	}
 	ended := ctx.Err() != nil // of a task that was cancelled before, and cleans up
 	returned := false
 	defer func() { // also where the task is unwound
-		if !returned {
-			c.end()
+		if !returned && c.end() && dispose != nil {
+			c.lane.later(func() { dispose(c.value) })
 		}
 	}()
-	v, err = offload.Do(ctx, c.lane, func(ctx context.Context) (v T, err error) {
-		if !c.lane.enter(c) {
-			return v, ErrClosed
+	v, err = asyncio.ToExecutor(ctx, c.lane, func(ctx context.Context) (v T, err error) {
+		if err := c.begun(); err != nil {
+			return v, err
 		}
-		return fn(ctx, c)
-	}, dispose)
+		if v, err = fn(ctx, &c.calling); err != nil {
+			return v, err
+		}
+		c.value = v
+		if !c.make() && dispose != nil {
+			dispose(v)
+		}
+		return v, nil
+	})
 	switch {
 	case err == nil:
 		returned = true
@@ -128,11 +177,33 @@ func again[T any](ctx context.Context, p place, do func(context.Context) (T, err
 	}
 }
 
+// A statement is what a call has run: a text on a runner, or one that was prepared.
+type statement struct {
+	on       runner
+	query    string
+	prepared *sql.Stmt
+	args     []any
+}
+
+func (s *statement) Exec(ctx context.Context) (sql.Result, error) {
+	if s.prepared != nil {
+		return s.prepared.ExecContext(ctx, s.args...)
+	}
+	return s.on.ExecContext(ctx, s.query, s.args...)
+}
+
+func (s *statement) Query(ctx context.Context) (*sql.Rows, error) {
+	if s.prepared != nil {
+		return s.prepared.QueryContext(ctx, s.args...)
+	}
+	return s.on.QueryContext(ctx, s.query, s.args...)
+}
+
 // exec runs a statement that returns no rows.
-func exec(ctx context.Context, p place, do func(context.Context) (sql.Result, error)) (sql.Result, error) {
+func exec(ctx context.Context, p place, s *statement) (sql.Result, error) {
 	r, err := call(ctx, p, func(ctx context.Context, c *calling) (result, error) {
 		ctx, _ = c.lasting(ctx)
-		r, err := again(ctx, p, do)
+		r, err := again(ctx, p, s.Exec)
 		if err != nil {
 			return result{}, err
 		}
@@ -146,21 +217,18 @@ func exec(ctx context.Context, p place, do func(context.Context) (sql.Result, er
 
 // ExecContext is [sql.DB.ExecContext].
 func (p place) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	args = ownArgs(args)
-	return exec(ctx, p, func(ctx context.Context) (sql.Result, error) { return p.on.ExecContext(ctx, query, args...) })
+	return exec(ctx, p, &statement{on: p.on, query: query, args: ownArgs(args)})
 }
 
 // QueryContext is [sql.DB.QueryContext]. It returns when the first batch of rows is here,
 // and keeps the connection only when there are more. When ctx ends, so does the query.
 func (p place) QueryContext(ctx context.Context, query string, args ...any) (*Rows, error) {
-	args = ownArgs(args)
-	return queryRows(ctx, p, func(ctx context.Context) (*sql.Rows, error) { return p.on.QueryContext(ctx, query, args...) })
+	return queryRows(ctx, p, statement{on: p.on, query: query, args: ownArgs(args)})
 }
 
 // QueryRowContext is [sql.DB.QueryRowContext]. The row is here when it returns.
 func (p place) QueryRowContext(ctx context.Context, query string, args ...any) *Row {
-	args = ownArgs(args)
-	return queryRow(ctx, p, func(ctx context.Context) (*sql.Rows, error) { return p.on.QueryContext(ctx, query, args...) })
+	return queryRow(ctx, p, &statement{on: p.on, query: query, args: ownArgs(args)})
 }
 
 // PrepareContext is [sql.DB.PrepareContext].

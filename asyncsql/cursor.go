@@ -13,8 +13,12 @@ type batchSize struct{ rows, bytes int }
 
 var defaultBatch = batchSize{rows: 256, bytes: 64 << 10}
 
-// patience is how long a batch that has a row waits for more of them.
-const patience = 20 * time.Millisecond
+// patience is how long a batch that has a row waits for more of them. The clock is looked
+// at after so many rows.
+const (
+	patience    = 20 * time.Millisecond
+	rowsUntimed = 4
+)
 
 // A batch is a number of rows, their values one after another.
 type batch struct {
@@ -42,7 +46,7 @@ type cursor struct {
 func (c *cursor) fetch(b *batch, size batchSize) {
 	began := time.Now()
 	c.taken = taker{}
-	for b.rows < size.rows && c.taken.size < size.bytes && (b.rows == 0 || time.Since(began) < patience) {
+	for b.rows < size.rows && c.taken.size < size.bytes && (b.rows%rowsUntimed != 0 || b.rows == 0 || time.Since(began) < patience) {
 		if !c.real.Next() {
 			c.endSet(b)
 			break

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/asyncio-go/asyncio/internal/offload"
 )
@@ -32,17 +33,18 @@ type lanes struct {
 // A lane is a turn at one connection. Its jobs run one at a time, in order, on a
 // thread, which is a goroutine. It ends when it has no jobs and nobody keeps it.
 //
-// The mutex of lanes guards the fields.
+// The mutex of lanes guards the fields but call.
 type lane struct {
 	of      *lanes
 	state   laneState
 	working bool      // a thread has current
 	current laneJob   // of that thread
-	call    *calling  // what is under way, or was last
 	first   laneJob   // the next job; most lanes have no more than one
 	jobs    []laneJob // those after first
 	keepers []keeper  // the latest is the last
 	at      *list.Element
+
+	call atomic.Pointer[calling] // what is under way, or was last
 }
 
 type laneState uint8
@@ -184,7 +186,7 @@ func (l *lane) finish() (next *lane) {
 // end gives the turn to who has waited longest.
 func (l *lane) end() (next *lane) {
 	ls := l.of
-	l.state, l.call = laneOver, nil
+	l.state = laneOver
 	delete(ls.busy, l)
 	if first := ls.waiting.Front(); first != nil {
 		next := ls.waiting.Remove(first).(*lane)
@@ -253,11 +255,10 @@ func (l *lane) drop() []laneJob {
 }
 
 // enter says that c is what the lane is at now. It reports whether the lane has its turn,
-// and was not refused one.
+// and was not refused one. It is for the lane's own jobs, under which the state does not
+// change, or those of drop, after which it does not.
 func (l *lane) enter(c *calling) bool {
-	l.of.mu.Lock()
-	defer l.of.mu.Unlock()
-	l.call = c
+	l.call.Store(c)
 	return l.state != laneOver
 }
 
@@ -293,13 +294,13 @@ func (ls *lanes) hurry() {
 	ls.mu.Lock()
 	var calls []*calling
 	for l := range ls.busy {
-		if l.call != nil {
-			calls = append(calls, l.call)
+		if c := l.call.Load(); c != nil {
+			calls = append(calls, c)
 		}
 	}
 	ls.mu.Unlock()
 	for _, c := range calls {
-		c.end()
+		c.cutShort()
 	}
 }
 

@@ -12,9 +12,10 @@ import (
 // As in database/sql they keep a connection until they were read to their end or closed,
 // and end with the context that the query was given.
 type Rows struct {
-	place  place
-	cursor cursor
-	unbind func() bool // nil: the cursor has no more than the first batch
+	place     place
+	statement statement // of a query that has not begun
+	cursor    cursor
+	unbind    func() bool // nil: the cursor has no more than the first batch
 
 	set    resultSet
 	batch  *batch
@@ -28,16 +29,15 @@ type Rows struct {
 	closed bool
 }
 
-func queryRows(ctx context.Context, p place, do func(context.Context) (*sql.Rows, error)) (*Rows, error) {
+func queryRows(ctx context.Context, p place, s statement) (*Rows, error) {
 	ended := ctx.Err() != nil // of a task that was cancelled before, and cleans up: that is no news
-	r := &Rows{place: p}
+	r := &Rows{place: p, statement: s}
 	r.batch = &r.first
-	_, err := call(ctx, p, func(ctx context.Context, c *calling) (struct{}, error) {
-		return struct{}{}, r.begin(ctx, c, do)
-	}, func(struct{}) { r.cursor.end(true, context.Canceled) })
-	if err != nil {
-		return nil, err // and r is the job's
+	// A call that was cut off has r to itself.
+	if _, err := call(ctx, p, r.begin, (*Rows).abandon); err != nil {
+		return nil, err
 	}
+	r.statement = statement{}
 	if !r.batch.last && !ended {
 		r.unbind = context.AfterFunc(ctx, func() { r.cursor.end(true, endOf(ctx)) })
 	}
@@ -45,26 +45,29 @@ func queryRows(ctx context.Context, p place, do func(context.Context) (*sql.Rows
 }
 
 // begin makes the query and fetches the first batch. It is for a job of the lane.
-func (r *Rows) begin(ctx context.Context, c *calling, do func(context.Context) (*sql.Rows, error)) error {
+func (r *Rows) begin(ctx context.Context, c *calling) (*Rows, error) {
 	lasting, cancel := c.lasting(ctx)
-	real, err := again(lasting, r.place, do)
+	real, err := again(lasting, r.place, r.statement.Query)
 	if err != nil {
 		cancel()
-		return err
+		return nil, err
 	}
 	k := &r.cursor
 	k.lane, k.real, k.cancel = c.lane, real, cancel
 	if r.set, err = resultSetOf(real); err != nil {
 		_ = k.giveBack()
-		return err
+		return nil, err
 	}
 	k.begin(len(r.set.columns))
 	k.fetch(&r.first, r.place.db.batch)
 	if !r.first.last {
 		c.lane.keep(k)
 	}
-	return nil
+	return r, nil
 }
+
+// abandon ends a query that nobody waits for.
+func (r *Rows) abandon() { r.cursor.end(true, context.Canceled) }
 
 // Next prepares the next row for [Rows.Scan], and reports whether there is one; else
 // [Rows.Err] says whether that is the end. It waits when the next batch is not here.
@@ -225,10 +228,10 @@ type Row struct {
 	err error
 }
 
-func queryRow(ctx context.Context, p place, do func(context.Context) (*sql.Rows, error)) *Row {
+func queryRow(ctx context.Context, p place, s *statement) *Row {
 	row, err := call(ctx, p, func(ctx context.Context, k *calling) (*Row, error) {
 		ctx, _ = k.lasting(ctx)
-		real, err := again(ctx, p, do)
+		real, err := again(ctx, p, s.Query)
 		if err != nil {
 			return nil, err
 		}

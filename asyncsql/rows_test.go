@@ -61,7 +61,8 @@ func TestScanIsThatOfDatabaseSQL(t *testing.T) {
 	defer plain.Close()
 	targets := func() []any {
 		return []any{new(int), new(int8), new(string), new([]byte), new(any), new(sql.RawBytes), new(time.Time),
-			new(sql.NullString), new(sql.Null[int64]), new(float64), new(bool), new(*string)}
+			new(sql.NullString), new(sql.Null[int64]), new(float64), new(bool), new(*string), new(int64), new(int32),
+			new(*int), "no pointer", new(refusing)}
 	}
 	with(t, 1, func(ctx context.Context, db *asyncsql.DB, s *server) {
 		for column := range 5 {
@@ -100,6 +101,37 @@ func TestScanIsThatOfDatabaseSQL(t *testing.T) {
 		}
 	})
 }
+
+// refusing is a Scanner that takes no value.
+type refusing struct{ asked int }
+
+func (r *refusing) Scan(v any) error {
+	r.asked++
+	return fmt.Errorf("no %T, thank you", v)
+}
+
+// The columns before one that only database/sql can convert are scanned once, as there.
+func TestAScannerIsAskedOnce(t *testing.T) {
+	with(t, 1, func(ctx context.Context, db *asyncsql.DB, s *server) {
+		var n counting
+		var text sql.RawBytes
+		var more counting
+		var skip any
+		rows, err := db.QueryContext(ctx, "count 1")
+		if err != nil || !rows.Next(ctx) {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		if err := rows.Scan(&n, &text, &more, &skip, &skip); err != nil || n != 1 || more != 1 || string(text) != "text 0" {
+			t.Errorf("asked %d and %d times, %q: %v", n, more, text, err)
+		}
+	})
+}
+
+// counting counts how often it is given a value.
+type counting int
+
+func (c *counting) Scan(any) error { *c++; return nil }
 
 func TestQueryRow(t *testing.T) {
 	with(t, 1, func(ctx context.Context, db *asyncsql.DB, s *server) {

@@ -26,20 +26,17 @@ func prepare(ctx context.Context, p place, do func(context.Context) (*sql.Stmt, 
 
 // ExecContext is [sql.Stmt.ExecContext].
 func (s *Stmt) ExecContext(ctx context.Context, args ...any) (sql.Result, error) {
-	args = ownArgs(args)
-	return exec(ctx, s.p, func(ctx context.Context) (sql.Result, error) { return s.real.ExecContext(ctx, args...) })
+	return exec(ctx, s.p, &statement{prepared: s.real, args: ownArgs(args)})
 }
 
 // QueryContext is [sql.Stmt.QueryContext]; see [DB.QueryContext].
 func (s *Stmt) QueryContext(ctx context.Context, args ...any) (*Rows, error) {
-	args = ownArgs(args)
-	return queryRows(ctx, s.p, func(ctx context.Context) (*sql.Rows, error) { return s.real.QueryContext(ctx, args...) })
+	return queryRows(ctx, s.p, statement{prepared: s.real, args: ownArgs(args)})
 }
 
 // QueryRowContext is [sql.Stmt.QueryRowContext]; see [DB.QueryRowContext].
 func (s *Stmt) QueryRowContext(ctx context.Context, args ...any) *Row {
-	args = ownArgs(args)
-	return queryRow(ctx, s.p, func(ctx context.Context) (*sql.Rows, error) { return s.real.QueryContext(ctx, args...) })
+	return queryRow(ctx, s.p, &statement{prepared: s.real, args: ownArgs(args)})
 }
 
 // Close closes the statement, after the calls that are under way on its connection. It
