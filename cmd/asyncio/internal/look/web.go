@@ -33,7 +33,7 @@ func Web(ctx context.Context, s *Screen, arg string, o Options) error {
 	if o.JSON {
 		err = s.writeJSON(map[string]string{"url": b.url()})
 	} else {
-		err = s.print(b.url(), "The address is a key: who has it sees what the process does, and can cancel tasks.", "Interrupt (^C) to end.")
+		err = s.print(s.web(b.url())...)
 	}
 	if err != nil {
 		_ = l.Close()
@@ -46,6 +46,12 @@ func Web(ctx context.Context, s *Screen, arg string, o Options) error {
 		return err
 	}
 	return nil
+}
+
+// web returns what is said of the page's address, which is not cut.
+func (s *Screen) web(url string) []string {
+	lines := append([]string{url}, s.wrap("The address is a key: who has it sees what the process does, and can cancel tasks.")...)
+	return append(lines, "Interrupt (^C) to end.")
 }
 
 // A bridge lets one browser through to a process, which it knows by a token.
