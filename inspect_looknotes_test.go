@@ -142,6 +142,40 @@ func TestAfterTurnsThatWereLongSomeStepsAreTimed(t *testing.T) {
 		if n := count(look(t, ctx)) - before; n != 256 {
 			t.Errorf("%d steps were timed", n)
 		}
+		// Then others are passed over, unless they are long.
+		for _, c := range []struct {
+			took time.Duration
+			want uint64
+		}{{2*2*time.Microsecond + 1, 0}, {2 * 20 * time.Microsecond, 0}, {2*20*time.Microsecond + 1, 256}} {
+			before := count(look(t, ctx))
+			asyncio.Sleep(ctx, time.Second)
+			clock.Pass(c.took)
+			for range 600 {
+				asyncio.Sleep(ctx, 0)
+			}
+			if n := count(look(t, ctx)) - before; n != c.want {
+				t.Errorf("after %v %d steps were timed", c.took, n)
+			}
+		}
+	})
+}
+
+func TestOfShortStepsOneInEightIsTimedAndStandsForTheOthers(t *testing.T) {
+	noting(t, asyncio.InsightOn, func(t *testing.T, ctx context.Context, clock *asyncio.Clock) {
+		const steps, each = 50_000, 5 * time.Microsecond
+		worker := asyncio.Go(ctx, func(ctx context.Context) error {
+			for range steps {
+				clock.Pass(each)
+				asyncio.Sleep(ctx, 0)
+			}
+			return asyncio.Sleep(ctx, time.Hour)
+		}, asyncio.WithName("worker"))
+		asyncio.Sleep(ctx, time.Second)
+		if busy, want := taskOf(t, look(t, ctx), "worker").Busy, steps*each; busy < want/2 || busy > want*3/2 {
+			t.Errorf("it was busy for %v, want about %v", busy, want)
+		}
+		worker.Cancel()
+		asyncio.GatherSettled(ctx, worker)
 	})
 }
 

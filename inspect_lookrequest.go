@@ -117,7 +117,7 @@ func (r *lookRequest) run() {
 		r.begin()
 	}
 	for n := 1; !r.piece.full(); n++ {
-		if r.next(); r.over || n%8 == 0 && time.Since(began) > lookSlice {
+		if r.next(); r.over || n%4 == 0 && time.Since(began) > lookSlice {
 			break
 		}
 	}

@@ -26,6 +26,8 @@ const (
 type notebook struct {
 	everyStep bool          // steps are always timed
 	timedFor  int           // so many more steps are timed
+	untimed   int           // of short ones, so many are passed over until some are timed again
+	weight    uint32        // for how many each of them counts
 	tellUntil time.Duration // until then events are noted
 	onPanic   func(task uint64, p *PanicError)
 
@@ -53,6 +55,10 @@ const (
 	slowTogether = 10 * time.Millisecond
 	timedAbove   = 2 * time.Microsecond
 	timedSteps   = 256
+	// Up to allTimedAbove some are timed and stand for the others: what they take is as
+	// much as an echo server's, which would feel it by two to three in a hundred.
+	allTimedAbove = 20 * time.Microsecond
+	oneTimedOf    = 8
 )
 
 // A longStep is a step of a task, or a callback, that took long.
@@ -130,6 +136,7 @@ func (s *lastOf[T]) since(n uint64) (first uint64, list []T) {
 
 func newNotebook() *notebook {
 	return &notebook{
+		weight: 1,
 		slow:   lastOf[longStep]{all: make([]longStep, longSteps)},
 		ended:  lastOf[endedTask]{all: make([]endedTask, endedTasks)},
 		events: lastOf[loopEvent]{all: make([]loopEvent, loopEvents)},
@@ -186,10 +193,10 @@ func (b *notebook) endStep(now time.Duration) {
 	}
 	b.inStep = false
 	took := now - b.began
-	b.steps.add(took, 1)
+	b.steps.add(took, int(b.weight))
 	t := b.stepper
 	if t != nil {
-		t.busy += uint32(took / time.Microsecond)
+		t.busy += uint32(took/time.Microsecond) * b.weight
 	}
 	if took >= slowerThan || b.everyStep {
 		b.noteLongStep(t, took)
@@ -234,9 +241,26 @@ func (l *Loop) notePolled(now, took time.Duration, parked bool) {
 		}
 	}
 	l.notes.telling = b.everyStep || now < b.tellUntil
-	if !parked && took > time.Duration(l.pace.ran)*timedAbove {
+	if !parked && took > time.Duration(l.pace.ran)*timedAbove && b.timeAgain(l.pace.ran, took) {
 		l.notes.level, b.timedFor = notesTimed, timedSteps
 	}
+}
+
+// timeAgain reports whether the next steps are to be timed, when the last took so long.
+func (b *notebook) timeAgain(steps int, took time.Duration) bool {
+	if b.everyStep || took > time.Duration(steps)*allTimedAbove {
+		b.weight, b.untimed = 1, 0
+		return true
+	}
+	passed := b.untimed > 0
+	if b.untimed -= steps; b.untimed > 0 {
+		return false
+	}
+	b.weight, b.untimed = 1, oneTimedOf*timedSteps
+	if passed {
+		b.weight = oneTimedOf
+	}
+	return true
 }
 
 // noteEnded notes that t has ended.

@@ -40,7 +40,7 @@ const metricTasks = 1000
 
 func (w *window) samples(ctx context.Context) []Sample {
 	looks := w.looks(ctx, 0, defaultPatience, func(uint64) asyncio.LookOptions { return asyncio.LookOptions{Tasks: metricTasks} })
-	all := []Sample{{Name: "asyncio_loops", Help: "Loops that run.", Value: float64(len(looks.Loops))}}
+	all := []Sample{loopCount(len(looks.Loops))}
 	for _, m := range loopMetrics {
 		for _, k := range looks.Loops {
 			if m.when != nil && !m.when(k) {
@@ -77,6 +77,26 @@ func (w *window) samples(ctx context.Context) []Sample {
 		}
 	}
 	return all
+}
+
+// Descriptions returns a sample of each name that [Read] may return, without labels and
+// value. It may be called in any goroutine.
+func Descriptions() []Sample {
+	all := []Sample{loopCount(0)}
+	for _, m := range loopMetrics {
+		all = append(all, Sample{Name: m.name, Help: m.help, Cumulative: m.cumulative})
+	}
+	for _, m := range histogramMetrics {
+		all = append(all, Sample{Name: m.name, Help: m.help, Cumulative: true, Histogram: histogram(asyncio.HistogramLook{})})
+	}
+	for _, m := range executorMetrics {
+		all = append(all, Sample{Name: m.name, Help: m.help})
+	}
+	return all
+}
+
+func loopCount(n int) Sample {
+	return Sample{Name: "asyncio_loops", Help: "Loops that run.", Value: float64(n)}
 }
 
 type loopMetric struct {

@@ -115,6 +115,33 @@ func TestCommandsOnAProgramWithGroupsLocksQueuesStreamsAndAProcess(t *testing.T)
 	}
 }
 
+// What cancel and record say, with the size of the record masked.
+func TestShortAnswersFitTheTerminal(t *testing.T) {
+	ownDirectory(t)
+	sizes := regexp.MustCompile(`has \d+ bytes`)
+	for i := range terminals {
+		s := terminals[i]
+		shown := make(map[string][]string)
+		t.Run("asked", func(t *testing.T) {
+			pid := startProgram(t, "nested")
+			t.Chdir(t.TempDir()) // where record puts its file
+			shown["cancel"] = run(t, s, func(s *Screen) error { return Cancel(t.Context(), s, pid, "6", 0, Options{}) })
+			lines := run(t, s, func(s *Screen) error {
+				return Record(t.Context(), s, io.Discard, pid, Options{}, RecordOptions{Seconds: 1, Megabytes: 1, File: "shop.zip"})
+			})
+			shown["record"] = s.wrap(sizes.ReplaceAllString(strings.Join(lines, " "), "has 123456 bytes"))
+		})
+		for command, lines := range shown {
+			golden(t, name(&s, "real-"+command), lines)
+			for _, line := range lines {
+				if s.Width > 0 && width(line) > s.Width {
+					t.Errorf("%s: a line has %d columns: %s", name(&s, command), width(line), line)
+				}
+			}
+		}
+	}
+}
+
 func TestEachCommandPrintsJSON(t *testing.T) {
 	ownDirectory(t)
 	pid := startProgram(t, "nested")

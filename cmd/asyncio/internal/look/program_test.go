@@ -30,6 +30,7 @@ var programs = map[string]func(ctx context.Context, ready func()) error{
 	"computes": computes,
 	"reads":    reads,
 	"floods":   floods,
+	"rests":    rests,
 	"spawns":   spawns,
 	"spins":    spins,
 	"deadlock": deadlock,
@@ -46,7 +47,7 @@ func runProgram(name string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
-		if name != "nested" && name != "spins" {
+		if name != "nested" && name != "spins" && name != "rests" {
 			os.Exit(0) // its loop may hear nothing
 		}
 		cancel()
@@ -199,6 +200,12 @@ func tick(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// rests has nothing to do.
+func rests(ctx context.Context, ready func()) error {
+	ready()
+	return tick(ctx)
 }
 
 // hangs holds its loop by a mutex that nobody gives back.

@@ -45,7 +45,7 @@ func Web(ctx context.Context, s *Screen, arg string, o Options) error {
 	if o.JSON {
 		err = s.writeJSON(map[string]string{"url": b.url()})
 	} else {
-		err = s.print(b.url(), key, "Interrupt (^C) to end.")
+		err = s.print(s.web(b.url(), key)...)
 	}
 	if err != nil {
 		_ = l.Close()
@@ -58,6 +58,12 @@ func Web(ctx context.Context, s *Screen, arg string, o Options) error {
 		return err
 	}
 	return nil
+}
+
+// web returns what is said of the page's address, which is not cut.
+func (s *Screen) web(url, key string) []string {
+	lines := append([]string{url}, s.wrap(key)...)
+	return append(lines, "Interrupt (^C) to end.")
 }
 
 // A bridge lets one browser through to what is behind it, which it knows by a token.
