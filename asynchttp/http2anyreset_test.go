@@ -373,6 +373,9 @@ func resetOnServer(addr string, h *resetHandler, x anyReset) resetOutcome {
 	if x.State != "only idle" {
 		saw = <-seen
 	}
+	if strings.HasPrefix(end, "GOAWAY") {
+		resets = nil // one that was on its way may be lost with the connection
+	}
 	return resetOutcome{saw, slices.Compact(resets), end}
 }
 
@@ -382,7 +385,7 @@ func knownServerResets() []*knownReset {
 		{why: "what comes on a stream that the server has reset was on its way then, and is passed over (RFC 9113, 5.4.2); net/http resets it again, or ends the connection",
 			here: func(x anyReset, theirs *resetOutcome) {
 				if !x.Peer {
-					theirs.Resets = without(theirs.Resets, http2.ErrCodeStreamClosed)
+					theirs.Resets = []string{http2.ErrCodeInternal.String()}
 					if x.sends("headers", "trailers") {
 						theirs.End = "goes on"
 					}
@@ -398,6 +401,9 @@ func knownServerResets() []*knownReset {
 			here: func(x anyReset, theirs *resetOutcome) {
 				if x.State == "only after the response" {
 					theirs.Resets = without(theirs.Resets, http2.ErrCodeNo)
+					if !x.sends("data", "end") { // what it thinks of the client's own reset is a matter of time
+						theirs.Resets = without(theirs.Resets, http2.ErrCodeStreamClosed)
+					}
 				}
 			}},
 	}
