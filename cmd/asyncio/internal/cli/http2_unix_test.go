@@ -3,6 +3,7 @@
 package cli_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -64,6 +65,29 @@ func TestFetchGetsAThousandURLsOverOneConnection(t *testing.T) {
 			t.Fatalf("%d: %q, %v", i, b, err)
 		}
 	}
+	t.Run("the same bytes as curl", func(t *testing.T) {
+		theirs := t.TempDir()
+		var config strings.Builder
+		for i := range 1000 {
+			fmt.Fprintf(&config, "url = %s/%d\noutput = %s/%d\n", s.url, i, theirs, i)
+		}
+		name := filepath.Join(t.TempDir(), "config")
+		if err := os.WriteFile(name, []byte(config.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := curl(t, "-sS", "-k", "--parallel", "-K", name); got.code != 0 {
+			t.Fatalf("curl: (%d) %.300s", got.code, got.errs)
+		}
+		for i := range 1000 {
+			want, err := os.ReadFile(filepath.Join(theirs, fmt.Sprint(i)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b, err := os.ReadFile(filepath.Join(out, fmt.Sprint(i))); err != nil || !bytes.Equal(b, want) {
+				t.Fatalf("%d: %q, %v; curl: %q", i, b, err, want)
+			}
+		}
+	})
 }
 
 func urlList(base string, n int) string {
