@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -23,7 +24,9 @@ type fileWire struct {
 	refusal error
 	after   int64 // the offset from which on that is given
 	calls   []fileCall
-	turn    int
+	loop    *asyncio.Loop
+	turn    int // how often others have run between the calls
+	marked  bool
 }
 
 type fileCall struct {
@@ -35,7 +38,12 @@ type fileCall struct {
 func (w *fileWire) SendFile(f *os.File, offset int64, n int) (int, error) {
 	w.note(!w.full && w.shut == 0 && n > 0, "SendFile")
 	w.calls = append(w.calls, fileCall{offset, n, w.turn})
+	if w.loop != nil && !w.marked {
+		w.marked = true
+		w.loop.CallSoon(func() { w.turn++; w.marked = false })
+	}
 	if w.refusal != nil && offset >= w.after {
+		w.drained = false // it may be that there is something to read
 		return 0, w.refusal
 	}
 	if w.room == 0 {
@@ -52,6 +60,12 @@ func (w *fileWire) SendFile(f *os.File, offset int64, n int) (int, error) {
 	return got, nil
 }
 
+// sendsInVain returns the calls that could do nothing, but for those of Write:
+// whether there is room is tried anew when a file begins or ends.
+func (w *fileWire) sendsInVain() []string {
+	return slices.DeleteFunc(slices.Clone(w.inVain), func(call string) bool { return strings.HasPrefix(call, "Write") })
+}
+
 // onFileWire runs body with a transport on w.
 func onFileWire(t *testing.T, w *fileWire, body func(ctx context.Context, r *recorder)) {
 	t.Helper()
@@ -64,8 +78,8 @@ func onFileWire(t *testing.T, w *fileWire, body func(ctx context.Context, r *rec
 		body(ctx, r)
 		r.transport.Abort()
 		r.untilCall(ctx, "lost")
-		if len(w.inVain) > 0 {
-			t.Errorf("made in vain: %v", w.inVain)
+		if calls := w.sendsInVain(); len(calls) > 0 {
+			t.Errorf("made in vain: %v", calls)
 		}
 	})
 }
@@ -75,22 +89,13 @@ func TestAFileIsSentAMegabyteInATurn(t *testing.T) {
 	f := fileOf(t, pattern(size))
 	for _, count := range []int64{-1, size, size - 1, 1 << 20, 1<<20 + 1} {
 		w := &fileWire{most: 400 << 10}
-		w.room = size
+		w.room = size + 1
 		onFileWire(t, w, func(ctx context.Context, r *recorder) {
-			ticker := asyncio.Go(ctx, func(ctx context.Context) error {
-				for {
-					if err := asyncio.Sleep(ctx, 0); err != nil {
-						return err
-					}
-					w.turn++
-				}
-			})
+			w.loop = loopOf(ctx)
 			want := min(uint64(count), size) // a negative count is all
 			if n, err := loopOf(ctx).Sendfile(ctx, r.transport, f, 0, count); uint64(n) != want || err != nil {
 				t.Errorf("%d of %d were sent, %v", n, count, err)
 			}
-			ticker.Cancel()
-			ticker.Await(ctx)
 			if uint64(len(w.out)) != want {
 				t.Errorf("%d of %d went out", len(w.out), count)
 			}
@@ -106,7 +111,7 @@ func TestAFileIsSentAMegabyteInATurn(t *testing.T) {
 				t.Errorf("of %d: the calls were %v", count, w.calls)
 				break
 			}
-			got := min(c.asked, w.most)
+			got := min(c.asked, w.most, size-int(c.offset))
 			left -= uint64(got)
 			budget -= got
 		}
@@ -176,8 +181,8 @@ func TestAFileComesBetweenWhatIsWrittenBeforeAndMeanwhile(t *testing.T) {
 			r.untilCall(ctx, "lost")
 			return nil
 		}, asyncio.WithVirtualClock())
-		if err != nil || len(w.inVain) > 0 {
-			rt.Errorf("%v; made in vain: %v", err, w.inVain)
+		if calls := w.sendsInVain(); err != nil || len(calls) > 0 {
+			rt.Errorf("%v; made in vain: %v", err, calls)
 		}
 	})
 }

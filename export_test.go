@@ -56,3 +56,7 @@ func NewDatagramTransportOn(l *Loop, conn driver.PacketConn, p DatagramProtocol)
 	t.schedule()
 	return t
 }
+
+// CheckCallOrder is what debug mode does with a callback, which is in its order or
+// not, after so many of ConnectionMade, EOFReceived and ConnectionLost.
+func CheckCallOrder(after int, ok bool, what string) { callOrder(after).check(ok, what) }

@@ -163,8 +163,10 @@ func TestATransportMakesNoCallInVainAndHoldsItsProtocolUpByTheMarks(t *testing.T
 func randomWire(rt *rapid.T, ctx context.Context, buffered bool, steps []int, end int) error {
 	w, r := &wire{}, &recorder{keepOpen: true}
 	var p asyncio.Protocol = r
+	atOnce := 256 << 10 // is read in a turn
 	if buffered {
-		p = &smallRecorder{recorder: r}
+		small := &smallRecorder{recorder: r}
+		p, atOnce = small, len(small.buf)
 	}
 	if err := asyncio.NewTransportOn(loopOf(ctx), w, p); err != nil {
 		return err
@@ -195,7 +197,7 @@ func randomWire(rt *rapid.T, ctx context.Context, buffered bool, steps []int, en
 		case 4, 5:
 			p := pattern(arg % 100)
 			if arg > 780 {
-				p = pattern(arg << 9) // more than is read at a time
+				p = pattern(atOnce + arg*5) // more than is read at a time
 			}
 			if len(p) > 0 {
 				sent = append(sent, p...)
@@ -224,7 +226,7 @@ func randomWire(rt *rapid.T, ctx context.Context, buffered bool, steps []int, en
 			w.h.Ready(e)
 		}
 		before := len(r.data)
-		turns(ctx, 3+len(w.in)/16)
+		turns(ctx, 3+len(w.in)/atOnce)
 		if kind == 6 || kind == 7 || kind == 11 {
 			flow.sent(tr.WriteBufferSize(), low)
 		}
@@ -239,7 +241,7 @@ func randomWire(rt *rapid.T, ctx context.Context, buffered bool, steps []int, en
 		}
 	}
 	tr.ResumeReading()
-	turns(ctx, 3+len(w.in)/16)
+	turns(ctx, 3+len(w.in)/atOnce)
 	unsent := tr.WriteBufferSize() > 0
 	var wantLost error
 	wantShut, wantReset := 0, 0

@@ -612,3 +612,56 @@ func TestDatagramsComeWithTheirSendersAndTheirErrors(t *testing.T) {
 		}
 	}
 }
+
+// A reset waits for nothing that is still to be written.
+func TestAResetConnectionIsClosedAtOnce(t *testing.T) {
+	d := newDriver(t)
+	d.Linger = time.Hour
+	near, far := net.Pipe()
+	defer far.Close()
+	s := &stuck{Conn: near, closed: make(chan struct{}), lingered: -1}
+	c, err := d.FromConn(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Write([]byte("something")); err != nil {
+		t.Fatal(err)
+	}
+	c.Reset()
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-s.closed
+	if s.lingered != 0 {
+		t.Errorf("it lingers for %d seconds", s.lingered)
+	}
+}
+
+// lateListener accepts a connection when it is told to, also after it was closed.
+type lateListener struct {
+	net.Listener
+	proceed chan net.Conn
+}
+
+func (l lateListener) Accept() (net.Conn, error) { return <-l.proceed, nil }
+
+func TestAConnectionThatComesWhenTheListenerIsClosedIsClosedToo(t *testing.T) {
+	d := newDriver(t)
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := lateListener{ln, make(chan net.Conn)}
+	l, err := d.FromListener(late, &notes{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, far := net.Pipe()
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	late.proceed <- near
+	if _, err := far.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the peer read %v", err)
+	}
+}

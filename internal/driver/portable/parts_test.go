@@ -167,3 +167,26 @@ func TestWhatIsBeingReadIsNotTaken(t *testing.T) {
 		}
 	}
 }
+
+// Only what is net's own is waited for without a buffer, and closed without a
+// goroutine.
+func TestWhatIsNetsOwnIsKnown(t *testing.T) {
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	own, err := net.Dial("tcp4", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close()
+	other, _ := net.Pipe()
+	for _, nc := range []net.Conn{own, other} {
+		c := &conn{}
+		c.adopt(nc)
+		if is := nc == own; c.foreign == is || (c.in.raw != nil) != is || c.LocalAddr() != nc.LocalAddr() || c.RemoteAddr() != nc.RemoteAddr() {
+			t.Errorf("%T: foreign %v, %v; from %v to %v", nc, c.foreign, c.in.raw, c.LocalAddr(), c.RemoteAddr())
+		}
+	}
+}
