@@ -183,19 +183,19 @@ func TestSendfileRefusesWhatItCannotSend(t *testing.T) {
 		}
 		defer r.Close()
 		defer w.Close()
-		if _, err := l.Sendfile(ctx, client.transport, r, 0, -1); !errors.Is(err, os.ErrInvalid) {
-			t.Errorf("a pipe gave %v", err)
+		if n, err := l.Sendfile(ctx, client.transport, r, 0, -1); n != 0 || !errors.Is(err, os.ErrInvalid) {
+			t.Errorf("a pipe gave %d, %v", n, err)
 		}
-		if _, err := l.Sendfile(ctx, client.transport, f, -1, -1); !errors.Is(err, os.ErrInvalid) {
-			t.Errorf("a negative offset gave %v", err)
+		if n, err := l.Sendfile(ctx, client.transport, f, -1, -1); n != 0 || !errors.Is(err, os.ErrInvalid) {
+			t.Errorf("a negative offset gave %d, %v", n, err)
 		}
 		f.Close()
-		if _, err := l.Sendfile(ctx, client.transport, f, 0, -1); !errors.Is(err, os.ErrClosed) {
-			t.Errorf("a closed file gave %v", err)
+		if n, err := l.Sendfile(ctx, client.transport, f, 0, -1); n != 0 || !errors.Is(err, os.ErrClosed) {
+			t.Errorf("a closed file gave %d, %v", n, err)
 		}
 		client.transport.Close()
-		if _, err := l.Sendfile(ctx, client.transport, f, 0, -1); !errors.Is(err, net.ErrClosed) {
-			t.Errorf("a closed transport gave %v", err)
+		if n, err := l.Sendfile(ctx, client.transport, f, 0, -1); n != 0 || !errors.Is(err, net.ErrClosed) {
+			t.Errorf("a closed transport gave %d, %v", n, err)
 		}
 		server.untilCall(ctx, "lost")
 	})

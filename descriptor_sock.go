@@ -169,11 +169,12 @@ func (l *Loop) SockSendfile(ctx context.Context, c syscall.Conn, f *os.File, off
 // loop.sock_connect.
 func (l *Loop) SockConnect(ctx context.Context, c syscall.Conn, to net.Addr) error {
 	started := false
-	return l.sock(ctx, c, "sock connect", true, func(fd uintptr) (err error) {
+	return l.sock(ctx, c, "sock connect", true, func(fd uintptr) error {
 		if started {
 			return sockConnected(fd)
 		}
-		started, err = sockConnect(fd, to)
+		err := sockConnect(fd, to)
+		started = err == driver.ErrWouldBlock
 		return err
 	})
 }

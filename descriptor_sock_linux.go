@@ -127,25 +127,25 @@ func mustNotBlock(fd uintptr) error {
 	return nil
 }
 
-// sockConnect begins to connect, and reports whether it has begun; then it may
-// have connected at once.
-func sockConnect(fd uintptr, to net.Addr) (started bool, err error) {
+// sockConnect begins to connect. It returns driver.ErrWouldBlock when that has
+// begun, and nil when it has connected at once.
+func sockConnect(fd uintptr, to net.Addr) error {
 	if err := mustNotBlock(fd); err != nil {
-		return false, err
+		return err
 	}
 	sa, err := sockAddr(fd, to)
 	if err != nil {
-		return false, err
+		return err
 	}
 	switch err := unix.Connect(int(fd), sa); err {
 	case nil:
-		return true, nil
+		return nil
 	case unix.EINPROGRESS, unix.EALREADY, unix.EINTR:
-		return true, driver.ErrWouldBlock
+		return driver.ErrWouldBlock
 	case unix.EAGAIN:
-		return false, errBacklogFull
+		return errBacklogFull
 	default:
-		return false, os.NewSyscallError("connect", err)
+		return os.NewSyscallError("connect", err)
 	}
 }
 

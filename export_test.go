@@ -46,3 +46,17 @@ func NewTransportOn(l *Loop, conn driver.Conn, p Protocol) error {
 
 // Held returns how many connections the listener holds that nobody has taken.
 func (l *Listener) Held() int { return len(l.ready) }
+
+// NewDatagramTransportOn makes a datagram transport on a socket that is no
+// descriptor, and returns who is to be told of its events.
+func NewDatagramTransportOn(l *Loop, conn driver.PacketConn, p DatagramProtocol) driver.Handler {
+	t := newDatagramTransport(l)
+	t.protocol = p
+	t.attach(conn)
+	t.schedule()
+	return t
+}
+
+// CheckCallOrder is what debug mode does with a callback, which is in its order or
+// not, after so many of ConnectionMade, EOFReceived and ConnectionLost.
+func CheckCallOrder(after int, ok bool, what string) { callOrder(after).check(ok, what) }

@@ -326,3 +326,64 @@ func TestEveryAddressThatFailsIsNamed(t *testing.T) {
 		}
 	})
 }
+
+func TestACallbackOutOfItsOrderIsToldByName(t *testing.T) {
+	for after, name := range []string{"nothing", "ConnectionMade", "EOFReceived", "ConnectionLost"} {
+		asyncio.CheckCallOrder(after, true, "DataReceived")
+		err := func() (err error) {
+			defer func() { err, _ = recover().(error) }()
+			asyncio.CheckCallOrder(after, false, "DataReceived")
+			return nil
+		}()
+		if !errors.Is(err, asyncio.ErrInvalidState) || !strings.Contains(err.Error(), "DataReceived called out of order, after "+name) {
+			t.Errorf("after %s: %v", name, err)
+		}
+	}
+}
+
+// Who waits for a connection whose protocol aborts it and panics is told of the
+// panic.
+func TestAPanicAfterAnAbortIsToldToWhoWaitsForTheConnection(t *testing.T) {
+	onEachDriverWithFaults(t, func(t *testing.T, ctx context.Context, told *[]asyncio.ExceptionContext) {
+		srv := host(t, ctx, newEcho)
+		r := &recorder{}
+		r.on = map[string]func(){"made": func() { r.transport.Abort(); panic("no") }}
+		_, _, err := loopOf(ctx).CreateConnection(ctx, "tcp", srv.Addr().String(), func() asyncio.Protocol { return r })
+		var p *asyncio.PanicError
+		if !errors.As(err, &p) || len(*told) != 1 {
+			t.Errorf("CreateConnection gave %v, told %v", err, *told)
+		}
+		m := &mailbox{}
+		m.on = map[string]func(){"made": func() { m.transport.Abort(); panic("no") }}
+		_, _, err = loopOf(ctx).CreateDatagramEndpoint(ctx, "udp", func() asyncio.DatagramProtocol { return m }, asyncio.WithLocalAddr("127.0.0.1:0"))
+		if !errors.As(err, &p) || len(*told) != 2 {
+			t.Errorf("CreateDatagramEndpoint gave %v, told %v", err, *told)
+		}
+		shutdown(t, ctx, srv)
+	})
+}
+
+func TestClosingATLSTransportAgainDoesNothing(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		l := loopOf(ctx)
+		server, client := securePair(t, ctx)
+		server.transport.PauseReading() // so that its end does not come at once
+		before := l.Stats().Timers
+		for range 3 {
+			client.transport.Close()
+			if n := l.Stats().Timers; n != before+1 || !client.transport.IsClosing() {
+				t.Errorf("%d timers, %d before", n, before)
+			}
+		}
+		server.transport.ResumeReading()
+		client.untilCall(ctx, "lost")
+		server.untilCall(ctx, "lost")
+		if n := l.Stats().Timers; n != before || client.lost != nil || server.lost != nil {
+			t.Errorf("%d timers are left, lost with %v and %v", n-before, client.lost, server.lost)
+		}
+		client.transport.Close()
+		if n := l.Stats().Timers; n != before {
+			t.Errorf("%d timers after the end", n-before)
+		}
+	})
+}

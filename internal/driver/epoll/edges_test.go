@@ -215,10 +215,19 @@ func TestDescriptorZeroIsOneLikeAnyOther(t *testing.T) {
 	if n, err := c.Writev([][]byte{[]byte("two")}); n != 3 || err != nil {
 		t.Errorf("wrote %d, %v", n, err)
 	}
+	file, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	file.WriteString("file")
+	if n, err := c.(driver.FileSender).SendFile(file, 0, 4); n != 4 || err != nil {
+		t.Errorf("sent %d bytes of a file, %v", n, err)
+	}
 	if err := c.CloseWrite(); err != nil {
 		t.Error(err)
 	}
-	if got, err := io.ReadAll(nc); string(got) != "onetwo" || err != nil {
+	if got, err := io.ReadAll(nc); string(got) != "onetwofile" || err != nil {
 		t.Errorf("the peer read %q, %v", got, err)
 	}
 	nc.Write([]byte("three"))
@@ -271,6 +280,23 @@ func TestDescriptorZeroIsOneLikeAnyOther(t *testing.T) {
 	if n, err := f.Read(p); n != 1 || err != nil {
 		t.Errorf("read %d bytes, %v", n, err)
 	}
+	if n, err := f.Read(nil); n != 0 || err != nil {
+		t.Errorf("read %d bytes of nothing, %v", n, err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+
+	fill()
+	r2, w2 := pipe(t)
+	free()
+	if f, err = d.OpenFile(w2); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := f.Write([]byte("y")); n != 1 || err != nil {
+		t.Errorf("wrote %d bytes, %v", n, err)
+	}
+	r2.Close()
 	if err := f.Close(); err != nil {
 		t.Error(err)
 	}

@@ -202,7 +202,6 @@ func (d *Driver) watch(fd int, h driver.Handler, events uint32) error {
 		// Its number comes again, so that one was closed, and the kernel has
 		// forgotten it.
 		d.empty(fd)
-		s = nil
 	}
 	if s != nil && s.handler != nil {
 		s.handler = h

@@ -55,10 +55,7 @@ func bind(fd int, sa unix.Sockaddr, kind int) error {
 	if unix.Connect(probe, sa) != unix.ECONNREFUSED {
 		return err
 	}
-	if info, serr := os.Lstat(local.Name); serr != nil || info.Mode()&os.ModeSocket == 0 {
-		return err
-	}
-	if os.Remove(local.Name) != nil {
+	if info, serr := os.Lstat(local.Name); serr != nil || info.Mode()&os.ModeSocket == 0 || os.Remove(local.Name) != nil {
 		return err
 	}
 	return unix.Bind(fd, sa)

@@ -56,10 +56,7 @@ func (p *packet) open(spec driver.PacketSpec, at net.Addr, h driver.Handler) err
 		return err
 	}
 	if spec.Local != nil {
-		sa, _, err := packetSockaddr(spec.Local)
-		if err != nil {
-			return err
-		}
+		sa, _, _ := packetSockaddr(spec.Local) // which OpenPacket has looked at
 		if err := bind(p.fd, sa, unix.SOCK_DGRAM); err != nil {
 			return os.NewSyscallError("bind", err)
 		}

@@ -30,8 +30,8 @@ func (c *conn) SendFile(f *os.File, offset int64, n int) (sent int, err error) {
 			}
 		}
 	})
-	if cerr != nil {
-		return 0, cerr
+	if cerr != nil { // which is not the error that closed files have elsewhere
+		return 0, &os.PathError{Op: "sendfile", Path: f.Name(), Err: os.ErrClosed}
 	}
 	return max(sent, 0), failure("sendfile", err)
 }

@@ -3,6 +3,7 @@
 package epoll
 
 import (
+	"math"
 	"net"
 	"strconv"
 	"testing"
@@ -30,6 +31,7 @@ func TestZonesAreInterfacesByNameOrNumber(t *testing.T) {
 	lo := loopbackInterface(t)
 	for zone, want := range map[string]uint32{
 		"": 0, lo.Name: uint32(lo.Index), "77": 77, strconv.Itoa(lo.Index): uint32(lo.Index), "no such interface": 0, "-1": 0,
+		"4294967297": math.MaxUint32, // and not the first
 	} {
 		if got := zoneID(zone); got != want {
 			t.Errorf("the zone %q is number %d, want %d", zone, got, want)

@@ -2,6 +2,7 @@ package virtual_test
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,4 +48,78 @@ func TestClockOverADriverLeapsWhileNothingIsOpenAndWalksWhileSomethingIs(t *test
 	if err := o.Park(2*time.Hour, nothing); err != nil || o.Now() != 2*time.Hour {
 		t.Errorf("after the close it shows %v, %v", o.Now(), err)
 	}
+}
+
+func TestClockOverADriverWaitsForThoseOutside(t *testing.T) {
+	inner, err := portable.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inner.Close()
+	o := virtual.NewOver(inner)
+	var outside atomic.Bool
+	outside.Store(true)
+	o.Outside = outside.Load
+	time.AfterFunc(10*time.Millisecond, func() { outside.Store(false); inner.Wake() })
+	if err := o.Park(time.Hour, nothing); err != nil || outside.Load() || o.Now() != 0 {
+		t.Errorf("it shows %v, somebody is outside: %v, %v", o.Now(), outside.Load(), err)
+	}
+	outside.Store(true)
+	if err := o.Park(time.Hour, func() bool { return true }); err != nil || o.Now() != 0 {
+		t.Errorf("with news it shows %v, %v", o.Now(), err)
+	}
+	outside.Store(false)
+	if err := o.Park(time.Hour, func() bool { return true }); err != nil || o.Now() != 0 {
+		t.Errorf("with news, and nobody outside, it shows %v, %v", o.Now(), err)
+	}
+	if err := o.Park(driver.Forever, func() bool { return true }); err != nil {
+		t.Error(err)
+	}
+	if err := o.Park(time.Hour, nothing); err != nil || o.Now() != time.Hour {
+		t.Errorf("it shows %v, %v", o.Now(), err)
+	}
+	if err := o.Park(time.Minute, nothing); err != nil || o.Now() != time.Hour {
+		t.Errorf("it has gone back to %v, %v", o.Now(), err)
+	}
+}
+
+// While something is open the clock goes on by what has gone by, and never beyond
+// the time that is waited for.
+func TestClockOverADriverGoesWithTheRealOne(t *testing.T) {
+	inner := &scripted{handles: 1}
+	o := virtual.NewOver(inner)
+	inner.now = time.Minute
+	for _, c := range []struct{ until, passes, limit, shows time.Duration }{
+		{10 * time.Second, 4 * time.Second, time.Minute + 10*time.Second, 4 * time.Second},
+		{10 * time.Second, 7 * time.Second, time.Minute + 10*time.Second, 10 * time.Second},
+		{5 * time.Second, time.Second, time.Minute + 6*time.Second, 10 * time.Second},
+		{driver.Forever, time.Second, driver.Forever, 11 * time.Second},
+	} {
+		inner.passes = c.passes
+		if err := o.Park(c.until, nothing); err != errScripted || inner.limit != c.limit || o.Now() != c.shows {
+			t.Errorf("until %v it waited until %v, and shows %v, %v", c.until, inner.limit, o.Now(), err)
+		}
+	}
+	inner.handles = 0
+	if err := o.Park(time.Hour, nothing); err != errScripted || o.Now() != 11*time.Second {
+		t.Errorf("with an error it shows %v, %v", o.Now(), err)
+	}
+}
+
+var errScripted = errors.New("scripted")
+
+// scripted is a driver whose waits take as long as it is told.
+type scripted struct {
+	driver.Driver
+	handles            int
+	now, passes, limit time.Duration
+}
+
+func (s *scripted) Handles() int       { return s.handles }
+func (s *scripted) Now() time.Duration { return s.now }
+func (s *scripted) Poll() error        { return errScripted }
+func (s *scripted) Park(until time.Duration, _ func() bool) error {
+	s.limit = until
+	s.now += s.passes
+	return errScripted
 }

@@ -2,6 +2,9 @@ package virtual_test
 
 import (
 	"errors"
+	"io"
+	"net"
+	"os"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -195,11 +198,48 @@ func TestInsideSynctestBubble(t *testing.T) {
 
 func TestHasNoNetwork(t *testing.T) {
 	d := virtual.New()
-	if _, err := d.Dial(driver.DialSpec{}, nil); !errors.Is(err, virtual.ErrNoNetwork) || !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("Dial gave %v", err)
+	if d.Name() != "virtual" || d.Handles() != 0 || d.Poll() != nil {
+		t.Errorf("it is %q, with %d handles", d.Name(), d.Handles())
 	}
-	if _, err := d.Listen(driver.ListenSpec{}, nil); !errors.Is(err, virtual.ErrNoNetwork) {
-		t.Errorf("Listen gave %v", err)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	nc, _ := net.Pipe()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, open := range map[string]func() error{
+		"Dial":         func() error { _, err := d.Dial(driver.DialSpec{}, nil); return err },
+		"Listen":       func() error { _, err := d.Listen(driver.ListenSpec{}, nil); return err },
+		"OpenPacket":   func() error { _, err := d.OpenPacket(driver.PacketSpec{}, nil); return err },
+		"OpenFile":     func() error { _, err := d.OpenFile(r); return err },
+		"FromConn":     func() error { _, err := d.FromConn(nc); return err },
+		"FromListener": func() error { _, err := d.FromListener(ln, nil); return err },
+		"FromPacket":   func() error { _, err := d.FromPacket(pc, nil); return err },
+	} {
+		if err := open(); !errors.Is(err, virtual.ErrNoNetwork) || !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("%s gave %v", name, err)
+		}
+	}
+	// What is given to a driver is its own, also when it has no use for it.
+	if _, err := r.Stat(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("the file is open: %v", err)
+	}
+	if _, err := nc.Write(nil); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("the connection is open: %v", err)
+	}
+	if _, err := ln.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the listener is open: %v", err)
+	}
+	if _, err := pc.WriteTo(nil, pc.LocalAddr()); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the datagram socket is open: %v", err)
 	}
 }
 
