@@ -1,6 +1,10 @@
 package asyncio
 
-import "time"
+import (
+	"time"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
+)
 
 // A deadline ends waits at a time, as that of a net.Conn does: it stays until
 // it is set anew. It follows the real clock, as all of net does.
@@ -20,7 +24,7 @@ func (d *deadline) set(l *Loop, t time.Time, expire func()) {
 		d.expired = true
 		expire()
 	}
-	left := time.Until(t)
+	left := untilOn(l, t)
 	if left <= 0 {
 		reached()
 		return
@@ -33,4 +37,12 @@ func (d *deadline) stop() {
 		d.timer.Cancel()
 		d.timer = nil
 	}
+}
+
+// untilOn returns how long it is to t, for a loop whose driver may know that better.
+func untilOn(l *Loop, t time.Time) time.Duration {
+	if c, ok := l.driver.(driver.DeadlineClock); ok {
+		return c.Until(t)
+	}
+	return time.Until(t)
 }

@@ -30,7 +30,7 @@ type attempt struct {
 var processAttempts []attempt
 
 func TestWhatTheSystemRefusesIsAnErrorAndLeavesNothing(t *testing.T) {
-	nc := func(addr string) net.Conn { return must(net.Dial("tcp", addr)) }
+	nc := func(addr string) net.Conn { return must(net.Dial("tcp", addr)) } //asyncvet:ignore blocking the peer is a plain connection, to this machine
 	twice := asyncio.WithResolver(func(context.Context, string, string) ([]netip.Addr, error) {
 		return []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::1")}, nil
 	})
@@ -156,7 +156,7 @@ func TestAServerGoesOnAfterAConnectionThatItCannotUse(t *testing.T) {
 					told = nil
 					srv := start()
 					d.refused, d.n = "Start", 0
-					bad := must(net.Dial("tcp", srv.Addr().String()))
+					bad := must(net.Dial("tcp", srv.Addr().String())) //asyncvet:ignore blocking the peer is a plain connection, to this machine
 					n, err := asyncio.ToThread(ctx, func(context.Context) (int, error) { return bad.Read(make([]byte, 1)) })
 					if n != 0 || err == nil {
 						t.Errorf("a connection that cannot be used read %d, %v", n, err)
@@ -166,7 +166,7 @@ func TestAServerGoesOnAfterAConnectionThatItCannotUse(t *testing.T) {
 						t.Errorf("told %v", told)
 					}
 					d.refused = ""
-					good := must(net.Dial("tcp", srv.Addr().String()))
+					good := must(net.Dial("tcp", srv.Addr().String())) //asyncvet:ignore blocking the peer is a plain connection, to this machine
 					good.Write([]byte("x"))
 					if n, err := asyncio.ToThread(ctx, func(context.Context) (int, error) { return good.Read(make([]byte, 1)) }); n != 1 || err != nil {
 						t.Errorf("the next one read %d, %v", n, err)
@@ -197,9 +197,11 @@ func TestACancelledWaitForAConnectionLeavesNothing(t *testing.T) {
 		factory := func() asyncio.Protocol { l.CallSoon(cancel); return &recorder{} }
 		for name, do := range map[string]func(ctx context.Context) error{
 			"a connection": func(ctx context.Context) error {
+				//asyncvet:ignore blocking the peer is a plain connection, to this machine
 				return third(l.CreateConnection(ctx, "tcp", "", factory, asyncio.WithConn(must(net.Dial("tcp", ln.Addr().String())))))
 			},
 			"an accepted socket": func(ctx context.Context) error {
+				//asyncvet:ignore blocking the peer is a plain connection, to this machine
 				return third(l.ConnectAcceptedSocket(ctx, must(net.Dial("tcp", ln.Addr().String())), factory))
 			},
 			"a pipe to read": func(ctx context.Context) error {
@@ -238,8 +240,8 @@ func TestNothingIsReceivedBeforeWhoWaitsForTheConnectionHasRun(t *testing.T) {
 		ln := must(net.Listen("tcp", "127.0.0.1:0"))
 		defer ln.Close()
 		ready := func() net.Conn {
-			nc := must(net.Dial("tcp", ln.Addr().String()))
-			peer := must(ln.Accept())
+			nc := must(net.Dial("tcp", ln.Addr().String())) //asyncvet:ignore blocking the peer is a plain connection, to this machine
+			peer := must(ln.Accept())                       //asyncvet:ignore blocking the other side has connected, or does so at once
 			peer.Write([]byte("early"))
 			peer.Close()
 			nc.SetReadDeadline(timeSoon())
@@ -271,7 +273,7 @@ func TestNothingIsReceivedBeforeWhoWaitsForTheConnectionHasRun(t *testing.T) {
 			}
 		}
 		pc := must(net.ListenPacket("udp", "127.0.0.1:0"))
-		sender := must(net.Dial("udp", pc.LocalAddr().String()))
+		sender := must(net.Dial("udp", pc.LocalAddr().String())) //asyncvet:ignore blocking the peer is a plain connection, to this machine
 		defer sender.Close()
 		sender.Write([]byte("early"))
 		m := openMailbox(t, ctx, "udp", asyncio.WithPacketConn(pc))
@@ -316,7 +318,7 @@ func TestWhatIsGivenFromElsewhereIsClosed(t *testing.T) {
 			},
 			"ConnectAcceptedSocket": func(nc net.Conn) error { return third(l.ConnectAcceptedSocket(ctx, nc, noProtocol)) },
 		} {
-			nc := must(net.Dial("tcp", ln.Addr().String()))
+			nc := must(net.Dial("tcp", ln.Addr().String())) //asyncvet:ignore blocking the peer is a plain connection, to this machine
 			_, err := asyncio.ToThread(ctx, func(context.Context) (int, error) { return 0, give(nc) })
 			if err == nil {
 				t.Errorf("%s: no error", name)
@@ -338,12 +340,13 @@ func TestWhatIsGivenFromElsewhereIsClosed(t *testing.T) {
 			if err == nil {
 				t.Errorf("%s: no error", name)
 			}
-			if _, err := ln.Accept(); !errors.Is(err, net.ErrClosed) {
+			if _, err := ln.Accept(); !errors.Is(err, net.ErrClosed) { //asyncvet:ignore blocking the other side has connected, or does so at once
 				t.Errorf("%s: it is not closed: %v", name, err)
 			}
 		}
 		pc := must(net.ListenPacket("udp", "127.0.0.1:0"))
 		_, err := asyncio.ToThread(ctx, func(context.Context) (int, error) {
+			//asyncvet:ignore goroutine the error is what is looked at
 			return 0, third(l.CreateDatagramEndpoint(ctx, "udp", func() asyncio.DatagramProtocol { return &mailbox{} }, asyncio.WithPacketConn(pc)))
 		})
 		if _, rerr := pc.WriteTo([]byte("x"), pc.LocalAddr()); err == nil || !errors.Is(rerr, net.ErrClosed) {

@@ -78,7 +78,7 @@ func TestAServerThatDoesNotStartClosesItsListener(t *testing.T) {
 				return err
 			},
 			"StartServer outside of a loop": func(o asyncio.ServerOption) error {
-				_, err := asyncio.StartServer(context.Background(), "", "", echo, o)
+				_, err := asyncio.StartServer(context.Background(), "", "", echo, o) //asyncvet:ignore background the error of an option comes first
 				return err
 			},
 			"CreateServer of another loop": func(o asyncio.ServerOption) (err error) {
@@ -116,7 +116,7 @@ func TestAConnectionThatIsNotMadeClosesTheOneItWasGiven(t *testing.T) {
 				return err
 			},
 		} {
-			nc := must(net.Dial("tcp", ln.Addr().String()))
+			nc := must(net.Dial("tcp", ln.Addr().String())) //asyncvet:ignore blocking the peer is a plain connection, to this machine
 			if err := open(asyncio.WithConn(nc)); err == nil {
 				t.Errorf("%s: there is a connection", name)
 			}
@@ -130,7 +130,7 @@ func TestAConnectionThatIsNotMadeClosesTheOneItWasGiven(t *testing.T) {
 func TestWhatWasClosedIsNotTakenOver(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		ln := must(net.Listen("tcp", "127.0.0.1:0"))
-		nc := must(net.Dial("tcp", ln.Addr().String()))
+		nc := must(net.Dial("tcp", ln.Addr().String())) //asyncvet:ignore blocking the peer is a plain connection, to this machine
 		pc := must(net.ListenPacket("udp", "127.0.0.1:0"))
 		nc.Close()
 		ln.Close()

@@ -464,7 +464,7 @@ func TestExistingDatagramSocketIsTakenOver(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		pc := must(net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}))
 		server := openMailbox(t, ctx, "udp", asyncio.WithPacketConn(pc))
-		nc := must(net.Dial("udp4", server.transport.LocalAddr().String()))
+		nc := must(net.Dial("udp4", server.transport.LocalAddr().String())) //asyncvet:ignore blocking the peer is a plain connection, to this machine
 		client := openMailbox(t, ctx, "udp", asyncio.WithPacketConn(nc.(net.PacketConn)))
 		client.send(t, "x", nil)
 		server.untilGot(ctx, 1)

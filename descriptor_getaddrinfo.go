@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
 // Getaddrinfo looks up the addresses of a host and the port of a service, in
@@ -49,6 +51,16 @@ func (l *Loop) Getnameinfo(ctx context.Context, addr netip.AddrPort) (host, serv
 		return "", "", fmt.Errorf("asyncio: getnameinfo: %w", &net.AddrError{Err: "no address", Addr: addr.String()})
 	}
 	ip := addr.Addr().Unmap()
+	if own, ok := l.driver.(driver.NameResolver); ok {
+		names, delay := own.LookupAddr(ip)
+		if err := t.sleep(delay, level); err != nil {
+			return "", "", err
+		}
+		if host = ip.String(); len(names) > 0 {
+			host = names[0]
+		}
+		return host, strconv.Itoa(int(addr.Port())), nil
+	}
 	names, err := lookUp(t, level, func(ctx context.Context) ([]string, error) {
 		return net.DefaultResolver.LookupAddr(ctx, ip.WithZone("").String())
 	})

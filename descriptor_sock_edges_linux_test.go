@@ -72,7 +72,7 @@ func TestWriteToAPeerThatHasResetFailsAtOnce(t *testing.T) {
 		} {
 			ln := must(net.Listen("tcp", "127.0.0.1:0"))
 			s := dial(t, ctx, ln.Addr())
-			reset(must(ln.Accept()))
+			reset(must(ln.Accept())) //asyncvet:ignore blocking the other side has connected, or does so at once
 			ln.Close()
 			if _, err := s.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 				t.Errorf("Read gave %v", err)

@@ -16,6 +16,8 @@ import (
 )
 
 // sockPair returns the two ends of a connection that no loop knows of.
+//
+//asyncvet:ignore blocking both ends are here, so it takes no time
 func sockPair(t *testing.T, network string) (a, b asyncio.Socket) {
 	t.Helper()
 	ln := sockListener(t, network)
@@ -167,8 +169,8 @@ func TestSockAcceptGivesAConnection(t *testing.T) {
 			accepted := asyncio.CreateTask(ctx, func(ctx context.Context) (asyncio.Socket, error) {
 				return l.SockAccept(ctx, ln.(syscall.Conn))
 			})
-			asyncio.Sleep(ctx, 0) // it waits
-			client := must(net.Dial(network, ln.Addr().String())).(asyncio.Socket)
+			asyncio.Sleep(ctx, 0)                                                  // it waits
+			client := must(net.Dial(network, ln.Addr().String())).(asyncio.Socket) //asyncvet:ignore blocking the peer is a plain connection, to this machine
 			server, err := accepted.Await(ctx)
 			if err != nil {
 				t.Fatal(err)

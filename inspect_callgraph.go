@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -32,7 +33,7 @@ func captureCallGraph(f *future, seen map[*future]bool) *CallGraph {
 	g := &CallGraph{Name: "a future", Again: seen[f]}
 	t := f.asTask()
 	if t != nil {
-		g.Name, g.Task = t.name(), t.shell()
+		g.Name, g.Task = t.name(), t.any()
 	}
 	if g.Again {
 		return g
@@ -41,7 +42,7 @@ func captureCallGraph(f *future, seen map[*future]bool) *CallGraph {
 	if t != nil {
 		g.Stack = t.stack()
 	}
-	for _, by := range awaitedBy(f, false) {
+	for _, by := range awaitedBy(f, everybody) {
 		g.AwaitedBy = append(g.AwaitedBy, captureCallGraph(&by.future, seen))
 	}
 	return g
@@ -90,34 +91,74 @@ type willingDependent interface {
 	waits() bool
 }
 
+// How awaitedBy looks.
+type awaitedHow int
+
+const (
+	everybody    awaitedHow = iota // also those that will wait
+	onlyIndirect                   // those that wait now by way of a future, as far as a bounded search finds them
+)
+
 // awaitedBy returns the tasks that wait for f, directly or by way of futures that
-// are no tasks, in the order in which they came; those that will wait for it, too,
-// unless now.
-func awaitedBy(f *future, now bool) []*task {
-	var found []*task
-	seen := map[*future]bool{f: true}
-	var look func(f *future)
-	look = func(f *future) {
-		for r := range f.callbacks {
-			d, ok := r.(dependent)
-			if !ok {
+// are no tasks, in the order in which they came.
+func awaitedBy(f *future, how awaitedHow) []*task {
+	s := awaitedSearch{how: how}
+	s.add(f)
+	s.look(f, true)
+	return s.found
+}
+
+type awaitedSearch struct {
+	how   awaitedHow
+	asked int
+	found []*task
+	seen  []*future // few, or else in more
+	more  map[*future]bool
+}
+
+// look looks at the callbacks of f, which is the future that was asked for if first.
+func (s *awaitedSearch) look(f *future, first bool) {
+	for r := range f.callbacks {
+		d, ok := r.(dependent)
+		if s.how == onlyIndirect {
+			if s.asked++; s.asked > maxAwaitedBy {
+				return
+			}
+			if _, direct := r.(*task); first && direct {
 				continue
 			}
-			by := d.dependent()
-			if by == nil || seen[by] {
+			if w, ok := r.(willingDependent); ok && !w.waits() {
 				continue
-			}
-			if w, ok := r.(willingDependent); ok && now && !w.waits() {
-				continue
-			}
-			seen[by] = true
-			if t := by.asTask(); t != nil {
-				found = append(found, t)
-			} else {
-				look(by)
 			}
 		}
+		if !ok {
+			continue
+		}
+		by := d.dependent()
+		if by == nil || !s.add(by) {
+			continue
+		}
+		if t := by.asTask(); t != nil {
+			s.found = append(s.found, t)
+		} else {
+			s.look(by, false)
+		}
 	}
-	look(f)
-	return found
+}
+
+// add notes that a future was seen, and reports whether that is new.
+func (s *awaitedSearch) add(f *future) bool {
+	const few = 8
+	if s.more[f] || slices.Contains(s.seen, f) {
+		return false
+	}
+	if len(s.seen) < few {
+		s.seen = append(s.seen, f)
+		return true
+	}
+	if s.more == nil {
+		s.more = make(map[*future]bool)
+	}
+	s.more[f] = true
+	return true
 }

@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"runtime"
 	"runtime/pprof"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -71,7 +70,7 @@ func profileOf(label string) (p loopProfile) {
 // isTask reports whether a coroutine runs a task: one that is kept for the next does
 // not.
 func isTask(frames []runtime.Frame) bool {
-	return slices.ContainsFunc(frames, func(f runtime.Frame) bool { return f.Function == taskBody })
+	return len(taskPart(frames)) < len(frames)
 }
 
 // programCounters returns those of a group of goroutines with equal stacks, whose
@@ -222,13 +221,7 @@ func (c *culprit) stack() string {
 
 // ownFrames returns the frames without what is this package's affair.
 func (c *culprit) ownFrames() []runtime.Frame {
-	frames := c.frames
-	for i, f := range frames {
-		if f.Function == taskBody {
-			frames = frames[:i]
-			break
-		}
-	}
+	frames := taskPart(c.frames)
 	return frames[:min(len(frames), maxFrames)]
 }
 

@@ -62,7 +62,15 @@ var FullParent = fullParent
 func TaskNumber(t AnyTask) uint64 { return t.(taskShell).half().id }
 
 // FindCycles is what a look finds its Cycles with.
-var FindCycles = findCycles
+func FindCycles(tasks []TaskLook) [][]uint64 {
+	var list []waiting
+	for _, t := range tasks {
+		if w := t.Waits; w != nil && len(w.Tasks) > 0 {
+			list = append(list, waiting{t.ID, w.Tasks, w.Any})
+		}
+	}
+	return findCycles(list)
+}
 
 // ExplainSlow returns, for each of the steps, the task that was caught at it. A step
 // was caught at each of the times, in the task of that number, the first being 1.

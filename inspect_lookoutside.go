@@ -8,20 +8,18 @@ import (
 	"time"
 )
 
-// lookOutside returns what can be seen of a loop that does not answer: what holds it,
+// lookAtHung returns what can be seen of a loop that does not answer: what holds it,
 // where its suspended coroutines stand, and of its tasks what lies in single words.
-func (l *Loop) lookOutside(p *presence, o LookOptions) *LoopLook {
-	return l.lookAtHung(p, o, profileOf(p.label))
-}
-
-func (l *Loop) lookAtHung(p *presence, o LookOptions, seen loopProfile) *LoopLook {
+func (a *asker) lookAtHung(seen loopProfile) *LoopLook {
+	l, p := a.request.loop, a.presence
 	k := &LoopLook{Loop: p.number, State: "stuck", Level: Insight().String(), Stuck: stalls.standing(&p.stall)}
 	pulse := takePulse(l)
 	l.peekStats(k)
-	l.peek(k, o, pulse.task)
+	a.tellKept(k)
+	name := a.peekTasks(k, pulse.task)
 	k.Places = placesOf(seen.suspended)
 	if seen.culprit != nil {
-		k.Culprit = seen.culprit.look(pulse.task, k.nameIn(pulse.task))
+		k.Culprit = seen.culprit.look(pulse.task, name)
 	}
 	return k
 }
@@ -39,18 +37,6 @@ func placesOf(all []standing) (places []PlaceLook) {
 	}
 	slices.SortStableFunc(places, func(a, b PlaceLook) int { return cmp.Compare(b.Count, a.Count) })
 	return places
-}
-
-// nameIn returns the name of a task as k has it.
-func (k *LoopLook) nameIn(id uint64) string {
-	if id == 0 {
-		return ""
-	}
-	i, ok := slices.BinarySearchFunc(k.Tasks, id, func(t TaskLook, id uint64) int { return cmp.Compare(t.ID, id) })
-	if ok {
-		return k.Tasks[i].Name
-	}
-	return defaultName(id)
 }
 
 // look returns the culprit as a look shows it.
@@ -82,36 +68,97 @@ func (l *Loop) peekStats(k *LoopLook) {
 // is written, and lead anywhere.
 const maxPeeked = 1 << 20
 
-// peek reads the tasks of a loop that is held up, from another goroutine. It reads
-// single words, each of which was written at some time, and of strings only such as
-// do not change. What it finds may be of different moments. So the race detector is
-// not asked, and an invalid address is no reason to end.
-//
-//go:norace
-func (l *Loop) peek(k *LoopLook, o LookOptions, running uint64) {
-	defer func() { _ = recover() }() // what was found so far is there
-	last := uint64(0)
-	n := 0
-	for t := l.tasks.head; t != nil && n < maxPeeked; t = t.next {
-		n++
-		if t.id <= last {
-			break // it is in the list no more
+// peekTasks tells of the tasks from outside, after those that were seen already, and
+// returns the name of the one that runs.
+func (a *asker) peekTasks(k *LoopLook, running uint64) (name string) {
+	p := newPeeker(a, k.Now, running)
+	for over := false; !over; {
+		over = p.look()
+		for i := range p.found {
+			s := &p.found[i]
+			if s.ID == running {
+				if name = s.Name; s.ID <= a.last {
+					continue // it was told of when the loop did answer
+				}
+			}
+			if a.options.Each != nil {
+				a.options.Each(&s.TaskLook)
+			} else {
+				a.keep(s)
+			}
 		}
-		last = t.id
-		if t.id <= o.After && t.id != running {
-			continue
-		}
-		if len(k.Tasks) >= o.Tasks && t.id != running {
-			k.More = true
-			continue
-		}
-		k.Tasks = append(k.Tasks, t.peek(k.Now, running))
 	}
+	if a.options.Each == nil {
+		k.Tasks = a.tasks
+	}
+	k.More = p.more
+	if name == "" && running != 0 {
+		name = defaultName(running)
+	}
+	return name
+}
+
+// A peeker goes through the tasks of a loop that is held up, from another goroutine. It
+// reads single words, each of which was written at some time, and of strings only such
+// as do not change. What it finds may be of different moments. So the race detector is
+// not asked, and an invalid address is no reason to end.
+type peeker struct {
+	next    *task
+	passed  int    // how many
+	last    uint64 // the last of them
+	now     time.Duration
+	running uint64 // the task that runs, which is always found
+	after   uint64
+	left    int // so many are still to be found
+	more    bool
+	found   []seenTask
 }
 
 //go:norace
-func (t *task) peek(now time.Duration, running uint64) TaskLook {
-	k := TaskLook{ID: t.id, Parent: t.parentOutside(), Name: "Task-" + strconv.FormatUint(t.id, 10), For: -1, Steps: t.waits}
+func newPeeker(a *asker, now time.Duration, running uint64) *peeker {
+	return &peeker{
+		next: a.request.loop.tasks.head, now: now, running: running,
+		after: max(a.options.After, a.last), left: a.options.Tasks - a.seen,
+		found: make([]seenTask, 0, pieceTasks),
+	}
+}
+
+// look finds some tasks, and reports whether those were the last.
+//
+//go:norace
+func (p *peeker) look() (over bool) {
+	defer func() { over = recover() != nil || over }() // what was found so far is there
+	p.found = p.found[:0]
+	for len(p.found) < cap(p.found) {
+		t := p.next
+		if t == nil || p.passed == maxPeeked || t.id <= p.last { // it is in the list no more
+			return true
+		}
+		p.passed++
+		p.last = t.id
+		p.next = t.next
+		if t.id != p.running {
+			if t.id <= p.after {
+				continue
+			}
+			if p.left <= 0 {
+				p.more = true
+				continue
+			}
+		}
+		p.left--
+		p.found = p.found[:len(p.found)+1]
+		s := &p.found[len(p.found)-1]
+		*s = seenTask{}
+		t.peek(s, p.now, p.running)
+	}
+	return false
+}
+
+//go:norace
+func (t *task) peek(s *seenTask, now time.Duration, running uint64) {
+	s.TaskLook = TaskLook{ID: t.id, Parent: t.parentOutside(), Name: "Task-" + strconv.FormatUint(t.id, 10), For: -1, Steps: t.waits}
+	k := &s.TaskLook
 	k.Busy = time.Duration(t.busy) * time.Microsecond
 	if r := t.rare; r != nil {
 		k.Cancels = r.cancels
@@ -129,13 +176,12 @@ func (t *task) peek(now time.Duration, running uint64) TaskLook {
 	case t.co == nil:
 		k.State = "not started"
 	case sleeping != nil && sleeping.task != nil:
-		k.State, k.Waits = "waits", &WaitLook{Kind: "sleep"}
+		k.State, k.Waits, s.waits.Kind = "waits", &s.waits, "sleep"
 	case waiter != nil && waiter.state == pending:
-		k.State, k.Waits = "waits", &WaitLook{Kind: "future"}
+		k.State, k.Waits, s.waits.Kind = "waits", &s.waits, "future"
 	default:
 		k.State = "ready"
 	}
-	return k
 }
 
 // parentOutside is parent, from another goroutine.

@@ -67,7 +67,7 @@ func entryName(fn any) string {
 		return ""
 	}
 	f := runtime.FuncForPC(reflect.ValueOf(fn).Pointer())
-	if f == nil || strings.HasSuffix(f.Name(), noValueBody) {
+	if f == nil {
 		return ""
 	}
 	return plainFunction(f.Name())

@@ -12,6 +12,10 @@ type waitDescriber interface {
 	describeWait(w *WaitLook) (object any)
 }
 
+// maxAsked is up to how many of a future's callbacks are asked what it is: there may be
+// one for each of very many tasks that wait for it, and those do not know.
+const maxAsked = 16
+
 // whatAwaits says in w what a task that waits waits for, and returns the object that
 // it is, or nil.
 func (l *Loop) whatAwaits(t *task, w *WaitLook) (object any) {
@@ -31,9 +35,13 @@ func (l *Loop) whatAwaits(t *task, w *WaitLook) (object any) {
 		return nil
 	}
 	if w.Kind == "" {
+		most := maxAsked
 		for r := range f.callbacks {
 			if d, ok := r.(waitDescriber); ok {
 				d.describeWait(w)
+			}
+			if most--; most == 0 {
+				break
 			}
 		}
 	}
@@ -64,31 +72,57 @@ func (w *WaitLook) takesEdges() bool {
 	return false
 }
 
+// A waiting is a task that waits for others: for all of them, or for any.
+type waiting struct {
+	id    uint64
+	tasks []uint64
+	any   bool
+}
+
 // findCycles returns the tasks that wait for each other in circles.
 //
 // A task that waits only for tasks of which none will ever go on will not go on
-// either. What is left, when all are taken away that may go on, has a circle in it.
-func findCycles(tasks []TaskLook) [][]uint64 {
-	at := make(map[uint64]*TaskLook)
-	for i := range tasks {
-		if w := tasks[i].Waits; w != nil && len(w.Tasks) > 0 {
-			at[tasks[i].ID] = &tasks[i]
+// either. What is left, when all are taken away that may go on, has a circle in it. A
+// task that is in no list has ended, or waits for nothing that is known: who needs
+// one that has ended, for it holds a lock, may be helped by another.
+func findCycles(list []waiting) [][]uint64 {
+	stuck := make(map[uint64]*waiting, len(list))
+	for i := range list {
+		stuck[list[i].id] = &list[i]
+	}
+	held := make(map[uint64]int, len(list))          // by how many
+	behind := make(map[uint64][]*waiting, len(list)) // those that wait for a task
+	var free []uint64
+	for i := range list {
+		w := &list[i]
+		for _, id := range w.tasks {
+			if stuck[id] != nil {
+				held[w.id]++
+				behind[id] = append(behind[id], w)
+			}
+		}
+		if n := held[w.id]; n == 0 || w.any && n < len(w.tasks) {
+			free = append(free, w.id)
 		}
 	}
-	for removed := true; removed; {
-		removed = false
-		for id, t := range at {
-			if mayGoOn(t.Waits, at) {
-				delete(at, id)
-				removed = true
+	for len(free) > 0 {
+		id := free[len(free)-1]
+		free = free[:len(free)-1]
+		if stuck[id] == nil {
+			continue // by way of two
+		}
+		delete(stuck, id)
+		for _, w := range behind[id] {
+			if held[w.id]--; held[w.id] == 0 || w.any {
+				free = append(free, w.id)
 			}
 		}
 	}
 	var cycles [][]uint64
 	done := make(map[uint64]bool)
-	for i := range tasks { // in their order
-		if t := at[tasks[i].ID]; t != nil && !done[t.ID] {
-			if c := followCycle(t, at, done); c != nil {
+	for _, w := range list { // in their order
+		if t := stuck[w.id]; t != nil && !done[t.id] {
+			if c := followCycle(t, stuck, done); c != nil {
 				cycles = append(cycles, c)
 			}
 		}
@@ -96,44 +130,26 @@ func findCycles(tasks []TaskLook) [][]uint64 {
 	return cycles
 }
 
-// mayGoOn reports whether a wait may end, where the tasks in stuck will not go on. A
-// task that is in no list has ended, or waits for nothing that is known: who needs
-// one that has ended, for it holds a lock, may be helped by another.
-func mayGoOn(w *WaitLook, stuck map[uint64]*TaskLook) bool {
-	for _, id := range w.Tasks {
-		_, isStuck := stuck[id]
-		if isStuck && !w.Any {
-			return false
-		}
-		if !isStuck && w.Any {
-			return true
-		}
-	}
-	return !w.Any
-}
-
 // followCycle goes from a task to one that it waits for, and on, until it comes to one
 // again. It returns that circle, if nobody has found it before.
-func followCycle(t *TaskLook, stuck map[uint64]*TaskLook, done map[uint64]bool) []uint64 {
+func followCycle(t *waiting, stuck map[uint64]*waiting, done map[uint64]bool) []uint64 {
 	place := make(map[uint64]int)
 	var path []uint64
 	for {
-		if i, ok := place[t.ID]; ok {
+		i, again := place[t.id]
+		if again || done[t.id] {
 			for _, id := range path {
 				done[id] = true
 			}
-			return path[i:]
-		}
-		if done[t.ID] {
-			for _, id := range path {
-				done[id] = true
+			if again {
+				return path[i:]
 			}
 			return nil
 		}
-		place[t.ID] = len(path)
-		path = append(path, t.ID)
-		var next *TaskLook
-		for _, id := range t.Waits.Tasks {
+		place[t.id] = len(path)
+		path = append(path, t.id)
+		var next *waiting
+		for _, id := range t.tasks {
 			if next = stuck[id]; next != nil {
 				break
 			}

@@ -90,25 +90,28 @@ func framesOf(pcs []uintptr) []runtime.Frame {
 const (
 	thisPackage  = "github.com/asyncio-go/asyncio."
 	coroPackage  = "github.com/asyncio-go/asyncio/internal/coro."
-	taskBody     = thisPackage + "(*Task[...]).call"
-	noValueBody  = "noValue.func1" // at the end of its name, since it may be inlined
+	taskBody     = thisPackage + "(*taskRunner).Run"
+	taskCall     = thisPackage + "(*Task[...]).call" // above it, in a task with a result
 	stackOfTask  = thisPackage + "(*Task[...]).Stack"
 	printOfTask  = thisPackage + "(*Task[...]).PrintStack"
 	runtimeParts = "runtime."
 )
 
+// taskPart returns the frames of the task's function and of what that has called: all
+// of them, where no task runs.
+func taskPart(frames []runtime.Frame) []runtime.Frame {
+	for i, f := range frames {
+		if f.Function == taskBody || f.Function == taskCall {
+			return frames[:i]
+		}
+	}
+	return frames
+}
+
 // trimStack takes away what is this package's affair: below the task's
 // function, and above the function of this package that the task has called.
 func trimStack(frames []runtime.Frame) []runtime.Frame {
-	for i, f := range frames {
-		if f.Function == taskBody {
-			frames = frames[:i]
-			break
-		}
-	}
-	if n := len(frames); n > 0 && strings.HasSuffix(frames[n-1].Function, noValueBody) {
-		frames = frames[:n-1]
-	}
+	frames = taskPart(frames)
 	called := -1 // the last of this package above the user's
 	for i, f := range frames {
 		if strings.HasPrefix(f.Function, thisPackage) {

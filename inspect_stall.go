@@ -150,7 +150,7 @@ func (s stall) report() {
 	}
 	s.caughtAt(s.loop.clock.Now(), s.seen.task, c)
 	if incidentsWanted() {
-		tellIncident(Incident{Kind: "stall", Loop: s.loop, Task: s.seen.task, Look: s.loop.lookAtHung(s.presence, LookOptions{Tasks: defaultLookTasks}, p)})
+		tellIncident(Incident{Kind: "stall", Loop: s.loop, Task: s.seen.task, Look: newAsker(s.loop, s.presence, LookOptions{Tasks: defaultLookTasks}).lookAtHung(p)})
 	}
 	who := "a callback is"
 	if id := s.seen.task; id != 0 {

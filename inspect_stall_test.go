@@ -59,7 +59,7 @@ var hangs = map[string]struct {
 		var mu sync.Mutex
 		asyncio.Go(ctx, func(ctx context.Context) error {
 			mu.Lock()
-			return asyncio.Sleep(ctx, time.Hour)
+			return asyncio.Sleep(ctx, time.Hour) //asyncvet:ignore mutex the stall is what is looked at
 		})
 		asyncio.Sleep(ctx, 0)
 		go func() { <-free; mu.Unlock() }()
@@ -91,19 +91,19 @@ var hangs = map[string]struct {
 		var wg sync.WaitGroup
 		wg.Go(func() { <-free })
 		at <- here(1)
-		wg.Wait()
+		wg.Wait() //asyncvet:ignore blocking the stall is what is looked at
 		return nil
 	}},
 	"a database pool smaller than the number of tasks": {"database/sql.(*DB).Conn", func(ctx context.Context, at chan<- string, free <-chan struct{}) error {
 		db := sql.OpenDB(connector{})
 		db.SetMaxOpenConns(1)
-		first, err := db.Conn(context.Background())
+		first, err := db.Conn(context.Background()) //asyncvet:ignore blocking the stall is what is looked at
 		if err != nil {
 			return err
 		}
 		go func() { <-free; first.Close() }()
 		at <- here(1)
-		second, err := db.Conn(context.Background())
+		second, err := db.Conn(context.Background()) //asyncvet:ignore blocking the stall is what is looked at
 		if err != nil {
 			return err
 		}
@@ -274,6 +274,7 @@ func TestTheStallWatchIsNotSeenByLeakChecksAndStaysOutOfBubbles(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
 		asyncio.Sleep(ctx, 10*time.Millisecond)
+		//asyncvet:ignore blocking the stall is what is looked at
 		return goleak.Find(before, goleak.IgnoreTopFunction("iter.Pull[...].func1.1"), goleak.IgnoreTopFunction("iter.Pull[...].func2"))
 	}, asyncio.WithStallWatch(time.Millisecond))
 	if err != nil {
@@ -282,6 +283,7 @@ func TestTheStallWatchIsNotSeenByLeakChecksAndStaysOutOfBubbles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+			//asyncvet:ignore blocking the stall is what is looked at
 			<-time.After(time.Hour) // it blocks the loop's goroutine, and the clock leaps
 			return nil
 		}, asyncio.WithPortableDriver(), asyncio.WithStallWatch(time.Second), asyncio.WithLogger(slog.New(newStallLog())))

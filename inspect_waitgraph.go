@@ -55,7 +55,7 @@ func (l *Loop) WaitGraph() *WaitGraph {
 	waitsFor := make(map[*task][]*task)
 	awaited := make(map[*task]bool)
 	for _, t := range all {
-		for _, by := range awaitedBy(&t.future, false) {
+		for _, by := range awaitedBy(&t.future, everybody) {
 			waitsFor[by] = append(waitsFor[by], t)
 			awaited[t] = true
 		}
@@ -64,7 +64,7 @@ func (l *Loop) WaitGraph() *WaitGraph {
 	seen := make(map[*task]bool)
 	var show func(t *task) *Waiting
 	show = func(t *task) *Waiting {
-		w := &Waiting{Name: t.name(), Task: t.shell(), State: t.stateName(), Until: NoTimeout, Again: seen[t]}
+		w := &Waiting{Name: t.name(), Task: t.any(), State: t.stateName(), Until: NoTimeout, Again: seen[t]}
 		if w.Again {
 			return w
 		}

@@ -132,7 +132,7 @@ func (l *Loop) CurrentTask() AnyTask {
 	if l.current == nil {
 		return nil
 	}
-	return l.current.shell()
+	return l.current.any()
 }
 
 // AllTasks returns the tasks that have not ended, in the order in which they were
@@ -140,7 +140,7 @@ func (l *Loop) CurrentTask() AnyTask {
 func (l *Loop) AllTasks() []AnyTask {
 	all := make([]AnyTask, 0, l.tasks.n)
 	for t := l.tasks.head; t != nil; t = t.next {
-		all = append(all, t.shell())
+		all = append(all, t.any())
 	}
 	return all
 }

@@ -111,7 +111,7 @@ func TestATaskAllocatesAsItsCommentSays(t *testing.T) {
 			return err
 		})
 		nothing := func(context.Context) error { return nil }
-		allocates(t, 2, func() error {
+		allocates(t, 1, func() error {
 			_, err := asyncio.Go(ctx, nothing).Await(ctx)
 			return err
 		})

@@ -58,7 +58,7 @@ func busyLoop(t *testing.T, most, more int, takes func(since int) time.Duration)
 		if err != nil {
 			t.Fatal(err)
 		}
-		peer := must(net.Dial("unix", srv.Addr().String()))
+		peer := must(net.Dial("unix", srv.Addr().String())) //asyncvet:ignore blocking the peer is a plain connection, to this machine
 		made.Await(ctx)
 		longest := 0
 		for round := range 32 {

@@ -92,7 +92,7 @@ func (l *Loop) endTask(t *task) {
 	l.handleException(ExceptionContext{
 		Message: "task would not end while the loop closed; it was unwound",
 		Err:     ErrLoopClosed,
-		Task:    t.shell(),
+		Task:    t.any(),
 	})
 	l.coros.Unwind(t.co)
 	if !t.retrieved {
@@ -100,7 +100,7 @@ func (l *Loop) endTask(t *task) {
 		l.handleException(ExceptionContext{
 			Message: "panic in a deferred function of a task that was unwound",
 			Err:     t.err,
-			Task:    t.shell(),
+			Task:    t.any(),
 		})
 	}
 }

@@ -266,7 +266,7 @@ func TestAnOrdinaryGoroutineAfterCloseIsNotMarked(t *testing.T) {
 		asyncio.WithLogger(textLogger(t.Output()))))
 	asyncio.CreateTaskOn(l, func(ctx context.Context) (struct{}, error) {
 		for {
-			_ = asyncio.Sleep(ctx, time.Hour)
+			_ = asyncio.Sleep(ctx, time.Hour) //asyncvet:ignore swallow the loop ends in another way
 		}
 	})
 	l.CallSoon(func() { l.CallSoon(l.Stop) })

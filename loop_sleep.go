@@ -23,28 +23,45 @@ func Sleep(ctx context.Context, d time.Duration) error {
 		t.loop.ready.Push(t) // yield, written out: see coro.Pool.Suspend
 		return t.suspend()
 	}
-	return t.sleep(d, level)
+	s := t.fallAsleep(d) // t.sleep, written out: a frame less for the collector, of each that sleeps
+	if level == nil || level.Done() == nil {
+		err = t.suspend()
+	} else {
+		err = t.suspendUntil(level)
+	}
+	return t.awake(s, err)
 }
 
 // sleep is Sleep in the running task, for a positive d.
 func (t *task) sleep(d time.Duration, level context.Context) error {
-	s := t.loop.sleepers.get()
-	s.node.Value, s.task = s, t
-	t.sleeping = s
-	timers := &t.loop.timers
-	timers.Push(&s.node, int64(t.loop.after(d)))
-	if t.mustCancel {
-		t.mustCancel = t.insistent
-		t.interruptWith(&CancelledError{Cause: t.cancelCause()})
-	}
+	s := t.fallAsleep(d)
 	var err error
 	if level == nil || level.Done() == nil {
 		err = t.suspend()
 	} else {
 		err = t.suspendUntil(level)
 	}
+	return t.awake(s, err)
+}
+
+// fallAsleep sets the timer for a sleep. The task is suspended after that.
+func (t *task) fallAsleep(d time.Duration) *sleeper {
+	l := t.loop
+	s := l.sleepers.get()
+	s.node.Value, s.task = s, t
+	t.sleeping = s
+	l.timers.Push(&s.node, int64(l.after(d)))
+	if t.mustCancel {
+		t.mustCancel = t.insistent
+		t.interruptWith(&CancelledError{Cause: t.cancelCause()})
+	}
+	return s
+}
+
+// awake takes the timer back. It returns err, what ended the sleep.
+func (t *task) awake(s *sleeper, err error) error {
 	t.sleeping = nil
-	if err == nil || timers.Remove(&s.node) { // else it is on its way through the ready queue
+	if err == nil || t.loop.timers.Remove(&s.node) { // else it is on its way through the ready queue
 		t.loop.sleepers.put(s)
 	}
 	return err

@@ -88,14 +88,15 @@ func (t *task) cancelling() int {
 
 // taskShell is the typed half of a task.
 type taskShell interface {
-	AnyTask
 	canceller
 	call(ctx context.Context) error
-	half() *task // the other
-	entry() any  // the function; nil once it has begun
+	half() *task  // the other
+	any() AnyTask // what the user has of it
+	entry() any   // the function; nil once it has begun
 }
 
 func (t *task) shell() taskShell { return t.canceller.(taskShell) }
+func (t *task) any() AnyTask     { return t.shell().any() }
 func (t *task) half() *task      { return t }
 
 // asTask returns the task whose future f is, or nil.
@@ -134,7 +135,7 @@ type AnyTask interface {
 // returns. Python: Task.
 //
 // A task costs its coroutine's stack while it lives (two kilobytes and up) and one
-// small allocation, the Task; [Go] needs one more. To await it costs none, nor does
+// small allocation, the Task. To await it costs none, nor does
 // it to sleep or to wait for a lock or a queue, unless very many do so at once.
 // All methods are for the loop's goroutine.
 type Task[T any] struct {
@@ -183,27 +184,49 @@ func CreateTask[T any](ctx context.Context, fn func(context.Context) (T, error),
 	if err != nil {
 		panic(err)
 	}
-	return newTask(l, ctx, fn, opts)
+	return newTask(fn).begin(l, ctx, opts)
 }
 
 // Go is [CreateTask] for a function without a result. Python: create_task.
 func Go(ctx context.Context, fn func(context.Context) error, opts ...TaskOption) *Task[struct{}] {
-	return CreateTask(ctx, noValue(fn), opts...)
+	l, err := loopOf(ctx)
+	if err != nil {
+		panic(err)
+	}
+	return newPlainTask(fn).begin(l, ctx, opts)
 }
 
 // CreateTaskOn is [CreateTask] where there is no coroutine's context: in a
 // callback, or before the loop runs. Python: loop.create_task.
 func CreateTaskOn[T any](l *Loop, fn func(context.Context) (T, error), opts ...TaskOption) *Task[T] {
-	return newTask(l, context.Background(), fn, opts)
+	return newTask(fn).begin(l, context.Background(), opts)
 }
 
-func noValue(fn func(context.Context) error) func(context.Context) (struct{}, error) {
-	return func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) }
-}
-
-func newTask[T any](l *Loop, ctx context.Context, fn func(context.Context) (T, error), opts []TaskOption) *Task[T] {
+// newTask returns a task that has not begun.
+func newTask[T any](fn func(context.Context) (T, error)) *Task[T] {
 	t := &Task[T]{fn: fn}
-	t.init(l, ctx, t)
+	t.future.canceller = t
+	return t
+}
+
+// plainTask is a task whose function has no result. It could be a closure around
+// that for a Task. But there may be very many that wait, and the collector would
+// look at each closure, and at its frame in each stack.
+type plainTask struct {
+	Task[struct{}]
+	plain func(context.Context) error // nil: it has begun
+}
+
+// newPlainTask is newTask for a function without a result.
+func newPlainTask(fn func(context.Context) error) *Task[struct{}] {
+	t := &plainTask{plain: fn}
+	t.future.canceller = t
+	return &t.Task
+}
+
+// begin makes the task one of the loop's, with the values of ctx.
+func (t *Task[T]) begin(l *Loop, ctx context.Context, opts []TaskOption) *Task[T] {
+	t.init(l, ctx)
 	if l.closing {
 		t.setError(ErrLoopClosed)
 		return t
@@ -230,9 +253,8 @@ func (t *task) configure(opts []TaskOption) (eager bool) {
 	return c.eager
 }
 
-func (t *task) init(l *Loop, ctx context.Context, shell taskShell) {
+func (t *task) init(l *Loop, ctx context.Context) {
 	t.future.loop = l
-	t.future.canceller = shell
 	t.ctx.Store(baseOf(ctx))
 }
 
@@ -361,7 +383,13 @@ func (r *taskRunner) Run() {
 	if p := t.loop.probe; p != nil {
 		p.begin(t)
 	}
-	t.future.err = t.shell().call((*taskContext)(t))
+	if plain, ok := t.canceller.(*plainTask); ok {
+		fn := plain.plain
+		plain.plain = nil
+		t.future.err = fn((*taskContext)(t))
+	} else {
+		t.future.err = t.shell().call((*taskContext)(t))
+	}
 	returned = true
 }
 
@@ -524,6 +552,8 @@ func (t *task) setName(name string) {
 	t.rare = &r
 }
 
+func (t *Task[T]) any() AnyTask { return t }
+
 func (t *Task[T]) entry() any {
 	if t.fn == nil {
 		return nil
@@ -536,6 +566,14 @@ func (t *Task[T]) call(ctx context.Context) (err error) {
 	t.fn = nil // what it holds may go while the task runs
 	t.value, err = fn(ctx)
 	return err
+}
+
+// entry implements taskShell.
+func (t *plainTask) entry() any {
+	if t.plain == nil {
+		return nil
+	}
+	return t.plain
 }
 
 // Done reports whether the task has ended. Python: Task.done.

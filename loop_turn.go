@@ -68,7 +68,7 @@ func (l *Loop) poll() error {
 	var err error
 	parked := false
 	if l.watched != nil {
-		l.watched.look()
+		l.watched.look(l)
 	}
 	l.pace.turns++
 	switch {

@@ -54,7 +54,7 @@ func (u *unseenErrors) tell(futures []*future) {
 		}
 		c := ExceptionContext{Message: "the error of a future was never retrieved", Err: f.err, Made: made}
 		if t := f.asTask(); t != nil {
-			c.Message, c.Task = "the error of a task was never retrieved", t.shell()
+			c.Message, c.Task = "the error of a task was never retrieved", t.any()
 		}
 		u.loop.handleException(c)
 	}

@@ -26,6 +26,7 @@ func (t *task) interruptAfter(ctx context.Context) (stop func() bool) {
 type watchedWaits struct {
 	waits []watchedWait
 	again func() bool // of a loop that is stepped, or nil: see hook.SteppedLoop
+	ends  []*watchedEnd
 }
 
 type watchedWait struct {
@@ -43,8 +44,51 @@ func (w *watchedWaits) add(x watchedWait) (remove func() bool) {
 	}
 }
 
-// look interrupts the waits whose context has ended.
-func (w *watchedWaits) look() {
+// A watchedEnd is a function that is to be called when a context has ended.
+type watchedEnd struct {
+	ctx context.Context
+	fn  func()
+}
+
+// whenDone calls fn on the loop when ctx has ended, unless stop was called before. Both
+// it and stop are for the loop's goroutine.
+func (l *Loop) whenDone(ctx context.Context, fn func()) (stop func()) {
+	over := false
+	once := func() {
+		if !over {
+			over = true
+			fn()
+		}
+	}
+	if w := l.watched; w != nil {
+		e := &watchedEnd{ctx, once}
+		w.ends = append(w.ends, e)
+		return func() {
+			over = true
+			w.ends = slices.DeleteFunc(w.ends, func(o *watchedEnd) bool { return o == e })
+		}
+	}
+	forget := context.AfterFunc(ctx, func() {
+		_, _ = l.CallSoonThreadsafe(once) // a loop that is closed has ended all that could need it
+	})
+	return func() {
+		over = true
+		forget()
+	}
+}
+
+// look interrupts the waits whose context has ended, and has the functions called that
+// waited for that.
+func (w *watchedWaits) look(l *Loop) {
+	if slices.ContainsFunc(w.ends, (*watchedEnd).due) {
+		w.ends = slices.DeleteFunc(w.ends, func(e *watchedEnd) bool {
+			if !e.due() {
+				return false
+			}
+			l.ready.Push(newHandle(e.fn))
+			return true
+		})
+	}
 	for _, x := range w.waits {
 		if err := x.ctx.Err(); err != nil {
 			x.task.interrupt(x.wait, err)
@@ -59,15 +103,23 @@ func (w *watchedWaits) ended() bool {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(w.ends, (*watchedEnd).due)
 }
+
+func (e *watchedEnd) due() bool { return e.ctx.Err() != nil }
 
 // deadline returns the earliest deadline of the contexts.
 func (w *watchedWaits) deadline() (first time.Time, ok bool) {
-	for _, x := range w.waits {
-		if when, has := x.ctx.Deadline(); has && (!ok || when.Before(first)) {
+	earlier := func(ctx context.Context) {
+		if when, has := ctx.Deadline(); has && (!ok || when.Before(first)) {
 			first, ok = when, true
 		}
+	}
+	for _, x := range w.waits {
+		earlier(x.ctx)
+	}
+	for _, e := range w.ends {
+		earlier(e.ctx)
 	}
 	return first, ok
 }

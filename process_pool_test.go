@@ -202,7 +202,7 @@ func TestShutdownOfAProcessPoolKillsWhatDoesNotEnd(t *testing.T) {
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()
 		var left *asyncio.JobsLeftError
-		if err := p.Shutdown(ended); !errors.As(err, &left) {
+		if err := p.Shutdown(ended); !errors.As(err, &left) { //asyncvet:ignore blocking here it is to wait on the loop itself
 			t.Errorf("got %v", err)
 		}
 		if _, err := hanging.Await(ctx); !errors.Is(err, asyncio.ErrExecutorShutdown) {

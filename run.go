@@ -23,18 +23,22 @@ import (
 // the first cancels main and makes the error an [*InterruptError], the second
 // ends the program. See [WithInterrupts].
 func Run(ctx context.Context, main func(context.Context) error, opts ...Option) error {
-	_, err := RunValue(ctx, noValue(main), opts...)
+	_, err := runTask(ctx, newPlainTask(main), opts)
 	return err
 }
 
 // RunValue is [Run] for a main with a result. Python: run.
-func RunValue[T any](ctx context.Context, main func(context.Context) (T, error), opts ...Option) (v T, err error) {
+func RunValue[T any](ctx context.Context, main func(context.Context) (T, error), opts ...Option) (T, error) {
+	return runTask(ctx, newTask(main), opts)
+}
+
+func runTask[T any](ctx context.Context, t *Task[T], opts []Option) (v T, err error) {
 	r, err := NewRunner(opts...)
 	if err != nil {
 		return v, err
 	}
 	defer func() { err = joinClose(err, r.Close()) }()
-	return RunOn(ctx, r, main)
+	return runOn(ctx, r, t)
 }
 
 // A Runner runs several main functions one after another on the same loop.
@@ -56,12 +60,16 @@ func (r *Runner) Loop() *Loop { return r.loop }
 // Run runs main as a task until it has returned. See [Run] for what the end of
 // ctx does. Python: Runner.run.
 func (r *Runner) Run(ctx context.Context, main func(context.Context) error) error {
-	_, err := RunOn(ctx, r, noValue(main))
+	_, err := runOn(ctx, r, newPlainTask(main))
 	return err
 }
 
 // RunOn is [Runner.Run] for a main with a result. Python: Runner.run.
 func RunOn[T any](ctx context.Context, r *Runner, main func(context.Context) (T, error)) (T, error) {
+	return runOn(ctx, r, newTask(main))
+}
+
+func runOn[T any](ctx context.Context, r *Runner, t *Task[T]) (T, error) {
 	var zero T
 	l := r.loop
 	switch {
@@ -79,7 +87,7 @@ func RunOn[T any](ctx context.Context, r *Runner, main func(context.Context) (T,
 		p.values = ctx
 		defer func() { p.values = context.Background() }()
 	}
-	t := newTask(l, ctx, main, nil)
+	t.begin(l, ctx, nil)
 	stop := context.AfterFunc(ctx, func() {
 		_, _ = l.CallSoonThreadsafe(func() { t.CancelCause(context.Cause(ctx)) })
 	})
@@ -172,7 +180,7 @@ func (l *Loop) reportStuck() {
 	var stacks strings.Builder
 	for t := l.tasks.head; t != nil && len(names) < 20; t = t.next {
 		names = append(names, t.name())
-		_ = t.shell().PrintStack(&stacks)
+		_ = t.any().PrintStack(&stacks)
 	}
 	l.logger().Error("asyncio: tasks ignore being cancelled; they are ended now\n"+stacks.String(),
 		"count", l.tasks.n, "tasks", strings.Join(names, ", "))

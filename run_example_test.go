@@ -40,6 +40,7 @@ func echoLines(ctx context.Context, s *asyncio.Stream) error {
 //	(on a loop, wait with WaitDone, WrapChan or a ThreadQueue)
 func ExampleWithStallWatch() {
 	main := func(ctx context.Context) error {
+		//asyncvet:ignore blocking the example is of what this does
 		<-ctx.Done() // blocks the goroutine on which everything runs
 		return nil
 	}

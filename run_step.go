@@ -1,7 +1,10 @@
 package asyncio
 
 import (
+	"context"
 	"fmt"
+	"math/rand/v2"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -16,11 +19,53 @@ func init() {
 			c.stallLimit = 0
 		})
 	}
+	hook.Driver = func(l any) driver.Driver { return l.(*Loop).driver }
+	hook.WrapDriver = func(wrap func(driver.Driver) (driver.Driver, error)) any {
+		return option(func(c *config) {
+			make := c.newDriver
+			if make == nil {
+				make = newDriver
+			}
+			c.newDriver = func() (driver.Driver, error) {
+				d, err := make()
+				if err != nil {
+					return nil, err
+				}
+				return wrap(d)
+			}
+		})
+	}
 	hook.Step = func(l any) hook.SteppedLoop {
 		s := (*steppedLoop)(l.(*Loop))
 		s.watched = new(watchedWaits)
 		return s
 	}
+	hook.WhenDone = func(l any, ctx context.Context, fn func()) (stop func()) { return l.(*Loop).whenDone(ctx, fn) }
+	hook.Rand = func(l any, n int64) int64 {
+		if c, ok := l.(*Loop).driver.(driver.Chooser); ok {
+			return c.Choose(n)
+		}
+		return rand.Int64N(n)
+	}
+	hook.Clock = func(l any) func() time.Time {
+		if c, ok := l.(*Loop).driver.(driver.WallClock); ok {
+			return c.WallTime
+		}
+		return time.Now
+	}
+	hook.LookupNetIP = lookupInWorld
+}
+
+// lookupInWorld looks a name up where the running task's loop knows names itself.
+func lookupInWorld(ctx context.Context, network, host string) (ips []netip.Addr, known bool, err error) {
+	t, level, err := enter(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	if _, known = t.loop.driver.(driver.Resolver); known {
+		ips, err = new(streamOptions).lookup(t, level, network, host)
+	}
+	return ips, known, err
 }
 
 // A steppedLoop is a loop that somebody else turns.

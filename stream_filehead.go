@@ -15,21 +15,26 @@ type headWriter interface {
 	WriteMore(p []byte) (int, error)
 }
 
+// headWaits is the most of a file for which its header waits. The system takes a
+// third less time for a larger one whose header goes before it, in a packet of its
+// own.
+const headWaits = 64 << 10
+
 func init() {
 	filehead.Send = func(ctx context.Context, stream any, head []byte, f *os.File, offset, count int64) (int64, error) {
 		w := stream.(*Stream).StreamWriter
-		if err := w.putHead(head); err != nil {
+		if err := w.putHead(head, count); err != nil {
 			return 0, err
 		}
 		return w.Sendfile(ctx, f, offset, count)
 	}
 }
 
-// putHead is put of what a file follows.
-func (w *StreamWriter) putHead(p []byte) error {
+// putHead is put of what so much of a file follows.
+func (w *StreamWriter) putHead(p []byte, count int64) error {
 	s := w.sock
 	c, ok := s.conn.(headWriter)
-	if !ok || w.tls() != nil || !s.direct() || s.writable() != nil {
+	if !ok || count > headWaits || w.tls() != nil || !s.direct() || s.writable() != nil {
 		_, err := w.Write(p)
 		return err
 	}

@@ -22,6 +22,7 @@ func resettable(t *testing.T, ctx context.Context, opts ...asyncio.ConnOption) (
 	}
 	defer ln.Close()
 	s := dial(t, ctx, ln.Addr(), opts...)
+	//asyncvet:ignore blocking the other side has connected, or does so at once
 	nc, err := ln.Accept() // the connection is in the backlog: this does not wait
 	if err != nil {
 		t.Fatal(err)

@@ -58,12 +58,12 @@ func serveStream(s *Server, conn driver.Conn, values context.Context, handler fu
 		return err
 	}
 	c.join(&s.clients)
-	c.task = newTask(s.loop, values, func(ctx context.Context) (struct{}, error) {
+	c.task = newPlainTask(func(ctx context.Context) error {
 		if s.options.tls != nil && !c.handshake(ctx, &s.options) {
-			return struct{}{}, nil // the peer's trouble, as a reset would be
+			return nil // the peer's trouble, as a reset would be
 		}
-		return struct{}{}, c.news(handler(ctx, &c.stream))
-	}, nil)
+		return c.news(handler(ctx, &c.stream))
+	}).begin(s.loop, values, nil)
 	c.task.future.add((*handlerEnd)(c))
 	return nil
 }

@@ -604,7 +604,7 @@ func TestAResetThatAWriteIsToldOfIsNoEndForReads(t *testing.T) {
 		ln := must(net.Listen("tcp", "127.0.0.1:0"))
 		defer ln.Close()
 		s := dial(t, ctx, ln.Addr())
-		reset(must(ln.Accept()))
+		reset(must(ln.Accept())) //asyncvet:ignore blocking the other side has connected, or does so at once
 		for range 1000 {
 			if _, err := s.Write([]byte("x")); err != nil {
 				break

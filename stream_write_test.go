@@ -117,7 +117,7 @@ func TestDrainTellsThatWritingHasFailed(t *testing.T) {
 		if err := s.Drain(ctx); err != nil {
 			t.Errorf("with nothing queued: %v", err)
 		}
-		reset(must(ln.Accept()))
+		reset(must(ln.Accept())) //asyncvet:ignore blocking the other side has connected, or does so at once
 		var failure error
 		for failure == nil {
 			_, failure = s.Write([]byte("x"))

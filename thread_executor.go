@@ -85,6 +85,10 @@ func inExecutor[T any](t *task, level, values context.Context, e Executor, fn fu
 
 func runInExecutor[T any](l *Loop, ctx context.Context, e Executor, fn func(context.Context) (T, error)) *Future[T] {
 	f := NewFuture[T](l)
+	if own, ok := l.driver.(driver.JobRunner); ok {
+		own.RunJob(newJob(f, ctx, fn))
+		return f
+	}
 	if own, ok := l.driver.(driver.Executor); ok {
 		e = own
 	}
@@ -128,12 +132,28 @@ func newJob[T any](f *Future[T], ctx context.Context, fn func(context.Context) (
 	j := &job[T]{fn: fn, f: f, loop: f.loop}
 	j.Context, j.cancel = context.WithCancelCause(ctx)
 	f.loop.inbox.outside.Add(1)
-	f.add(jobEnd[T]{j})
+	if f.canceller == nil {
+		f.canceller = jobEnd[T]{j}
+	} else { // in debug mode
+		f.add(jobEnd[T]{j})
+	}
 	return j
 }
 
 // work calls the function, and brings the result to the loop, whatever happens.
 func (j *job[T]) work(context.Context) {
+	defer j.Deliver() // also when the function ends the goroutine
+	j.Compute()
+}
+
+// Deliver implements [driver.Job].
+func (j *job[T]) Deliver() { j.loop.deliver(jobResult[T]{j}) }
+
+// Result implements [driver.Job].
+func (j *job[T]) Result() (value any, err *error) { return &j.v, &j.err }
+
+// Compute implements [driver.Job].
+func (j *job[T]) Compute() {
 	returned := false
 	defer func() {
 		if !returned {
@@ -142,7 +162,6 @@ func (j *job[T]) work(context.Context) {
 				j.err = &PanicError{Value: p, Stack: debug.Stack()}
 			}
 		}
-		j.loop.deliver(jobResult[T]{j})
 	}()
 	if j.Context.Err() != nil {
 		j.err = context.Cause(j.Context)
@@ -166,7 +185,7 @@ func (j *job[T]) Value(key any) any {
 // describeWait implements waitDescriber for who waits for the job.
 func (j jobEnd[T]) describeWait(w *WaitLook) any {
 	w.Kind, w.Detail = "job", functionName(j.function())
-	return j.job
+	return nil
 }
 
 // drop ends the job's context.
@@ -179,6 +198,7 @@ func (j *job[T]) function() uintptr { return reflect.ValueOf(j.fn).Pointer() }
 type jobResult[T any] struct{ *job[T] }
 
 func (r jobResult[T]) run() {
+	defer r.cancel(nil)
 	f := r.f
 	if f.state != pending {
 		return
@@ -191,7 +211,19 @@ func (r jobResult[T]) run() {
 	f.setResult()
 }
 
-// jobEnd ends a job's context once its future is done.
+// jobEnd ends a job's context when its future is cancelled: as the canceller of the
+// future, or its callback.
 type jobEnd[T any] struct{ *job[T] }
 
 func (e jobEnd[T]) run() { e.cancel(nil) }
+
+// cancelWith implements canceller.
+func (e jobEnd[T]) cancelWith(cause error) bool {
+	if !e.f.cancelPlain(cause) {
+		return false
+	}
+	e.cancel(nil)
+	return true
+}
+
+func (jobEnd[T]) plain() {}

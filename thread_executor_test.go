@@ -66,7 +66,7 @@ func TestGoexitInAJobIsItsError(t *testing.T) {
 		if v, err := next.Await(ctx); v != 7 || err != nil {
 			t.Errorf("the next job gave %d, %v", v, err)
 		}
-		if err := e.Shutdown(ctx); err != nil {
+		if err := e.Shutdown(ctx); err != nil { //asyncvet:ignore blocking here it is to wait on the loop itself
 			t.Error(err)
 		}
 	})
@@ -99,7 +99,7 @@ func TestExecutorShowsItsQueueAndItsJobs(t *testing.T) {
 		}
 		release()
 		asyncio.Gather(ctx, []asyncio.Awaiter[int]{job, queued}...)
-		e.Shutdown(ctx)
+		e.Shutdown(ctx) //asyncvet:ignore blocking here it is to wait on the loop itself
 		if s := e.Stats(); s.Done != 2 || s.Queued+s.Running != 0 {
 			t.Errorf("at the end: %+v", s)
 		}
@@ -123,7 +123,7 @@ func TestCancelledJobsThatHaveNotBegunAreNotCalledAndDoNotPileUp(t *testing.T) {
 		}
 		release()
 		job.Await(ctx)
-		e.Shutdown(ctx)
+		e.Shutdown(ctx) //asyncvet:ignore blocking here it is to wait on the loop itself
 		if n := called.Load(); n != 0 {
 			t.Errorf("%d were called", n)
 		}
@@ -149,7 +149,7 @@ func TestExecutorWithABoundedQueue(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		e.Shutdown(ctx)
+		e.Shutdown(ctx) //asyncvet:ignore blocking here it is to wait on the loop itself
 	})
 }
 
@@ -160,7 +160,7 @@ func TestShutdownOfAnExecutorIsBoundedAndNamesTheJobsThatAreLeft(t *testing.T) {
 		queued := asyncio.RunInExecutor(l, e, func(context.Context) (int, error) { return 2, nil })
 		short, cancel := context.WithCancel(context.Background())
 		cancel()
-		err := e.Shutdown(short)
+		err := e.Shutdown(short) //asyncvet:ignore blocking here it is to wait on the loop itself
 		var left *asyncio.JobsLeftError
 		if !errors.Is(err, context.Canceled) || !errors.As(err, &left) || len(left.Jobs) != 1 || !strings.Contains(err.Error(), "asyncio_test.blocked") {
 			t.Errorf("got %v", err)
@@ -172,7 +172,7 @@ func TestShutdownOfAnExecutorIsBoundedAndNamesTheJobsThatAreLeft(t *testing.T) {
 		if _, err := job.Await(ctx); err != context.Canceled { // it was told
 			t.Errorf("the job gave %v", err)
 		}
-		if err := e.Shutdown(ctx); err != nil {
+		if err := e.Shutdown(ctx); err != nil { //asyncvet:ignore blocking here it is to wait on the loop itself
 			t.Errorf("when all have ended it gave %v", err)
 		}
 	})

@@ -74,6 +74,6 @@ func TestQueueOfOneTakesOneJobAndRefusesTheNext(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		e.Shutdown(ctx)
+		e.Shutdown(ctx) //asyncvet:ignore blocking here it is to wait on the loop itself
 	})
 }

@@ -18,6 +18,11 @@ var ErrExecutorFull = errors.New("asyncio: the executor's queue is full")
 // A ThreadPoolExecutor runs functions that block on goroutines of their own,
 // so many at a time; the others queue. Python: ThreadPoolExecutor.
 //
+// While more goroutines are ready than can run, it begins a job only in the place of
+// one that has ended: beyond the number of processors, jobs that compute get nothing
+// done sooner, and make the loop late. A job waits for that at most some tens of
+// milliseconds, and a second where many do.
+//
 // Its methods may be called from any goroutine.
 type ThreadPoolExecutor struct {
 	mu         sync.Mutex
@@ -29,6 +34,7 @@ type ThreadPoolExecutor struct {
 	maxQueue   int // 0: no bound
 	sweepAt    int // how long the queue may get before it is searched for cancelled jobs
 	done       uint64
+	crowd      crowd
 	closed     bool
 	idle       chan struct{} // closed when, after closing, the last job has ended
 }
@@ -37,6 +43,7 @@ type ThreadPoolExecutor struct {
 type poolJob struct {
 	ctx        context.Context
 	fn         func(context.Context)
+	queued     time.Time
 	began      time.Time
 	prev, next *poolJob
 }
@@ -78,7 +85,7 @@ func NewThreadPoolExecutor(maxWorkers int, opts ...ThreadPoolOption) *ThreadPool
 	if maxWorkers <= 0 {
 		maxWorkers = min(32, runtime.NumCPU()+4)
 	}
-	e := &ThreadPoolExecutor{max: maxWorkers, sweepAt: minSweep, idle: make(chan struct{})}
+	e := &ThreadPoolExecutor{max: maxWorkers, sweepAt: minSweep, crowd: newCrowd(), idle: make(chan struct{})}
 	for _, o := range opts {
 		o.applyThreadPool(e)
 	}
@@ -118,11 +125,9 @@ func (e *ThreadPoolExecutor) enqueue(j *poolJob) (cancelled []*poolJob, err erro
 	if e.maxQueue > 0 && len(e.queue) >= e.maxQueue {
 		return cancelled, fmt.Errorf("%w: %d jobs wait", ErrExecutorFull, len(e.queue))
 	}
+	j.queued = time.Now()
 	e.queue = append(e.queue, j)
-	if e.workers < e.max {
-		e.workers++
-		go e.work()
-	}
+	e.hire(j.queued)
 	return cancelled, nil
 }
 
@@ -175,10 +180,16 @@ func (e *ThreadPoolExecutor) take(done *poolJob) *poolJob {
 		}
 		return nil
 	}
+	now := time.Now()
+	if done != nil && e.dismisses(now) {
+		e.workers--
+		e.hire(now)
+		return nil
+	}
 	j := e.queue[0]
 	e.queue[0] = nil
 	e.queue = e.queue[1:]
-	e.link(j)
+	e.link(j, now)
 	return j
 }
 
@@ -188,8 +199,8 @@ func (e *ThreadPoolExecutor) finish(j *poolJob) {
 	e.unlink(j)
 }
 
-func (e *ThreadPoolExecutor) link(j *poolJob) {
-	j.began = time.Now()
+func (e *ThreadPoolExecutor) link(j *poolJob, now time.Time) {
+	j.began = now
 	e.running++
 	j.prev = e.tail
 	if e.tail == nil {

@@ -21,7 +21,7 @@ func RunCoroutineThreadsafe[T any](ctx context.Context, l *Loop, fn func(context
 	var t *Task[T] // of the loop's goroutine
 	done := make(chan Outcome[T], 1)
 	_, err := l.CallSoonThreadsafe(func() {
-		t = newTask(l, ctx, fn, nil)
+		t = newTask(fn).begin(l, ctx, nil)
 		t.AddDoneCallback(func() { done <- outcomeOf(t.Result()) })
 	})
 	if err != nil {

@@ -44,7 +44,7 @@ func TestWriteLinesThatFailsIsTheEndOfWriting(t *testing.T) {
 		ln := must(net.Listen("tcp", "127.0.0.1:0"))
 		defer ln.Close()
 		s := dial(t, ctx, ln.Addr())
-		reset(must(ln.Accept()))
+		reset(must(ln.Accept())) //asyncvet:ignore blocking the other side has connected, or does so at once
 		var failure error
 		for failure == nil {
 			_, failure = s.WriteLines([]byte("x"), []byte("y"))
@@ -65,7 +65,7 @@ func TestWriteLinesThatFailsIsTheEndOfWriting(t *testing.T) {
 
 		client := &recorder{}
 		join(t, ctx, ln.Addr(), client)
-		nc := must(ln.Accept())
+		nc := must(ln.Accept()) //asyncvet:ignore blocking the other side has connected, or does so at once
 		client.transport.PauseReading()
 		reset(nc)
 		for !client.transport.IsClosing() {

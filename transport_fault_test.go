@@ -300,7 +300,7 @@ func TestPeerResetsAtEveryStageOfAConnection(t *testing.T) {
 				server.on = c.serve(server)
 			}
 			srv := host(t, ctx, func() asyncio.Protocol { return server })
-			nc := must(net.Dial("tcp", srv.Addr().String()))
+			nc := must(net.Dial("tcp", srv.Addr().String())) //asyncvet:ignore blocking the peer is a plain connection, to this machine
 			asyncio.ToThread(ctx, func(context.Context) (int, error) { c.peer(nc); reset(nc); return 0, nil })
 			if c.stage == "before it is accepted" {
 				turns(ctx, 10)
@@ -362,7 +362,7 @@ func TestPeerResetsAtEveryStageOfATLSConnection(t *testing.T) {
 		for _, cut := range []int{0, 1, 5, 100, 250, 300, 400, 600, 1000, 2000} {
 			server := &recorder{}
 			srv := host(t, ctx, func() asyncio.Protocol { return server }, asyncio.WithTLS(serverTLS()))
-			nc := must(net.Dial("tcp", srv.Addr().String()))
+			nc := must(net.Dial("tcp", srv.Addr().String())) //asyncvet:ignore blocking the peer is a plain connection, to this machine
 			asyncio.ToThread(ctx, func(context.Context) (int, error) {
 				c := tls.Client(&cutConn{nc, cut}, &tls.Config{InsecureSkipVerify: true})
 				for range 100 {
@@ -412,8 +412,8 @@ func TestHalfOpenConnectionIsFoundOutByWriting(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		server := &recorder{keepOpen: true}
 		srv := host(t, ctx, func() asyncio.Protocol { return server })
-		nc := must(net.Dial("tcp", srv.Addr().String()))
-		nc.Close() // an end, and nobody there any more
+		nc := must(net.Dial("tcp", srv.Addr().String())) //asyncvet:ignore blocking the peer is a plain connection, to this machine
+		nc.Close()                                       // an end, and nobody there any more
 		server.untilCall(ctx, "eof")
 		for !server.transport.IsClosing() {
 			if server.transport.WriteBufferSize() == 0 { // or it would be paused, and resumed, in time

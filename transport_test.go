@@ -477,7 +477,7 @@ func TestExistingConnectionsAndListenersAreTakenOver(t *testing.T) {
 			if srv.Addr().String() != ln.Addr().String() {
 				t.Errorf("the server is at %v", srv.Addr())
 			}
-			nc := must(net.Dial(network, ln.Addr().String()))
+			nc := must(net.Dial(network, ln.Addr().String())) //asyncvet:ignore blocking the peer is a plain connection, to this machine
 			local := nc.LocalAddr().String()
 			client := &recorder{}
 			tr := join(t, ctx, ln.Addr(), client, asyncio.WithConn(nc))
@@ -486,6 +486,7 @@ func TestExistingConnectionsAndListenersAreTakenOver(t *testing.T) {
 			}
 			tr.Write([]byte("hello"))
 			client.untilData(ctx, 5)
+			//asyncvet:ignore blocking the peer is a plain connection, to this machine
 			s, err := asyncio.OpenConnection(ctx, "", "", asyncio.WithConn(must(net.Dial(network, ln.Addr().String()))))
 			if err != nil {
 				t.Fatal(err)
@@ -497,7 +498,7 @@ func TestExistingConnectionsAndListenersAreTakenOver(t *testing.T) {
 			s.Close()
 			tr.Close()
 			shutdown(t, ctx, srv)
-			if _, err := net.Dial(network, ln.Addr().String()); err == nil {
+			if _, err := net.Dial(network, ln.Addr().String()); err == nil { //asyncvet:ignore blocking the peer is a plain connection, to this machine
 				t.Error("the listener is still there")
 			}
 		}

@@ -209,7 +209,7 @@ func TestTLSShutdownTimesOutWhenThePeerDoesNotAnswer(t *testing.T) {
 		server := &recorder{}
 		srv := host(t, ctx, func() asyncio.Protocol { return server },
 			asyncio.WithTLS(serverTLS()), asyncio.WithTLSShutdownTimeout(5*time.Millisecond))
-		peer := must(net.Dial("tcp", srv.Addr().String()))
+		peer := must(net.Dial("tcp", srv.Addr().String())) //asyncvet:ignore blocking the peer is a plain connection, to this machine
 		defer peer.Close()
 		_, err := asyncio.ToThread(ctx, func(context.Context) (int, error) {
 			return 0, tls.Client(peer, &tls.Config{InsecureSkipVerify: true}).Handshake()
@@ -446,7 +446,7 @@ func TestTLSRecordsMayComeInPieces(t *testing.T) {
 			t.Skip("the connection is a foreign one, which only the portable driver takes")
 		}
 		srv := host(t, ctx, newEcho, asyncio.WithTLS(serverTLS()))
-		nc := slowConn{must(net.Dial("tcp", srv.Addr().String()))}
+		nc := slowConn{must(net.Dial("tcp", srv.Addr().String()))} //asyncvet:ignore blocking the peer is a plain connection, to this machine
 		client := &recorder{}
 		tr := join(t, ctx, srv.Addr(), client, asyncio.WithTLS(clientTLS()), asyncio.WithConn(nc))
 		data := pattern(5000)

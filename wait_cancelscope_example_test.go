@@ -19,6 +19,7 @@ func ExampleCancelScope() {
 		loop.CallLater(3*time.Second, scope.Cancel)
 		err = scope.Run(ctx, func(ctx context.Context) error {
 			for {
+				//asyncvet:ignore swallow the example is of what a scope makes of it
 				_ = asyncio.Sleep(ctx, 2*time.Second) // dropped
 				fmt.Println("at", loop.Time())
 				if err := asyncio.Sleep(ctx, 0); err != nil {

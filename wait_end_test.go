@@ -156,7 +156,7 @@ func TestContextOfATimeoutThatWasLeftHasEnded(t *testing.T) {
 			context.AfterFunc(derived, stop)
 			return nil
 		})
-		<-derived.Done()
+		<-derived.Done() //asyncvet:ignore blocking it has ended, or does at once
 		if ctx.Err() != nil {
 			t.Errorf("the task's own has ended: %v", ctx.Err())
 		}

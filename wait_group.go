@@ -71,25 +71,28 @@ func Group(ctx context.Context, body func(ctx context.Context, g *TaskGroup) err
 // the group takes no more tasks, fn is not called, and the task that is given
 // has failed with [ErrGroupClosed]. Python: TaskGroup.create_task.
 func Spawn[T any](g *TaskGroup, fn func(context.Context) (T, error), opts ...TaskOption) *Task[T] {
+	return startIn(g, newTask(fn), opts)
+}
+
+func startIn[T any](g *TaskGroup, t *Task[T], opts []TaskOption) *Task[T] {
 	l, err := loopOf(&g.ctx)
 	if err != nil {
 		panic(err)
 	}
 	if g.aborting || g.exiting && g.n == 0 {
-		t := new(Task[T])
-		t.init(l, context.Background(), t)
+		t.init(l, context.Background())
 		t.configure(opts)
 		t.setError(ErrGroupClosed)
 		return t
 	}
-	t := newTask(l, &g.ctx, fn, opts)
+	t.begin(l, &g.ctx, opts)
 	g.add(&t.task)
 	return t
 }
 
 // Go is [Spawn] for a function without a result. Python: TaskGroup.create_task.
 func (g *TaskGroup) Go(fn func(context.Context) error, opts ...TaskOption) *Task[struct{}] {
-	return Spawn(g, noValue(fn), opts...)
+	return startIn(g, newPlainTask(fn), opts)
 }
 
 // add puts t into the group. That an eager task may have ended already makes no
@@ -348,7 +351,7 @@ func (g *TaskGroup) abandon() {
 		g.ctx.task.loop.handleException(ExceptionContext{
 			Message: "a task of a group failed, whose body panicked",
 			Err:     err,
-			Task:    g.ctx.task.shell(),
+			Task:    g.ctx.task.any(),
 		})
 	}
 }

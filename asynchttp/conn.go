@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
+	"github.com/asyncio-go/asyncio/internal/hook"
 )
 
 // stream is what a connection needs of an [asyncio.Stream].
@@ -120,19 +121,7 @@ func (c *conn) fail(cause error) {
 
 // watch makes the end of ctx end the connection, until stop is called.
 func (c *conn) watch(ctx context.Context) (stop func()) {
-	over := false
-	forget := context.AfterFunc(ctx, func() {
-		// A loop that is closed has ended the stream already.
-		_, _ = c.t.loop.CallSoonThreadsafe(func() {
-			if !over {
-				c.fail(ctx.Err())
-			}
-		})
-	})
-	return func() {
-		over = true
-		forget()
-	}
+	return hook.WhenDone(c.t.loop, ctx, func() { c.fail(ctx.Err()) })
 }
 
 // close lets go of the connection and gives its place to the next. It waits

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/internal/hook"
 )
 
 // connect makes a connection to a host, over its proxy when it has one. It
@@ -192,12 +193,15 @@ func lookup(ctx context.Context, host string, trace *httptrace.ClientTrace) ([]n
 	if trace.DNSStart != nil {
 		trace.DNSStart(httptrace.DNSStartInfo{Host: host})
 	}
-	ips, err := asyncio.ToThread(ctx, func(job context.Context) ([]netip.Addr, error) {
-		plain, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		defer context.AfterFunc(job, cancel)()
-		return net.DefaultResolver.LookupNetIP(plain, "ip", host)
-	})
+	ips, known, err := hook.LookupNetIP(ctx, "ip", host)
+	if !known && err == nil {
+		ips, err = asyncio.ToThread(ctx, func(job context.Context) ([]netip.Addr, error) {
+			plain, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			defer context.AfterFunc(job, cancel)()
+			return net.DefaultResolver.LookupNetIP(plain, "ip", host)
+		})
+	}
 	if err == nil && len(ips) == 0 {
 		err = &net.DNSError{Err: "no addresses", Name: host, IsNotFound: true}
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
+	"github.com/asyncio-go/asyncio/internal/hook"
 )
 
 // versions is which versions of HTTP the server speaks.
@@ -23,9 +24,7 @@ func (s *Server) newHTTP2() *h2.Server {
 		ReadTimeout:       s.ReadTimeout,
 		WriteTimeout:      s.WriteTimeout,
 		IdleTimeout:       cmp.Or(s.IdleTimeout, s.ReadTimeout),
-		RequestContext: func(ctx context.Context) h2.RequestContext {
-			return &http2Context{requestContext{Context: ctx}}
-		},
+		RequestContext:    newHTTP2Context,
 	}
 	if c := s.HTTP2; c != nil {
 		v.MaxConcurrentStreams = uint32(max(0, c.MaxConcurrentStreams))
@@ -35,8 +34,18 @@ func (s *Server) newHTTP2() *h2.Server {
 	return v
 }
 
-// An http2Context is the context of a request of HTTP/2.
-type http2Context struct{ requestContext }
+// An http2Context is the context of a request of HTTP/2: it ends with the task, and
+// has the connection's values.
+type http2Context struct {
+	requestContext
+	from valuesFrom
+}
+
+func newHTTP2Context(task, conn context.Context) h2.RequestContext {
+	c := &http2Context{from: valuesFrom{task, conn}}
+	c.Context = &c.from
+	return c
+}
 
 // End implements [h2.RequestContext].
 func (c *http2Context) End() { c.close() }
@@ -103,10 +112,7 @@ func (c *serverConn) beginHTTP2() bool {
 		conn.Shutdown()
 	}
 	if base := c.srv.base; base != nil && base.Done() != nil {
-		c.unbase = context.AfterFunc(base, func() {
-			// A loop that is closed has ended the connection already.
-			_, _ = c.srv.loop.CallSoonThreadsafe(conn.Close)
-		})
+		c.unbase = hook.WhenDone(c.srv.loop, base, conn.Close)
 	}
 	if c.srv.ConnState != nil {
 		c.setState(http.StateActive)

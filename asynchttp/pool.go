@@ -1,8 +1,10 @@
 package asynchttp
 
 import (
+	"cmp"
 	"container/list"
 	"context"
+	"strings"
 	"time"
 
 	"github.com/asyncio-go/asyncio"
@@ -13,6 +15,22 @@ import (
 type key struct {
 	proxy, scheme, addr string
 	http1               bool // nothing but HTTP/1 will do
+}
+
+// compare orders keys, so that what is done to all hosts is done in the same order
+// each time.
+func (k key) compare(o key) int {
+	return cmp.Or(strings.Compare(k.addr, o.addr), strings.Compare(k.scheme, o.scheme), strings.Compare(k.proxy, o.proxy), compareBool(k.http1, o.http1))
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
 }
 
 // pool keeps the connections of a Transport. A connection is dialled by the

@@ -39,13 +39,16 @@ type requestBody struct {
 func (b *requestBody) take(c *serverConn, parsed, req *http.Request) {
 	b.conn, b.src, b.parsed, b.req, b.length = c, parsed.Body, parsed, req, parsed.ContentLength
 	if parsed.Body == http.NoBody {
-		b.err = io.EOF
+		b.none(c)
 		return
 	}
 	b.expects = req.ProtoAtLeast(1, 1) && hasToken(req.Header["Expect"], "100-continue")
 	b.mayContinue = b.expects
 	req.Body = b
 }
+
+// none is take for a request without a body.
+func (b *requestBody) none(c *serverConn) { b.conn, b.err = c, io.EOF }
 
 // Read implements [io.Reader]. It suspends the running task.
 func (b *requestBody) Read(p []byte) (int, error) {

@@ -40,16 +40,19 @@ var (
 	_ http.Hijacker    = (*response1)(nil)
 )
 
-// newResponse1 makes the response to a request, and the rest of what a handler
-// is given. mustClose is set where the connection cannot be kept.
-func newResponse1(c *serverConn, req *http.Request, mustClose bool) *response1 {
+// newResponse1 makes the response to a request that is still to be read, and the
+// rest of what a handler is given.
+func newResponse1(c *serverConn) *response1 {
 	r := &response1{conn: c}
 	r.ctx.Context = c.ctx
-	own := req.WithContext(&r.ctx)
-	r.InitResponse(c.srv.responses, c.task, own, r)
-	r.close = mustClose || own.Close || wantsClose(own)
-	r.body.take(c, req, own)
 	return r
+}
+
+// answers makes r the response to a request, which has r's context. mustClose is set
+// where the connection cannot be kept.
+func (r *response1) answers(req *http.Request, mustClose bool) {
+	r.InitResponse(r.conn.srv.responses, r.conn.task, req, r)
+	r.close = mustClose || wantsClose(req)
 }
 
 // is11 reports whether the client understands HTTP/1.1.
@@ -65,7 +68,9 @@ func (r *response1) statusLine(w *wire, status int) {
 	if text == "" {
 		text = "status code " + strconv.Itoa(status)
 	}
-	w.add(proto, strconv.Itoa(status), " ", text, "\r\n")
+	w.add(proto)
+	*w = strconv.AppendInt(*w, int64(status), 10)
+	w.add(" ", text, "\r\n")
 }
 
 // Informational implements [response.Carrier]. A client of HTTP/1.0 knows no 1xx.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/internal/hook"
 )
 
 // What a field of [Retrier] that is zero means.
@@ -163,7 +164,7 @@ func (r *Retrier) wait(ctx context.Context, resp *http.Response, retries int) (t
 	if retries < 30 { // or the product would overflow
 		limit = min(most, max(1, least)<<retries)
 	}
-	wait := rand.N(max(1, limit))
+	wait := r.random(ctx, max(1, limit))
 	if after, ok := retryAfter(resp); ok {
 		if after > orDefault(r.MaxRetryAfter, DefaultMaxRetryAfter) {
 			return 0, false
@@ -172,6 +173,19 @@ func (r *Retrier) wait(ctx context.Context, resp *http.Response, retries int) (t
 	}
 	end, ok := ctx.Deadline()
 	return wait, !ok || wait < time.Until(end)
+}
+
+// random returns a time of less than n.
+func (r *Retrier) random(ctx context.Context, n time.Duration) time.Duration {
+	loop, err := asyncio.RunningLoop(ctx)
+	if err != nil { // a context of no loop
+		t, ok := r.Base.(*Transport)
+		if !ok || t.loop == nil {
+			return rand.N(n)
+		}
+		loop = t.loop
+	}
+	return time.Duration(hook.Rand(loop, int64(n)))
 }
 
 // retryAfter returns what a response asks for in Retry-After: seconds, or a date.
@@ -201,7 +215,7 @@ func pause(ctx context.Context, base http.RoundTripper, resp *http.Response, wai
 			return err
 		}
 		var leave func()
-		ctx, leave = joined(t.loop.CurrentTask().Context(), ctx)
+		ctx, leave = joined(t.loop, t.loop.CurrentTask().Context(), ctx)
 		defer leave()
 	}
 	if resp != nil {

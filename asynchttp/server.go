@@ -115,6 +115,7 @@ type Server struct {
 	ended      []*asyncio.Future[struct{}] // who waits for the end
 	onShutdown []func()
 	wires      wires
+	names      fieldNames
 	responses  *response.Shared
 	ahead      []byte          // what idle connections read into
 	readers    []*bufio.Reader // of connections that lie idle

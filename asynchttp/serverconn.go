@@ -37,6 +37,7 @@ type serverConn struct {
 	srv  *Server
 	s    *asyncio.Stream
 	net  net.Conn // the same stream, once it is asked for
+	peer string   // the client's address, once a request has come
 	task asyncio.AnyTask
 	own  context.Context // the task's
 	ctx  context.Context // of requests, without the end of each
@@ -48,7 +49,7 @@ type serverConn struct {
 	place     *list.Element  // among the server's connections
 	serving   *response1     // whose handler runs
 	http2     *h2.ServerConn // nil: HTTP/1 is spoken
-	unbase    func() bool    // takes back that the end of BaseContext closes it
+	unbase    func()         // takes back that the end of BaseContext closes it
 	unctx     func()         // lets go of ctx
 	first     bool           // no request has come yet
 	served    bool           // no request is to come
@@ -346,12 +347,11 @@ func (c *serverConn) serveOne() bool {
 		return false
 	}
 	c.setState(http.StateActive)
-	req, err := c.readRequest()
-	if err != nil {
+	r := newResponse1(c)
+	if err := c.readRequest(r); err != nil {
 		c.refuse(err)
 		return false
 	}
-	r := newResponse1(c, req, c.raw.mustClose(req))
 	c.serving = r
 	if c.hungUp {
 		c.lookForClient()
@@ -444,8 +444,8 @@ func (r *response1) runHandler() (ok bool) {
 			Task:    c.task,
 		})
 	}()
-	switch expect := r.Req.Header.Get("Expect"); {
-	case expect != "" && !hasToken([]string{expect}, "100-continue"):
+	switch expect := r.Req.Header["Expect"]; {
+	case len(expect) > 0 && expect[0] != "" && !hasToken(expect[:1], "100-continue"):
 		r.Header().Set("Connection", "close")
 		r.WriteHeader(http.StatusExpectationFailed)
 	case r.Req.Method == http.MethodOptions && r.Req.RequestURI == "*":

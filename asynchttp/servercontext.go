@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+
+	"github.com/asyncio-go/asyncio/internal/hook"
 )
 
 // netHTTP returns the server as handlers find it under [http.ServerContextKey]:
@@ -31,7 +33,7 @@ func (s *Server) connBase(c *serverConn) (ctx context.Context, stop func()) {
 	if s.base != nil {
 		if s.base.Done() != nil {
 			ended, cancel := context.WithCancelCause(c.own)
-			forget := context.AfterFunc(s.base, func() { cancel(context.Cause(s.base)) })
+			forget := hook.WhenDone(s.loop, s.base, func() { cancel(context.Cause(s.base)) })
 			ctx, stop = ended, func() { forget(); cancel(nil) }
 		}
 		ctx = valuesFrom{ctx, s.base}

@@ -460,7 +460,7 @@ func TestNoRequestIsServedAfterClose(t *testing.T) {
 			return err
 		}
 		// The server has not accepted this one yet.
-		c, err := net.Dial("tcp", addr.String())
+		c, err := net.Dial("tcp", addr.String()) //asyncvet:ignore blocking the peer is a plain connection, to this machine
 		if err != nil {
 			return err
 		}
@@ -493,6 +493,8 @@ func TestTheLimitOfTheHeaderComesBeforeThatOfTheRequest(t *testing.T) {
 	})
 }
 
+//asyncvet:ignore background what is closed needs no loop to say so
+//asyncvet:ignore blocking and so this is none
 func TestAServerIsStartedOnce(t *testing.T) {
 	srv := handle(func(w http.ResponseWriter, r *http.Request) {})
 	run(t, func(ctx context.Context) error {

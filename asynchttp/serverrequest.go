@@ -31,28 +31,59 @@ type badRequestError struct {
 
 func (e *badRequestError) Error() string { return e.text }
 
-// readRequest reads the header of a request.
-func (c *serverConn) readRequest() (*http.Request, error) {
+// readRequest reads the header of a request, which r is to answer.
+func (c *serverConn) readRequest(r *response1) error {
+	if !c.readPlain(r) {
+		if err := c.readAny(r); err != nil {
+			return err
+		}
+	}
+	if d := c.srv.WriteTimeout; d > 0 {
+		c.writes.Set(d)
+	}
+	if c.peer == "" {
+		c.peer = c.s.RemoteAddr().String()
+	}
+	r.Req.RemoteAddr, r.Req.TLS = c.peer, c.s.ConnectionState()
+	return nil
+}
+
+// readPlain reads a request that has come whole and leaves no question open, and
+// reports whether there is one.
+func (c *serverConn) readPlain(r *response1) bool {
+	ahead, _ := c.br.Peek(c.br.Buffered())
+	var req http.Request
+	size := plainRequest(&req, ahead, orDefault(c.srv.MaxHeaderFields, maxServerFields), &c.srv.names)
+	if size == 0 {
+		return false
+	}
+	_, _ = c.br.Discard(size) // which is there
+	c.reads.Stop()
+	r.answers(req.WithContext(&r.ctx), false)
+	r.body.none(c)
+	return true
+}
+
+// readAny reads any request, also one that has not come whole.
+func (c *serverConn) readAny(r *response1) error {
 	s := c.srv
 	began := s.loop.Time()
 	req, err := c.parseRequest()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := c.checkRequest(req); err != nil {
-		return nil, err
+		return err
 	}
 	if s.ReadTimeout > 0 && req.Body != http.NoBody {
 		c.reads.Set(max(1, s.ReadTimeout-(s.loop.Time()-began)))
 	} else {
 		c.reads.Stop()
 	}
-	if s.WriteTimeout > 0 {
-		c.writes.Set(s.WriteTimeout)
-	}
-	req.RemoteAddr = c.s.RemoteAddr().String()
-	req.TLS = c.s.ConnectionState()
-	return req, nil
+	own := req.WithContext(&r.ctx)
+	r.answers(own, c.raw.mustClose(req))
+	r.body.take(c, req, own)
+	return nil
 }
 
 // parseRequest has net/http read the header, within the server's limits.

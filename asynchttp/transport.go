@@ -6,15 +6,18 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/asynchttp/internal/freelist"
 	"github.com/asyncio-go/asyncio/asynchttp/internal/h2"
 	"github.com/asyncio-go/asyncio/internal/coro"
+	"github.com/asyncio-go/asyncio/internal/hook"
 )
 
 // What a field of [Transport] that is zero means.
@@ -252,15 +255,15 @@ func (t *Transport) enter(ctx context.Context) (wait context.Context, own bool, 
 	if !foreign {
 		return ctx, own, func() {}, nil
 	}
-	wait, leave = joined(task.Context(), ctx)
+	wait, leave = joined(loop, task.Context(), ctx)
 	return wait, own, leave, nil
 }
 
 // joined returns a context of the task's that ends with the request's, too, and
 // has its values.
-func joined(task, request context.Context) (ctx context.Context, leave func()) {
+func joined(loop *asyncio.Loop, task, request context.Context) (ctx context.Context, leave func()) {
 	merged, cancel := context.WithCancelCause(task)
-	stop := context.AfterFunc(request, func() { cancel(request.Err()) })
+	stop := hook.WhenDone(loop, request, func() { cancel(request.Err()) })
 	return valuesFrom{merged, request}, func() { stop(); cancel(nil) }
 }
 
@@ -416,7 +419,8 @@ func (t *Transport) Close() error {
 		e = e.Next() // a connection of HTTP/2 leaves the list at once
 		c.fail(ErrTransportClosed)
 	}
-	for _, h := range t.pool.hosts {
+	for _, k := range slices.SortedFunc(maps.Keys(t.pool.hosts), key.compare) {
+		h := t.pool.hosts[k]
 		for e := h.waiters.Front(); e != nil; e = e.Next() {
 			e.Value.(*waiter).got.SetError(ErrTransportClosed)
 		}

@@ -19,14 +19,14 @@ const maxSpareWire = 64 << 10
 
 // wires is a free list of buffers. There are as many as messages are written
 // at the same time, not one a connection.
-type wires struct{ free [][]byte }
+type wires struct{ free []*wire }
 
 func (f *wires) get() *wire {
 	if n := len(f.free); n > 0 {
-		w := wire(f.free[n-1])
+		w := f.free[n-1]
 		f.free[n-1] = nil
 		f.free = f.free[:n-1]
-		return &w
+		return w
 	}
 	w := make(wire, 0, 4096)
 	return &w
@@ -34,6 +34,7 @@ func (f *wires) get() *wire {
 
 func (f *wires) put(w *wire) {
 	if cap(*w) <= maxSpareWire && len(f.free) < 64 {
-		f.free = append(f.free, (*w)[:0])
+		*w = (*w)[:0]
+		f.free = append(f.free, w)
 	}
 }

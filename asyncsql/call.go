@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"sync"
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/internal/offload"
@@ -27,24 +28,72 @@ type place struct {
 	over error // of a call when the lane has ended
 }
 
+// A calling is a call under way.
+type calling struct {
+	lane *lane
+
+	mu     sync.Mutex
+	cancel context.CancelFunc // ends what the driver does
+	ended  bool
+}
+
+// lasting returns a context for what the driver does, with the values of a job's context.
+// It ends when the call is cut off. What is begun with it may outlast the call, and end
+// with cancel. Where it does not, nobody has to: it hangs on no other context.
+func (c *calling) lasting(ctx context.Context) (lasting context.Context, cancel context.CancelFunc) {
+	lasting, cancel = context.WithCancel(context.WithoutCancel(ctx))
+	c.endBy(cancel)
+	return lasting, cancel
+}
+
+// endBy has the end of the call call cancel.
+func (c *calling) endBy(cancel context.CancelFunc) {
+	c.mu.Lock()
+	c.cancel = cancel
+	ended := c.ended
+	c.mu.Unlock()
+	if ended {
+		cancel()
+	}
+}
+
+// end tells the driver that nobody waits for the call any more.
+func (c *calling) end() {
+	c.mu.Lock()
+	c.ended = true
+	cancel := c.cancel
+	c.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+}
+
 // call runs fn on a thread when the place's turn has come, and waits for it. A value that
-// comes too late is given to dispose.
-func call[T any](ctx context.Context, p place, fn func(ctx context.Context, l *lane) (T, error), dispose func(T)) (T, error) {
-	l := p.lane
-	if l == nil {
-		l = p.db.lanes.lane()
+// comes too late is given to dispose. The context of fn has values and no end: for that
+// it has the calling.
+func call[T any](ctx context.Context, p place, fn func(ctx context.Context, c *calling) (T, error), dispose func(T)) (v T, err error) {
+	c := &calling{lane: p.lane}
+	if c.lane == nil {
+		c.lane = p.db.lanes.lane()
 	}
 	ended := ctx.Err() != nil // of a task that was cancelled before, and cleans up
-	v, err := offload.Do(ctx, l, func(ctx context.Context) (v T, err error) {
-		if l.refused() {
+	returned := false
+	defer func() { // also where the task is unwound
+		if !returned {
+			c.end()
+		}
+	}()
+	v, err = offload.Do(ctx, c.lane, func(ctx context.Context) (v T, err error) {
+		if !c.lane.enter(c) {
 			return v, ErrClosed
 		}
-		return fn(ctx, l)
+		return fn(ctx, c)
 	}, dispose)
 	switch {
 	case err == nil:
+		returned = true
 	case isCutOff(err):
-		l.leave()
+		c.lane.leave()
 	case !ended && ctx.Err() != nil: // the end was faster on another way, and this is what came of it
 		err = endOf(ctx)
 	case err == errLaneOver:
@@ -79,19 +128,10 @@ func again[T any](ctx context.Context, p place, do func(context.Context) (T, err
 	}
 }
 
-// bindTo returns a function that has f called when ctx ends, and returns what takes that
-// back. A context that has ended before is that of a task that was cancelled and cleans
-// up: its end is no news, and nothing hangs on it any more.
-func bindTo(ctx context.Context) func(f func()) (unbind func() bool) {
-	if ctx.Err() != nil {
-		return func(func()) func() bool { return func() bool { return true } }
-	}
-	return func(f func()) func() bool { return context.AfterFunc(ctx, f) }
-}
-
 // exec runs a statement that returns no rows.
 func exec(ctx context.Context, p place, do func(context.Context) (sql.Result, error)) (sql.Result, error) {
-	r, err := call(ctx, p, func(ctx context.Context, _ *lane) (result, error) {
+	r, err := call(ctx, p, func(ctx context.Context, c *calling) (result, error) {
+		ctx, _ = c.lasting(ctx)
 		r, err := again(ctx, p, do)
 		if err != nil {
 			return result{}, err

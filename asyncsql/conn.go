@@ -21,7 +21,8 @@ func (c *Conn) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) {
 
 // PingContext is [sql.Conn.PingContext].
 func (c *Conn) PingContext(ctx context.Context) error {
-	_, err := call(ctx, c.place, func(ctx context.Context, _ *lane) (struct{}, error) {
+	_, err := call(ctx, c.place, func(ctx context.Context, k *calling) (struct{}, error) {
+		ctx, _ = k.lasting(ctx)
 		return struct{}{}, c.real.PingContext(ctx)
 	}, nil)
 	return err
@@ -30,7 +31,7 @@ func (c *Conn) PingContext(ctx context.Context) error {
 // Raw is [sql.Conn.Raw]. It calls f on a thread, where f must not wait on the loop. When
 // the wait is cut off, f runs on.
 func (c *Conn) Raw(ctx context.Context, f func(driverConn any) error) error {
-	_, err := call(ctx, c.place, func(context.Context, *lane) (struct{}, error) {
+	_, err := call(ctx, c.place, func(context.Context, *calling) (struct{}, error) {
 		return struct{}{}, c.real.Raw(f)
 	}, nil)
 	return err

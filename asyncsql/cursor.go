@@ -1,6 +1,7 @@
 package asyncsql
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"sync/atomic"
@@ -31,32 +32,29 @@ type cursor struct {
 	real   *sql.Rows
 	cancel context.CancelFunc // ends the query
 	given  bool               // the connection was given back
-	cells  []any
-	dest   []any // pointers to cells
+	taken  taker
+	dest   []any // for each column taken, which is given their values in order
 
 	why atomic.Pointer[error] // it was ended, and why
 }
 
-// fetch returns the next batch. When it is the last, the connection has been given back.
-func (c *cursor) fetch(size batchSize) *batch {
-	b := &batch{}
+// fetch fetches the next batch. When it is the last, the connection has been given back.
+func (c *cursor) fetch(b *batch, size batchSize) {
 	began := time.Now()
-	for bytes := 0; b.rows < size.rows && bytes < size.bytes && (b.rows == 0 || time.Since(began) < patience); {
+	c.taken = taker{}
+	for b.rows < size.rows && c.taken.size < size.bytes && (b.rows == 0 || time.Since(began) < patience) {
 		if !c.real.Next() {
 			c.endSet(b)
 			break
 		}
-		cells, err := c.scan()
-		if err != nil {
+		if err := c.scan(); err != nil {
 			b.last, b.err = true, err
 			c.giveBack()
 			break
 		}
-		b.values = append(b.values, cells...)
 		b.rows++
-		bytes += sizeOf(cells)
 	}
-	return b
+	b.values = c.taken.values
 }
 
 // endSet says in b what comes after a result set.
@@ -78,31 +76,61 @@ func (c *cursor) endSet(b *batch) {
 	}
 }
 
-// scan returns the values of the row. They are overwritten by the next.
-func (c *cursor) scan() ([]any, error) {
-	return c.cells, c.real.Scan(c.dest...)
+// scan takes the values of the row, after those that were taken before.
+func (c *cursor) scan() error {
+	before := len(c.taken.values)
+	err := c.real.Scan(c.dest...)
+	if err != nil {
+		c.taken.values = c.taken.values[:before]
+	}
+	return err
 }
 
 // begin says how many columns the next rows have.
 func (c *cursor) begin(columns int) {
-	c.cells, c.dest = make([]any, columns), make([]any, columns)
-	for i := range c.cells {
-		c.dest[i] = &c.cells[i]
+	c.dest = make([]any, columns)
+	for i := range c.dest {
+		c.dest[i] = &c.taken
 	}
 }
 
-func sizeOf(cells []any) int {
-	n := 0
-	for _, v := range cells {
-		n += 16
-		switch v := v.(type) {
-		case []byte:
-			n += len(v)
-		case string:
-			n += len(v)
-		}
+// A taker is an [sql.Scanner] that takes the driver's values as they are: what becomes
+// of them is for the Scan on the loop.
+type taker struct {
+	values []any
+	size   int    // about the memory of values
+	spare  []byte // for bytes, which are the driver's
+}
+
+// maxSpare bounds what is made at once for the bytes of several values.
+const maxSpare = 16 << 10
+
+// Scan implements [sql.Scanner].
+func (t *taker) Scan(src any) error {
+	t.size += 16
+	switch v := src.(type) {
+	case []byte:
+		t.size += len(v)
+		src = t.own(v)
+	case string:
+		t.size += len(v)
 	}
-	return n
+	t.values = append(t.values, src)
+	return nil
+}
+
+// own returns a copy of b.
+func (t *taker) own(b []byte) []byte {
+	if len(b) == 0 {
+		return bytes.Clone(b)
+	}
+	if len(b) > cap(t.spare)-len(t.spare) {
+		// The first is often the only one; where there are many, their memory is one.
+		t.spare = make([]byte, 0, max(len(b), min(2*cap(t.spare), maxSpare)))
+	}
+	n := len(t.spare)
+	t.spare = append(t.spare, b...)
+	return t.spare[n:len(t.spare):len(t.spare)]
 }
 
 // giveBack closes the rows and gives the connection back. It does nothing when that was

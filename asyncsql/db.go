@@ -100,13 +100,14 @@ func (db *DB) SQL() *sql.DB { return db.sql }
 
 // Conn is [sql.DB.Conn]: it takes a connection out of the pool for the caller alone.
 func (db *DB) Conn(ctx context.Context) (*Conn, error) {
-	return call(ctx, db.place, func(ctx context.Context, l *lane) (*Conn, error) {
+	return call(ctx, db.place, func(ctx context.Context, k *calling) (*Conn, error) {
+		ctx, _ = k.lasting(ctx)
 		real, err := again(ctx, db.place, db.sql.Conn)
 		if err != nil {
 			return nil, err
 		}
-		c := &Conn{place: place{db: db, lane: l, on: real, over: sql.ErrConnDone}, real: real}
-		l.keep(c)
+		c := &Conn{place: place{db: db, lane: k.lane, on: real, over: sql.ErrConnDone}, real: real}
+		k.lane.keep(c)
 		return c, nil
 	}, func(c *Conn) { _ = c.Close() })
 }
@@ -119,7 +120,8 @@ func (db *DB) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) {
 
 // PingContext is [sql.DB.PingContext].
 func (db *DB) PingContext(ctx context.Context) error {
-	_, err := call(ctx, db.place, func(ctx context.Context, _ *lane) (struct{}, error) {
+	_, err := call(ctx, db.place, func(ctx context.Context, k *calling) (struct{}, error) {
+		ctx, _ = k.lasting(ctx)
 		return struct{}{}, db.sql.PingContext(ctx)
 	}, nil)
 	return err
@@ -137,10 +139,10 @@ type Stats struct {
 
 // Stats returns the numbers of now. It may be called from any goroutine.
 func (db *DB) Stats() Stats {
-	s := Stats{DBStats: db.sql.Stats(), Running: db.lanes.threads.Stats().Running}
+	s := Stats{DBStats: db.sql.Stats()}
 	db.lanes.mu.Lock()
 	defer db.lanes.mu.Unlock()
-	s.Turns, s.Waiting = len(db.lanes.busy), db.lanes.waiting.Len()
+	s.Turns, s.Waiting, s.Running = len(db.lanes.busy), db.lanes.waiting.Len(), db.lanes.running
 	s.Waited, s.CutOff = db.lanes.waited, db.lanes.dropped
 	return s
 }
@@ -165,7 +167,7 @@ func (db *DB) Close(ctx context.Context) error {
 func (db *DB) finish() {
 	defer close(db.closed)
 	<-db.lanes.idle
-	db.closeErr = errors.Join(db.sql.Close(), db.replay.Close(), db.lanes.threads.Shutdown(context.Background()))
+	db.closeErr = errors.Join(db.sql.Close(), db.replay.Close())
 }
 
 // waitClosed waits until c is closed, in a task where ctx is of one.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/internal/offload"
 )
 
@@ -18,8 +17,6 @@ import (
 //
 // The methods may be called from any goroutine.
 type lanes struct {
-	threads *asyncio.ThreadPoolExecutor
-
 	mu      sync.Mutex
 	max     int
 	busy    map[*lane]struct{} // those that have a turn
@@ -28,18 +25,23 @@ type lanes struct {
 	idle    chan struct{} // closed when, after closing, the last has ended
 	waited  uint64        // how many have had to wait
 	dropped uint64        // how many calls were cut off
+	running int           // jobs under way
+	begun   uint64        // jobs that have begun
 }
 
 // A lane is a turn at one connection. Its jobs run one at a time, in order, on a
-// thread. It ends when it has no jobs and nobody keeps it.
+// thread, which is a goroutine. It ends when it has no jobs and nobody keeps it.
 //
 // The mutex of lanes guards the fields.
 type lane struct {
 	of      *lanes
 	state   laneState
-	working bool // a job is with the threads
-	jobs    []laneJob
-	keepers []keeper // the latest is the last
+	working bool      // a thread has current
+	current laneJob   // of that thread
+	call    *calling  // what is under way, or was last
+	first   laneJob   // the next job; most lanes have no more than one
+	jobs    []laneJob // those after first
+	keepers []keeper  // the latest is the last
 	at      *list.Element
 }
 
@@ -70,10 +72,9 @@ type keeper interface {
 
 func newLanes(max int) *lanes {
 	return &lanes{
-		threads: asyncio.NewThreadPoolExecutor(max),
-		max:     max,
-		busy:    make(map[*lane]struct{}, max),
-		idle:    make(chan struct{}),
+		max:  max,
+		busy: make(map[*lane]struct{}, max),
+		idle: make(chan struct{}),
 	}
 }
 
@@ -82,13 +83,22 @@ func (ls *lanes) lane() *lane { return &lane{of: ls} }
 
 // Submit implements [asyncio.Executor].
 func (l *lane) Submit(ctx context.Context, fn func(context.Context)) error {
+	next, err := l.add(laneJob{ctx, fn})
+	if next != nil {
+		go next.work()
+	}
+	return err
+}
+
+// add adds a job, and returns the lane that needs a thread for it.
+func (l *lane) add(j laneJob) (next *lane, err error) {
 	ls := l.of
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	switch l.state {
 	case laneNew:
 		if ls.closed {
-			return ErrClosed
+			return nil, ErrClosed
 		}
 		if len(ls.busy) < ls.max {
 			l.begin()
@@ -98,65 +108,93 @@ func (l *lane) Submit(ctx context.Context, fn func(context.Context)) error {
 		l.at = ls.waiting.PushBack(l)
 		ls.waited++
 	case laneOver:
-		return errLaneOver
+		return nil, errLaneOver
 	}
-	l.jobs = append(l.jobs, laneJob{ctx, fn})
-	l.advance()
-	return nil
+	if l.first.fn == nil {
+		l.first = j
+	} else {
+		l.jobs = append(l.jobs, j)
+	}
+	return l.advance(), nil
 }
 
-// Shutdown implements [asyncio.Executor]. The threads are those of all lanes.
-func (l *lane) Shutdown(ctx context.Context) error { return l.of.threads.Shutdown(ctx) }
+// Shutdown implements [asyncio.Executor]. It is that of all lanes.
+func (l *lane) Shutdown(ctx context.Context) error {
+	l.of.close()
+	select {
+	case <-l.of.idle:
+		return nil
+	case <-ctx.Done():
+		l.of.hurry()
+		return ctx.Err()
+	}
+}
 
 func (l *lane) begin() {
 	l.state = laneBusy
 	l.of.busy[l] = struct{}{}
 }
 
-// advance gives the next job to the threads, or ends the lane where nobody has any
-// use of it.
-func (l *lane) advance() {
+// advance returns the lane that needs a thread for its next job, if one does: l or, when
+// nobody has any use of that any more, the one that has its turn.
+func (l *lane) advance() *lane {
 	switch {
 	case l.state != laneBusy || l.working:
-	case len(l.jobs) > 0:
-		j := l.jobs[0]
-		l.jobs[0] = laneJob{}
-		l.jobs = l.jobs[1:]
+	case l.first.fn != nil:
+		l.current, l.first = l.first, laneJob{}
+		if len(l.jobs) > 0 {
+			l.first = l.jobs[0]
+			l.jobs[0] = laneJob{}
+			l.jobs = l.jobs[1:]
+		}
 		l.working = true
-		work := func(ctx context.Context) {
-			defer l.finish()
-			j.fn(ctx)
-		}
-		if l.of.threads.Submit(j.ctx, work) != nil {
-			go work(j.ctx) // they were shut down, so that jobs end: what cleans up still has to run
-		}
+		l.of.running++
+		l.of.begun++
+		return l
 	case len(l.keepers) == 0:
-		l.end()
+		return l.end()
+	}
+	return nil
+}
+
+// work is a thread: it runs the current job of a lane, and then what that makes possible.
+func (l *lane) work() {
+	defer func() {
+		if l != nil { // the job has ended its goroutine by runtime.Goexit
+			if next := l.finish(); next != nil {
+				go next.work()
+			}
+		}
+	}()
+	for l != nil {
+		l.current.fn(l.current.ctx)
+		l = l.finish()
 	}
 }
 
-// finish says that the job has returned.
-func (l *lane) finish() {
+// finish says that the current job has returned.
+func (l *lane) finish() (next *lane) {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
-	l.working = false
-	l.advance()
+	l.of.running--
+	l.working, l.current = false, laneJob{}
+	return l.advance()
 }
 
 // end gives the turn to who has waited longest.
-func (l *lane) end() {
+func (l *lane) end() (next *lane) {
 	ls := l.of
-	l.state = laneOver
+	l.state, l.call = laneOver, nil
 	delete(ls.busy, l)
 	if first := ls.waiting.Front(); first != nil {
 		next := ls.waiting.Remove(first).(*lane)
 		next.begin()
-		next.advance()
-		return
+		return next.advance()
 	}
 	if ls.closed && len(ls.busy) == 0 {
 		close(ls.idle)
 	}
+	return nil
 }
 
 // keep makes k keep the lane. It is for the lane's own jobs.
@@ -166,13 +204,12 @@ func (l *lane) keep(k keeper) {
 	l.keepers = append(l.keepers, k)
 }
 
-// release is the end of keep.
+// release is the end of keep. It is for the lane's own jobs.
 func (l *lane) release(k keeper) {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
 	if i := slices.Index(l.keepers, k); i >= 0 {
 		l.keepers = slices.Delete(l.keepers, i, i+1)
-		l.advance()
 	}
 }
 
@@ -210,16 +247,18 @@ func (l *lane) leave() {
 // drop ends a lane that waits, and returns its jobs.
 func (l *lane) drop() []laneJob {
 	l.state = laneOver
-	jobs := l.jobs
-	l.jobs = nil
+	jobs := append([]laneJob{l.first}, l.jobs...)
+	l.first, l.jobs = laneJob{}, nil
 	return jobs
 }
 
-// refused reports whether the lane has ended before it had a turn.
-func (l *lane) refused() bool {
+// enter says that c is what the lane is at now. It reports whether the lane has its turn,
+// and was not refused one.
+func (l *lane) enter(c *calling) bool {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
-	return l.state == laneOver
+	l.call = c
+	return l.state != laneOver
 }
 
 // close takes no more lanes, refuses those that wait, and aborts what keeps one. The
@@ -251,9 +290,17 @@ func (ls *lanes) close() bool {
 // hurry ends what is under way, so that the lanes become idle soon.
 func (ls *lanes) hurry() {
 	ls.abort(true)
-	now, cancel := context.WithCancel(context.Background())
-	cancel()
-	_ = ls.threads.Shutdown(now) // ends the contexts of the jobs
+	ls.mu.Lock()
+	var calls []*calling
+	for l := range ls.busy {
+		if l.call != nil {
+			calls = append(calls, l.call)
+		}
+	}
+	ls.mu.Unlock()
+	for _, c := range calls {
+		c.end()
+	}
 }
 
 // abort aborts what keeps a lane.

@@ -3,9 +3,7 @@ package asyncsql
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
-	"io"
 )
 
 // Rows are the rows of a query, as [sql.Rows]. They are fetched in batches: most calls
@@ -15,54 +13,57 @@ import (
 // and end with the context that the query was given.
 type Rows struct {
 	place  place
-	cursor *cursor
+	cursor cursor
 	unbind func() bool // nil: the cursor has no more than the first batch
 
 	set    resultSet
 	batch  *batch
-	at     int   // the next row of batch
-	row    []any // the current one
+	first  batch
+	at     int // the next row of batch
+	row    row // the current one
+	onRow  bool
 	replay *sql.Rows
+	reread bool // replay has the current row
 	err    error
 	closed bool
 }
 
 func queryRows(ctx context.Context, p place, do func(context.Context) (*sql.Rows, error)) (*Rows, error) {
-	type begun struct {
-		cursor *cursor
-		set    resultSet
-		batch  *batch
-	}
-	bind := bindTo(ctx)
-	b, err := call(ctx, p, func(ctx context.Context, l *lane) (begun, error) {
-		lasting, cancel, stop := outlast(ctx)
-		defer stop()
-		real, err := again(lasting, p, do)
-		if err != nil {
-			cancel()
-			return begun{}, err
-		}
-		c := &cursor{lane: l, real: real, cancel: cancel}
-		set, err := resultSetOf(real)
-		if err != nil {
-			c.giveBack()
-			return begun{}, err
-		}
-		c.begin(len(set.columns))
-		first := c.fetch(p.db.batch)
-		if !first.last {
-			l.keep(c)
-		}
-		return begun{c, set, first}, nil
-	}, func(b begun) { b.cursor.end(true, context.Canceled) })
+	ended := ctx.Err() != nil // of a task that was cancelled before, and cleans up: that is no news
+	r := &Rows{place: p}
+	r.batch = &r.first
+	_, err := call(ctx, p, func(ctx context.Context, c *calling) (struct{}, error) {
+		return struct{}{}, r.begin(ctx, c, do)
+	}, func(struct{}) { r.cursor.end(true, context.Canceled) })
 	if err != nil {
-		return nil, err
+		return nil, err // and r is the job's
 	}
-	r := &Rows{place: p, cursor: b.cursor, set: b.set, batch: b.batch}
-	if !b.batch.last {
-		r.unbind = bind(func() { r.cursor.end(true, endOf(ctx)) })
+	if !r.batch.last && !ended {
+		r.unbind = context.AfterFunc(ctx, func() { r.cursor.end(true, endOf(ctx)) })
 	}
 	return r, nil
+}
+
+// begin makes the query and fetches the first batch. It is for a job of the lane.
+func (r *Rows) begin(ctx context.Context, c *calling, do func(context.Context) (*sql.Rows, error)) error {
+	lasting, cancel := c.lasting(ctx)
+	real, err := again(lasting, r.place, do)
+	if err != nil {
+		cancel()
+		return err
+	}
+	k := &r.cursor
+	k.lane, k.real, k.cancel = c.lane, real, cancel
+	if r.set, err = resultSetOf(real); err != nil {
+		_ = k.giveBack()
+		return err
+	}
+	k.begin(len(r.set.columns))
+	k.fetch(&r.first, r.place.db.batch)
+	if !r.first.last {
+		c.lane.keep(k)
+	}
+	return nil
 }
 
 // Next prepares the next row for [Rows.Scan], and reports whether there is one; else
@@ -92,35 +93,22 @@ func (r *Rows) Next(ctx context.Context) bool {
 		return false
 	}
 	n := len(r.set.columns)
-	r.row = r.batch.values[r.at*n : (r.at+1)*n]
+	r.row.columns, r.row.values = r.set.columns, r.batch.values[r.at*n:(r.at+1)*n:(r.at+1)*n]
 	r.at++
-	if r.replay == nil {
-		r.replay, r.err = replay(r.place.db.replay, r)
-	}
-	if r.err != nil || !r.replay.Next() {
-		r.fail(r.replayErr())
-		r.finish()
-		return false
-	}
+	r.onRow, r.reread = true, false
 	return true
-}
-
-func (r *Rows) replayErr() error {
-	if r.replay == nil {
-		return r.err
-	}
-	return r.replay.Err()
 }
 
 // load fetches the next batch.
 func (r *Rows) load(ctx context.Context) bool {
-	c := r.cursor
+	c := &r.cursor
 	p := r.place
 	p.lane, p.over = c.lane, sql.ErrConnDone
-	b, err := call(ctx, p, func(ctx context.Context, _ *lane) (*batch, error) {
-		stop := context.AfterFunc(ctx, c.cancel)
-		defer stop()
-		return c.fetch(p.db.batch), nil
+	b, err := call(ctx, p, func(_ context.Context, k *calling) (*batch, error) {
+		k.endBy(c.cancel)
+		b := &batch{}
+		c.fetch(b, p.db.batch)
+		return b, nil
 	}, nil)
 	if why := c.ended(); why != nil && (err == nil || !isCutOff(err)) {
 		if err = why; ctx.Err() != nil {
@@ -160,13 +148,27 @@ func (r *Rows) NextResultSet(ctx context.Context) bool {
 
 // Scan is [sql.Rows.Scan]. It does not wait; a [sql.Scanner] runs on the loop.
 func (r *Rows) Scan(dest ...any) error {
-	if r.replay == nil {
+	if !r.onRow {
 		if r.closed {
 			return errors.New("asyncsql: scan: the rows are closed")
 		}
 		return errors.New("asyncsql: scan: Next was not called")
 	}
-	return r.replay.Scan(dest...)
+	return r.row.scan(dest, r.replayed)
+}
+
+// replayed returns rows of database/sql that are at the current one.
+func (r *Rows) replayed() (_ *sql.Rows, err error) {
+	if r.replay == nil {
+		if r.replay, err = replay(r.place.db.replay, &r.row); err != nil {
+			return nil, err
+		}
+	}
+	if !r.reread {
+		r.reread = true
+		r.replay.Next()
+	}
+	return r.replay, nil
 }
 
 // Err returns the error that has ended the rows, if any. Those of a task that was
@@ -203,7 +205,7 @@ func (r *Rows) finish() {
 		r.unbind()
 	}
 	r.closeReplay()
-	r.row, r.batch = nil, &batch{last: true}
+	r.row, r.onRow, r.batch = row{}, false, &endOfRows
 }
 
 func (r *Rows) closeReplay() {
@@ -213,29 +215,19 @@ func (r *Rows) closeReplay() {
 	}
 }
 
-// replayColumns and replayRow implement replayed.
-func (r *Rows) replayColumns() []string { return r.set.columns }
-
-func (r *Rows) replayRow(dest []driver.Value) error {
-	if r.row == nil {
-		return io.EOF
-	}
-	for i, v := range r.row {
-		dest[i] = v
-	}
-	return nil
-}
+// endOfRows is the batch of rows that are closed.
+var endOfRows = batch{last: true}
 
 // A Row is the one row of a query, as [sql.Row].
 type Row struct {
-	db      *DB
-	columns []string
-	values  []any
-	err     error
+	db  *DB
+	row row
+	err error
 }
 
 func queryRow(ctx context.Context, p place, do func(context.Context) (*sql.Rows, error)) *Row {
-	row, err := call(ctx, p, func(ctx context.Context, _ *lane) (*Row, error) {
+	row, err := call(ctx, p, func(ctx context.Context, k *calling) (*Row, error) {
+		ctx, _ = k.lasting(ctx)
 		real, err := again(ctx, p, do)
 		if err != nil {
 			return nil, err
@@ -253,14 +245,13 @@ func queryRow(ctx context.Context, p place, do func(context.Context) (*sql.Rows,
 		}
 		c := &cursor{real: real}
 		c.begin(len(columns))
-		values, err := c.scan()
-		if err != nil {
+		if err := c.scan(); err != nil {
 			return nil, err
 		}
 		if err := real.Close(); err != nil {
 			return nil, err
 		}
-		return &Row{db: p.db, columns: columns, values: values}, nil
+		return &Row{db: p.db, row: row{columns, c.taken.values}}, nil
 	}, nil)
 	if err != nil {
 		return &Row{err: err}
@@ -277,22 +268,18 @@ func (r *Row) Scan(dest ...any) error {
 	if r.err != nil {
 		return r.err
 	}
-	rows, err := replay(r.db.replay, r)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	rows.Next()
-	return rows.Scan(dest...)
-}
-
-func (r *Row) replayColumns() []string { return r.columns }
-
-func (r *Row) replayRow(dest []driver.Value) error {
-	for i, v := range r.values {
-		dest[i] = v
-	}
-	return nil
+	var rows *sql.Rows
+	defer func() {
+		if rows != nil {
+			_ = rows.Close()
+		}
+	}()
+	return r.row.scan(dest, func() (_ *sql.Rows, err error) {
+		if rows, err = replay(r.db.replay, &r.row); err == nil {
+			rows.Next()
+		}
+		return rows, err
+	})
 }
 
 // A resultSet is what is known of rows before there are any.

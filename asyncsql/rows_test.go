@@ -74,7 +74,7 @@ func TestScanIsThatOfDatabaseSQL(t *testing.T) {
 					return all, all[column]
 				}
 				wantDest, want := dest()
-				r, err := plain.Query("count 1")
+				r, err := plain.Query("count 1") //asyncvet:ignore blocking it is what rows are compared with
 				if err != nil {
 					t.Fatal(err)
 				}

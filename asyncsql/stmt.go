@@ -14,7 +14,8 @@ type Stmt struct {
 }
 
 func prepare(ctx context.Context, p place, do func(context.Context) (*sql.Stmt, error)) (*Stmt, error) {
-	return call(ctx, p, func(ctx context.Context, _ *lane) (*Stmt, error) {
+	return call(ctx, p, func(ctx context.Context, c *calling) (*Stmt, error) {
+		ctx, _ = c.lasting(ctx)
 		real, err := again(ctx, p, do)
 		if err != nil {
 			return nil, err

@@ -15,39 +15,33 @@ type Tx struct {
 	place
 	real   *sql.Tx
 	cancel context.CancelFunc
-	unbind func() bool
+	unbind func() bool // nil: the context had ended when it began, which is no news
 	done   atomic.Bool
 }
 
 func begin(ctx context.Context, p place, opts *sql.TxOptions, do func(context.Context, *sql.TxOptions) (*sql.Tx, error)) (*Tx, error) {
-	bind := bindTo(ctx)
-	tx, err := call(ctx, p, func(ctx context.Context, l *lane) (*Tx, error) {
-		lasting, cancel, stop := outlast(ctx)
-		defer stop()
+	ended := ctx.Err() != nil
+	tx, err := call(ctx, p, func(ctx context.Context, c *calling) (*Tx, error) {
+		lasting, cancel := c.lasting(ctx)
 		real, err := again(lasting, p, func(ctx context.Context) (*sql.Tx, error) { return do(ctx, opts) })
 		if err != nil {
 			cancel()
 			return nil, err
 		}
-		tx := &Tx{place: place{db: p.db, lane: l, on: real, over: sql.ErrTxDone}, real: real, cancel: cancel}
-		l.keep(tx)
+		tx := &Tx{place: place{db: p.db, lane: c.lane, on: real, over: sql.ErrTxDone}, real: real, cancel: cancel}
+		c.lane.keep(tx)
 		return tx, nil
 	}, func(tx *Tx) { tx.abort(true) })
 	if err != nil {
 		return nil, err
 	}
-	tx.unbind = bind(func() {
-		tx.lane.abortAfter(tx, true)
-		tx.abort(false)
-	})
+	if !ended {
+		tx.unbind = context.AfterFunc(ctx, func() {
+			tx.lane.abortAfter(tx, true)
+			tx.abort(false)
+		})
+	}
 	return tx, nil
-}
-
-// outlast returns a context for what begins in a call and goes on after it: it ends with
-// the call's context until stop is called.
-func outlast(ctx context.Context) (lasting context.Context, cancel context.CancelFunc, stop func() bool) {
-	lasting, cancel = context.WithCancel(context.WithoutCancel(ctx))
-	return lasting, cancel, context.AfterFunc(ctx, cancel)
 }
 
 // Commit commits the transaction. Its rows are closed. When the wait is cut off before
@@ -57,9 +51,8 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	if tx.done.Swap(true) {
 		return sql.ErrTxDone
 	}
-	tx.unbind()
-	tx.lane.abortAfter(tx, false)
-	_, err := call(ctx, tx.place, func(context.Context, *lane) (struct{}, error) {
+	tx.finish()
+	_, err := call(ctx, tx.place, func(context.Context, *calling) (struct{}, error) {
 		return struct{}{}, tx.end(tx.real.Commit)
 	}, nil)
 	if err != nil {
@@ -75,8 +68,7 @@ func (tx *Tx) Rollback(ctx context.Context) error {
 	if tx.done.Swap(true) {
 		return sql.ErrTxDone
 	}
-	tx.unbind()
-	tx.lane.abortAfter(tx, false)
+	tx.finish()
 	return offload.Always(ctx, tx.lane, func() error { return tx.end(tx.real.Rollback) })
 }
 
@@ -85,6 +77,14 @@ func (tx *Tx) StmtContext(ctx context.Context, stmt *Stmt) (*Stmt, error) {
 	return prepare(ctx, tx.place, func(ctx context.Context) (*sql.Stmt, error) {
 		return tx.real.StmtContext(ctx, stmt.real), nil
 	})
+}
+
+// finish lets go of the context, and gives up what is open in the transaction.
+func (tx *Tx) finish() {
+	if tx.unbind != nil {
+		tx.unbind()
+	}
+	tx.lane.abortAfter(tx, false)
 }
 
 // end ends the transaction by do. It is for jobs of the lane.

@@ -261,3 +261,52 @@ func TestPeriodicKeepsToTheMinute(t *testing.T) {
 		`the job at 1m0s`, `the job at 2m0s`, `left out: 3m0s`, `the job at 4m0s`,
 		`the job at 5m0s`, `the job failed: there is nothing to do`, `ended: true`)
 }
+
+func TestSuperviseStartsAgainAndPrintsTheLastLines(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no SIGTERM")
+	}
+	dir := t.TempDir()
+	script := func(name, text string) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name + "=sh " + file
+	}
+	once := filepath.Join(dir, "once")
+	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "supervise"),
+		script("fails", "if mkdir "+once+"; then echo first; exit 3; fi 2>/dev/null; echo second >&2"),
+		script("long", "head -c 200000 /dev/zero | tr '\\0' x; echo; echo after"),
+		script("stays", "trap 'echo bye; exit 0' TERM; echo here; while :; do sleep 0.05; done"))
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted := map[string]bool{
+		"fails      | first": true, "fails      | ended with 3, again in 100ms": true, "fails      | second": true, "fails      | ended": true,
+		"long       | (a line that is too long)": true, "long       | after": true, "long       | ended": true,
+		"stays      | here": true, "stays      | bye": true,
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if !wanted[lines.Text()] {
+			t.Errorf("it printed %q", lines.Text())
+		}
+		delete(wanted, lines.Text())
+		if len(wanted) == 1 {
+			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 128+15 || stderr.Len() > 0 || len(wanted) > 0 {
+		t.Errorf("it ended with %d and wrote %q; not printed: %v", code, &stderr, wanted)
+	}
+}

@@ -3,10 +3,10 @@ package flow
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/internal/hook"
 )
 
 // Retries say how [Retry] calls a function again. The zero value calls it up to five times,
@@ -58,7 +58,7 @@ func Retry(ctx context.Context, r Retries, fn func(ctx context.Context) error) e
 		}
 		d := min(pause, longest)
 		if !r.Steady {
-			d -= time.Duration(rand.Int64N(int64(d)/2 + 1))
+			d -= time.Duration(hook.Rand(loopOf(ctx), int64(d)/2+1))
 		}
 		if r.Before != nil {
 			r.Before(err, d)

@@ -20,15 +20,18 @@ func (w *window) serveDump(out http.ResponseWriter, r *http.Request) error {
 		return p.err
 	}
 	var begin uint64
-	looks := w.looks(r.Context(), 0, patience, func(uint64) asyncio.LookOptions {
+	ctx, s := newStream(r.Context(), out, answerTime)
+	defer s.stop()
+	s.looks(ctx, w, 0, patience, func(uint64) asyncio.LookOptions {
 		return asyncio.LookOptions{Tasks: allTasks, Stacks: true, Labels: true, Sockets: true, Events: &begin}
-	})
-	writeLooks(out, looks, func(s *stream) {
+	}, func() {
 		if goroutines {
 			s.raw(`,"goroutines":`)
 			s.value(profile())
 		}
 	})
+	s.raw("\n")
+	s.flush()
 	return nil
 }
 

@@ -1,8 +1,6 @@
 package insight
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -19,32 +17,28 @@ func (w *window) serveEvents(out http.ResponseWriter, r *http.Request) error {
 	if p.err != nil {
 		return p.err
 	}
+	ctx, s := newStream(r.Context(), out, 10*time.Second)
+	defer s.stop()
 	out.Header().Set("Content-Type", "text/event-stream")
-	c := http.NewResponseController(out)
+	s.top, s.gap = top, "," // an event is one line
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	seen := make(map[uint64]uint64) // the last event of each loop
+	s.seen = func(k *asyncio.LoopLook) {
+		if n := len(k.Events); n > 0 {
+			seen[k.Loop] = k.Events[n-1].Seq
+		}
+	}
 	for {
-		looks := w.looks(r.Context(), loop, patience, func(id uint64) asyncio.LookOptions {
+		s.raw("event: looks\ndata: ")
+		s.looks(ctx, w, loop, patience, func(id uint64) asyncio.LookOptions {
 			o := o
 			after := seen[id]
 			o.Events = &after
 			return o
-		})
-		for _, k := range looks.Loops {
-			if n := len(k.Events); n > 0 {
-				seen[k.Loop] = k.Events[n-1].Seq
-			}
-		}
-		if top {
-			dropStacks(looks.Loops)
-		}
-		text, err := json.Marshal(looks)
-		if err != nil {
-			return err
-		}
-		_ = c.SetWriteDeadline(time.Now().Add(10 * time.Second))
-		if _, err := fmt.Fprintf(out, "event: looks\ndata: %s\n\n", text); err != nil || c.Flush() != nil {
+		}, nil)
+		s.raw("\n\n")
+		if s.flush(); s.err != nil {
 			return nil // the client has gone
 		}
 		select {

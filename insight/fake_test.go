@@ -42,6 +42,12 @@ func (f *fake) Look(_ context.Context, _ time.Duration, o asyncio.LookOptions) (
 		}
 		k.Tasks = append(k.Tasks, t)
 	}
+	if o.Each != nil {
+		for i := range k.Tasks {
+			o.Each(&k.Tasks[i])
+		}
+		k.Tasks = nil
+	}
 	events := k.Events
 	k.Events = nil
 	for _, e := range events {

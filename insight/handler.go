@@ -182,15 +182,6 @@ func (p *parameters) lookOptions(tasks int) (o asyncio.LookOptions, top bool) {
 	return o, stacks == "top"
 }
 
-// dropStacks leaves of the stacks their tops.
-func dropStacks(looks []*asyncio.LoopLook) {
-	for _, k := range looks {
-		for i := range k.Tasks {
-			k.Tasks[i].Stack = nil
-		}
-	}
-}
-
 func (w *window) serveLooks(out http.ResponseWriter, r *http.Request) error {
 	p := parametersOf(r)
 	o, top := p.lookOptions(1000)
@@ -198,10 +189,11 @@ func (w *window) serveLooks(out http.ResponseWriter, r *http.Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	looks := w.looks(r.Context(), loop, patience, func(uint64) asyncio.LookOptions { return o })
-	if top {
-		dropStacks(looks.Loops)
-	}
-	writeLooks(out, looks, nil)
+	ctx, s := newStream(r.Context(), out, answerTime)
+	defer s.stop()
+	s.top = top
+	s.looks(ctx, w, loop, patience, func(uint64) asyncio.LookOptions { return o }, nil)
+	s.raw("\n")
+	s.flush()
 	return nil
 }

@@ -130,9 +130,8 @@ func TestWhereGroupsAllTasksOfManyPages(t *testing.T) {
 
 func TestWhereTellsNoMorePlacesApartThanItSays(t *testing.T) {
 	var g packer
-	g.begin(1)
 	for i := range maxPacks + 10 {
-		g.addTasks([]asyncio.TaskLook{{ID: uint64(i + 1), Stack: []asyncio.FrameLook{{Function: "f", Line: i}}}})
+		g.task(1, &asyncio.TaskLook{ID: uint64(i + 1), Stack: []asyncio.FrameLook{{Function: "f", Line: i}}})
 	}
 	if packs, others := g.finish(); len(packs) != maxPacks || others != 10 {
 		t.Errorf("%d packs, %d others", len(packs), others)

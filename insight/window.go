@@ -62,20 +62,26 @@ func (w *window) head() insightwire.Head {
 	return insightwire.Head{Version: insightwire.Version, At: time.Now(), Process: w.process}
 }
 
-// looks looks into all loops at once, or into one, so that one that hangs holds nobody
-// up. The options may be of each loop's own.
-func (w *window) looks(ctx context.Context, only uint64, patience time.Duration, o func(loop uint64) asyncio.LookOptions) insightwire.Looks {
+// chosenSubjects returns the loop of that number, or all loops for 0.
+func (w *window) chosenSubjects(only uint64) []subject {
 	all := w.subjects()
 	if only != 0 {
 		all = slices.DeleteFunc(all, func(s subject) bool { return s.ID() != only })
 	}
+	return all
+}
+
+// looks looks into all loops at once, or into one, as walk does, for no more tasks than
+// can be held. The options may be of each loop's own.
+func (w *window) looks(ctx context.Context, only uint64, patience time.Duration, o func(loop uint64) asyncio.LookOptions) insightwire.Looks {
+	all := w.chosenSubjects(only)
 	type answer struct {
 		look *asyncio.LoopLook
 		err  error
 	}
 	answers := make([]answer, len(all))
 	var asked sync.WaitGroup
-	slots := make(chan struct{}, 16) // of a thousand loops, not all at once
+	slots := make(chan struct{}, maxLooking)
 	for i, s := range all {
 		slots <- struct{}{}
 		asked.Go(func() {

@@ -191,7 +191,7 @@ func TestTimeSleepOnALoopIsFound(t *testing.T) {
 	if os.Getenv("SIM_TEST_CHILD") != "" {
 		sim.Test(t, func(w *sim.World) {
 			w.Host("h").Go(func(ctx context.Context) error {
-				<-time.After(time.Second)
+				<-time.After(time.Second) //asyncvet:ignore blocking the world is to find it
 				return asyncio.Sleep(ctx, time.Second)
 			})
 		}, sim.ShrinkRuns(0))

@@ -43,13 +43,13 @@ var (
 )
 
 const (
-	maxStill   = 100_000                 // turns while the time stands still
-	stallOneIn = 24                      // one turn in so many comes late
-	stallUnit  = time.Millisecond        // by so much
-	maxStall   = 20                      // or at most so many times as much
-	jobUnit    = time.Millisecond        // how long a job takes
-	maxJob     = 8                       // or almost so many times as much
-	wallBegin  = 946684800 * time.Second // 2000-01-01, as in a bubble of testing/synctest
+	maxStill   = 100_000          // turns while the time stands still
+	stallOneIn = 24               // one turn in so many comes late
+	stallUnit  = time.Millisecond // by so much
+	maxStall   = 20               // or at most so many times as much
+	jobUnit    = time.Millisecond // how long a job takes
+	maxJob     = 8                // or almost so many times as much
+	wallBegin  = netsim.WallBegin
 )
 
 // A World is a simulated system: machines, each with a loop, the network between

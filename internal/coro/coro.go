@@ -77,10 +77,11 @@ type Pool struct {
 	running *Coro              // the coroutine that runs, or root
 	begin   iter.Seq[struct{}] // what each runs: one func for all
 	resumer *Coro              // who has resumed the running coroutine, if that is nested
-	order   func(woke *Coro)   // what whoever wakes up next has to do first
+	order   func() *Coro       // what whoever wakes up next has to do first; see obey
 	relays  bool               // see relay
 	root    Coro               // stands for the goroutine that is no coroutine of this pool
 	idle    *Coro              // the one that was put back last
+	unused  []Coro             // made, and not yet coroutines
 	n       int                // how many are idle
 	least   int                // the fewest that were since the last Trim
 	excess  int                // how many Shed is to end
@@ -115,12 +116,30 @@ func (p *Pool) Switch(to *Coro) {
 	}
 }
 
-// obey is for whoever wakes up, and there is an order for.
+// obey is for whoever wakes up, and there is an order for. An order returns who is to
+// go on then, or nil when that is the one who has woken up. Who waits again, waits
+// here: however often it is woken for an order, its stack is as deep.
 func (p *Pool) obey(woke *Coro) {
-	order := p.order
-	p.order = nil
-	p.running = woke
-	order(woke)
+	for p.order != nil {
+		order := p.order
+		p.order = nil
+		p.running = woke
+		to := order()
+		if to == nil {
+			return
+		}
+		if p.relays {
+			p.relay(to)
+			continue
+		}
+		place := to.at
+		woke.at, p.running = place, to
+		if place.entered = !place.entered; place.entered {
+			place.next()
+		} else {
+			place.yield(struct{}{})
+		}
+	}
 }
 
 // Resume runs the coroutine until it suspends or its body returns, and says
@@ -177,9 +196,9 @@ func (p *Pool) Visit(c *Coro, fn func()) bool {
 		return false
 	}
 	visitor := p.running
-	p.order = func(*Coro) {
+	p.order = func() *Coro {
 		fn()
-		p.Switch(visitor)
+		return visitor
 	}
 	p.Switch(c)
 	return true
@@ -192,7 +211,7 @@ func (p *Pool) Unwind(c *Coro) {
 	c.unwinding = true
 	if c.body != nil { // else run returns
 		c.nested = true // so that Suspend looks
-		p.order = func(*Coro) { runtime.Goexit() }
+		p.order = func() *Coro { runtime.Goexit(); return nil }
 	}
 	p.end(c)
 }
@@ -209,10 +228,11 @@ func (p *Pool) end(c *Coro) {
 	p.ender, p.thrown = me, nil
 	p.switchToEnd(c)
 	if !c.gone {
-		p.order = func(*Coro) { p.Switch(c) }
+		p.order = func() *Coro { p.Switch(c); return nil }
 		p.switchToEnd(&Coro{at: c})
 	}
 	p.running, p.ender = me, outer
+	c.next, c.yield, c.at = nil, nil, nil // others that were made with it may keep it
 	if v := p.thrown; v != nil {
 		p.thrown = nil
 		panic(v)
@@ -256,11 +276,12 @@ func (p *Pool) leave(c *Coro, returned bool, v any) {
 		if c.nested {
 			to = p.resumer
 		}
-		p.order = func(*Coro) {
+		p.order = func() *Coro {
 			if v != nil {
 				panic(v)
 			}
 			runtime.Goexit()
+			return nil
 		}
 		p.Switch(to)
 	}
@@ -342,10 +363,23 @@ func (p *Pool) Get(body Body) *Coro {
 		p.begin = p.bodies()
 		p.relays = relays
 	}
-	c := &Coro{body: body, unproven: true}
+	c := p.fresh()
+	c.body, c.unproven = body, true
 	c.at = c
 	c.next, _ = iter.Pull(p.begin)
 	p.alive++
+	return c
+}
+
+// madeAtOnce is how many Coros are made together: the collector has fewer to find.
+const madeAtOnce = 8
+
+func (p *Pool) fresh() *Coro {
+	if len(p.unused) == 0 {
+		p.unused = make([]Coro, madeAtOnce)
+	}
+	c := &p.unused[0]
+	p.unused = p.unused[1:]
 	return c
 }
 

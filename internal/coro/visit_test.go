@@ -60,3 +60,30 @@ func TestVisitOfOneThatHasResumedAnother(t *testing.T) {
 	p.Put(inner)
 	p.Put(outer)
 }
+
+// A coroutine that nobody lets go on may be visited again and again.
+func TestVisitsLeaveNothingOnTheStack(t *testing.T) {
+	var p coro.Pool
+	defer p.Close()
+	c := start(&p, func(c *coro.Coro) { p.Suspend() })
+	p.Resume(c)
+	depth := func() int {
+		n, pcs := 0, make([]uintptr, 1000)
+		if !p.Visit(c, func() { n = runtime.Callers(0, pcs) }) {
+			t.Fatal("it was not suspended")
+		}
+		return n
+	}
+	depth() // from now on it waits elsewhere
+	first := depth()
+	for range 50 {
+		depth()
+	}
+	if last := depth(); last != first {
+		t.Errorf("after 50 visits the stack has %d calls, before %d", last, first)
+	}
+	if !p.Resume(c) {
+		t.Error("it did not go on")
+	}
+	p.Put(c)
+}

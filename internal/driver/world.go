@@ -20,10 +20,48 @@ type Resolver interface {
 	LookupNetIP(network, host string) ([]netip.Addr, time.Duration, error)
 }
 
+// A NameResolver is a Resolver that knows the names of addresses, too.
+type NameResolver interface {
+	// LookupAddr returns the names of an address, none where it has none, and how
+	// long the answer takes.
+	LookupAddr(ip netip.Addr) ([]string, time.Duration)
+}
+
+// A WallClock is a driver of a machine with a time of day of its own.
+type WallClock interface{ WallTime() time.Time }
+
+// A Chooser is a driver of a world in which nothing is left to chance.
+type Chooser interface {
+	// Choose returns a number of at least 0 and less than n.
+	Choose(n int64) int64
+}
+
 // An Executor is a driver that runs the jobs of all executors itself.
 type Executor interface {
 	// Submit is as that of asyncio.Executor.
 	Submit(ctx context.Context, fn func(ctx context.Context)) error
 	// Shutdown is as that of asyncio.Executor.
 	Shutdown(ctx context.Context) error
+}
+
+// A JobRunner is a driver that runs the jobs of all executors itself, and chooses when
+// the loop learns of their ends.
+type JobRunner interface{ RunJob(Job) }
+
+// A Job is a function that is to run beside the loop. It is the context that the
+// function is given.
+type Job interface {
+	context.Context
+	// Compute calls the function, on any goroutine.
+	Compute()
+	// Result returns where Compute has put what the function returned: a pointer to
+	// its value, and its error.
+	Result() (value any, err *error)
+	// Deliver tells the loop that there is a result. It is called once.
+	Deliver()
+}
+
+// A DeadlineClock is a driver that says itself how far away a time of package time is.
+type DeadlineClock interface {
+	Until(t time.Time) time.Duration
 }

@@ -1,9 +1,13 @@
-// Package hook hands package sim the verbs of a loop that it needs and that users
-// must not have: to turn a loop from outside. It is a door between two packages of
-// this module; package asyncio fills it when it is initialised.
+// Package hook hands other packages of this module the verbs of a loop that they need
+// and that users must not have: to turn a loop from outside, for package sim; to find the
+// files of the world that a loop is in, for package asyncfile; and for those that are to
+// go the same way twice in a simulated world, what would otherwise come from goroutines,
+// from chance and from the system. Package asyncio fills it when it is initialised.
 package hook
 
 import (
+	"context"
+	"net/netip"
 	"time"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
@@ -52,5 +56,28 @@ type TaskState struct {
 // Step makes a loop that does not run, an *asyncio.Loop, one that is stepped.
 var Step func(loop any) SteppedLoop
 
+// WhenDone calls fn on the goroutine of loop, an *asyncio.Loop, when ctx has ended,
+// unless stop was called before. Both it and stop are for the loop's goroutine.
+var WhenDone func(loop any, ctx context.Context, fn func()) (stop func())
+
+// Rand returns a number of at least 0 and less than n, by chance, or as a choice of
+// the simulated world in which loop is.
+var Rand func(loop any, n int64) int64
+
+// Clock returns what shows the time of day: [time.Now], or the clock of the simulated
+// machine on which loop is.
+var Clock func(loop any) func() time.Time
+
+// LookupNetIP looks a name up where the running task's loop knows names itself, as
+// in a simulated world. Where it does not, known is false.
+var LookupNetIP func(ctx context.Context, network, host string) (ips []netip.Addr, known bool, err error)
+
 // WithDriver returns an asyncio.Option that makes a loop use d.
 var WithDriver func(d driver.Driver) (option any)
+
+// Driver returns the driver of a loop, an *asyncio.Loop.
+var Driver func(loop any) driver.Driver
+
+// WrapDriver returns an asyncio.Option that makes a loop use what wrap makes of the
+// driver that it would have.
+var WrapDriver func(wrap func(driver.Driver) (driver.Driver, error)) (option any)

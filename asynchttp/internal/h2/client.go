@@ -297,8 +297,8 @@ func (c *clientConn) goAway(f *http2.GoAwayFrame) {
 	if c.leaving == nil {
 		c.leaving = err
 	}
-	for id, s := range c.streams {
-		if id > f.LastStreamID {
+	for _, s := range c.inOrder() {
+		if s.id > f.LastStreamID {
 			s.fail(&unprocessedError{err})
 		}
 	}
@@ -306,10 +306,10 @@ func (c *clientConn) goAway(f *http2.GoAwayFrame) {
 }
 
 // headers implements side.
-func (c *clientConn) headers(f *http2.HeadersFrame) (blockKind, error) {
-	s := c.streams[f.StreamID]
+func (c *clientConn) headers(id uint32) (blockKind, error) {
+	s := c.streams[id]
 	switch {
-	case c.unused(f.StreamID):
+	case c.unused(id):
 		return 0, connError(http2.ErrCodeProtocol, "HEADERS on an idle stream")
 	case s == nil:
 		return unwantedBlock, nil
@@ -320,6 +320,9 @@ func (c *clientConn) headers(f *http2.HeadersFrame) (blockKind, error) {
 	}
 	return responseBlock, nil
 }
+
+// headersBegun implements side.
+func (c *clientConn) headersBegun() {}
 
 // headersEnded implements side.
 func (c *clientConn) headersEnded(b *block) error {

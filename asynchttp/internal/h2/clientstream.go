@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/internal/hook"
 )
 
 // A Call says how a request is done.
@@ -95,16 +96,7 @@ func (cc *ClientConn) Do(req *http.Request, call Call) (*http.Response, error) {
 
 // watch makes the end of ctx end the request.
 func (s *clientStream) watch(ctx context.Context) {
-	s.unwatch = func() {}
-	forget := context.AfterFunc(ctx, func() {
-		// A loop that is closed has ended the connection already.
-		_, _ = s.c.loop.CallSoonThreadsafe(func() {
-			if s.unwatch != nil {
-				s.cancel(ctx.Err())
-			}
-		})
-	})
-	s.unwatch = func() { forget() }
+	s.unwatch = hook.WhenDone(s.c.loop, ctx, func() { s.cancel(ctx.Err()) })
 }
 
 // cancel ends the request; who waits for it gets err.

@@ -1,9 +1,12 @@
 package h2
 
 import (
+	"cmp"
 	"errors"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/asyncio-go/asyncio"
@@ -45,8 +48,10 @@ type conn struct {
 type side interface {
 	// unused reports whether nobody has opened that stream yet.
 	unused(id uint32) bool
-	// headers says what the block is that begins.
-	headers(f *http2.HeadersFrame) (blockKind, error)
+	// headers says what the block is that begins on a stream.
+	headers(id uint32) (blockKind, error)
+	// headersBegun is told of each piece of a block of which more is to come.
+	headersBegun()
 	// headersEnded takes a block that has come whole.
 	headersEnded(b *block) error
 	// goAway takes the peer's GOAWAY.
@@ -275,9 +280,15 @@ func (c *conn) lose(err error) {
 	c.wire.Abort()
 }
 
+// inOrder returns all streams, the oldest first: what is done to all of them is done
+// in the same order each time.
+func (c *conn) inOrder() []*stream {
+	return slices.SortedFunc(maps.Values(c.streams), func(a, b *stream) int { return cmp.Compare(a.id, b.id) })
+}
+
 // end ends all streams.
 func (c *conn) end() {
-	for _, s := range c.streams {
+	for _, s := range c.inOrder() {
 		s.fail(c.err)
 	}
 	c.common.parts.Put(c.part)

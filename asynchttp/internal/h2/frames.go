@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"encoding/binary"
 	"errors"
 	"io"
 
@@ -21,14 +22,14 @@ func (c *conn) frame(p []byte) error {
 		return connError(http2.ErrCodeProtocol, "CONTINUATION of nothing")
 	case kind == http2.FrameData:
 		return c.dataFrame(p[frameHeaderSize:], flags, id)
+	case kind == http2.FrameHeaders:
+		return c.headersFrame(p[frameHeaderSize:], flags, id)
 	}
 	f, err := c.common.frame(p)
 	if err != nil {
 		return framerError(kind, err)
 	}
 	switch f := f.(type) {
-	case *http2.HeadersFrame:
-		return c.headersFrame(f)
 	case *http2.ContinuationFrame:
 		return c.headerPiece(f.HeaderBlockFragment(), f.HeadersEnded())
 	case *http2.RSTStreamFrame:
@@ -64,10 +65,8 @@ func framerError(kind http2.FrameType, err error) error {
 	var stream http2.StreamError
 	var conn http2.ConnectionError
 	switch {
-	case errors.As(err, &stream) && kind != http2.FrameHeaders:
+	case errors.As(err, &stream):
 		return streamError(stream.StreamID, stream.Code, "malformed "+kind.String())
-	case errors.As(err, &stream): // its block was not decoded
-		return connError(stream.Code, "malformed "+kind.String())
 	case errors.As(err, &conn):
 		return connError(http2.ErrCode(conn), "malformed "+kind.String())
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -116,24 +115,59 @@ func (c *conn) dataFrame(p []byte, flags http2.Flags, id uint32) error {
 	return s.data(p, n-len(p), end)
 }
 
-func (c *conn) headersFrame(f *http2.HeadersFrame) error {
-	kind, err := c.side.headers(f)
+// headersFrame takes a HEADERS frame. All its errors are the connection's, since the
+// block was not decoded.
+func (c *conn) headersFrame(p []byte, flags http2.Flags, id uint32) error {
+	if id == 0 {
+		return connError(http2.ErrCodeProtocol, "malformed HEADERS")
+	}
+	padding, before := 0, 0
+	if flags.Has(http2.FlagHeadersPadded) {
+		before++
+	}
+	if flags.Has(http2.FlagHeadersPriority) {
+		before += prioritySize
+	}
+	if len(p) < before {
+		return connError(http2.ErrCodeFrameSize, "HEADERS is too short")
+	}
+	if flags.Has(http2.FlagHeadersPadded) {
+		padding, p = int(p[0]), p[1:]
+	}
+	itself := false
+	if flags.Has(http2.FlagHeadersPriority) {
+		itself = binary.BigEndian.Uint32(p)&maxWindow == id
+		p = p[prioritySize:]
+	}
+	if padding > len(p) {
+		return connError(http2.ErrCodeProtocol, "malformed HEADERS")
+	}
+	kind, err := c.side.headers(id)
 	if err != nil {
 		return err
 	}
-	c.block.start(f.StreamID, kind, f.StreamEnded())
-	if f.HasPriority() && f.Priority.StreamDep == f.StreamID {
+	c.block.start(id, kind, flags.Has(http2.FlagHeadersEndStream))
+	if itself {
 		c.block.wrong = "the stream depends on itself"
 	}
-	return c.headerPiece(f.HeaderBlockFragment(), f.HeadersEnded())
+	return c.headerPiece(p[:len(p)-padding], flags.Has(http2.FlagHeadersEndHeaders))
 }
 
+// prioritySize is what a HEADERS frame may say of the stream's priority: RFC 9113,
+// 6.2.
+const prioritySize = 5
+
 func (c *conn) headerPiece(p []byte, last bool) error {
-	if err := c.block.add(p, last); err != nil || !last {
+	if err := c.block.add(p, last); err != nil {
 		return err
 	}
-	defer c.block.release()
-	return c.side.headersEnded(&c.block)
+	if !last {
+		c.side.headersBegun()
+		return nil
+	}
+	err := c.side.headersEnded(&c.block)
+	c.block.release()
+	return err
 }
 
 func (c *conn) rstStreamFrame(f *http2.RSTStreamFrame) error {
@@ -170,7 +204,7 @@ func (c *conn) settingsFrame(f *http2.SettingsFrame) error {
 	c.out.maxFrame = c.peer.frameSize
 	c.out.setTable(c.peer.table)
 	if delta != 0 {
-		for _, s := range c.streams {
+		for _, s := range c.inOrder() {
 			if !s.send.window.shift(delta) {
 				return connError(http2.ErrCodeFlowControl, "SETTINGS make a window too large")
 			}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/asyncio-go/asyncio/asynchttp/internal/requesturi"
 )
 
 // requestParts are what a request's header says, beside the fields themselves.
@@ -47,7 +49,7 @@ func newRequestParts(b *block) (requestParts, error) {
 	if b.method == http.MethodConnect {
 		p.url, p.uri = &url.URL{Host: p.host}, p.host
 	} else {
-		u, err := url.ParseRequestURI(b.path)
+		u, err := requesturi.Parse(b.path)
 		if err != nil {
 			return p, errors.New("no valid :path")
 		}

@@ -67,10 +67,10 @@ type Server struct {
 	// zero means never, and 15 seconds.
 	PingInterval, PingTimeout time.Duration
 
-	// RequestContext makes the context of a request from that of its task, which has
-	// the values of the connection's. Nil means the task's context, with the local
-	// address.
-	RequestContext func(task context.Context) RequestContext
+	// RequestContext makes the context of a request from that of its task and that of
+	// its connection, whose values it is to have. Nil means the task's context, with
+	// the connection's values and the local address.
+	RequestContext func(task, conn context.Context) RequestContext
 
 	common common
 }
@@ -116,8 +116,8 @@ func (s *Server) windows() (stream, conn int) {
 // A ServerConn is a connection of a [Server].
 type ServerConn struct{ c serverConn }
 
-// NewConn makes a connection of w, of which ahead was read before. It is served
-// by [ServerConn.Read] and then [ServerConn.End], in a task.
+// NewConn makes a connection of w, of which ahead was read before. The running task
+// is to serve it, by [ServerConn.Read] and then [ServerConn.End].
 func (s *Server) NewConn(ctx context.Context, w Wire, ahead []byte) (*ServerConn, error) {
 	l, err := asyncio.RunningLoop(ctx)
 	if err != nil {

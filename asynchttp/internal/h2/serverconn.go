@@ -19,6 +19,7 @@ type serverConn struct {
 	conn
 	srv     *Server
 	ctx     context.Context // whose values requests have
+	tasks   context.Context // of which tasks of requests are made
 	remote  string          // the client's address
 	maxID   uint32          // the highest stream that was looked at
 	leaving leaving
@@ -49,8 +50,12 @@ func (c *serverConn) init(s *Server, l *asyncio.Loop, ctx context.Context, w Wir
 	c.guard = newGuard(s.maxStreams(), l)
 	c.preface = http2.ClientPreface
 	c.ctx = ctx
-	if s.RequestContext == nil { // whose contexts have it themselves
-		c.ctx = context.WithValue(ctx, http.LocalAddrContextKey, w.LocalAddr())
+	if s.RequestContext != nil {
+		// Tasks with the same values share what they need for that, and contexts of
+		// this kind are the ones by which it is found.
+		c.tasks = l.CurrentTask().Context()
+	} else {
+		c.tasks = context.WithValue(ctx, http.LocalAddrContextKey, w.LocalAddr())
 	}
 	c.remote = w.RemoteAddr().String()
 	c.idle = alarm.New(l, c.shutdown)
@@ -89,12 +94,10 @@ func (c *serverConn) unused(id uint32) bool { return id > c.maxID || id%2 == 0 }
 func (c *serverConn) lastStream() uint32 { return c.maxID }
 
 // headers implements side.
-func (c *serverConn) headers(f *http2.HeadersFrame) (blockKind, error) {
-	id := f.StreamID
+func (c *serverConn) headers(id uint32) (blockKind, error) {
 	if id%2 == 0 {
 		return 0, connError(http2.ErrCodeProtocol, "a client's stream with an even number")
 	}
-	c.heading.Set(c.headerTime())
 	if s := c.streams[id]; s != nil {
 		if !s.state.canReceive() {
 			return 0, connError(http2.ErrCodeStreamClosed, "HEADERS on a stream that the client has ended")
@@ -113,6 +116,13 @@ func (c *serverConn) headers(f *http2.HeadersFrame) (blockKind, error) {
 		return unwantedBlock, nil
 	}
 	return requestBlock, nil
+}
+
+// headersBegun implements side.
+func (c *serverConn) headersBegun() {
+	if c.block.pieces == 1 {
+		c.heading.Set(c.headerTime())
+	}
 }
 
 // headersEnded implements side.
@@ -162,7 +172,7 @@ func (c *serverConn) start(b *block, p requestParts) {
 	c.held += b.size
 	c.idle.Stop()
 	s.deadlines()
-	s.task = asyncio.CreateTask(c.ctx, s.run)
+	s.task = asyncio.CreateTask(c.tasks, s.run)
 	// Not in run: a task that is cancelled before its first step never gets there.
 	s.task.AddDoneCallback(s.done)
 }

@@ -68,7 +68,7 @@ func (s *serverStream) done() {
 func (s *serverStream) run(ctx context.Context) (struct{}, error) {
 	p := &s.parts
 	if f := s.c.srv.RequestContext; f != nil {
-		own := f(ctx)
+		own := f(ctx, s.c.ctx)
 		ctx = own
 		defer own.End()
 	}

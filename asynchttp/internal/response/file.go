@@ -63,7 +63,8 @@ func (w *Writer) copyFrom(src io.Reader) (int64, error) {
 // A fileRange is a part of a file that is to be sent.
 type fileRange struct {
 	file      *os.File
-	seeker    io.Seeker // moves the file's position
+	seeker    io.Seeker // of what is read of the file
+	at        int64     // the seeker's position, which is offset in the file
 	offset, n int64
 	limit     *io.LimitedReader // through which the file would have been read, or nil
 	dup       bool              // file is another one of the same, to be closed
@@ -75,6 +76,9 @@ func filePart(src io.Reader) (part fileRange, ok bool) {
 	limit, _ := src.(*io.LimitedReader)
 	if limit != nil {
 		src = limit.R
+	}
+	if s, ok := src.(*io.SectionReader); ok {
+		return sectionPart(s, limit)
 	}
 	f, ok := src.(interface { // an *os.File, or what its WriteTo makes of it
 		Stat() (os.FileInfo, error)
@@ -93,11 +97,8 @@ func filePart(src io.Reader) (part fileRange, ok bool) {
 	if err != nil {
 		return fileRange{}, false
 	}
-	n := info.Size() - offset
-	if limit != nil {
-		n = min(n, limit.N)
-	}
-	if n <= holdBack {
+	part = fileRange{seeker: f, at: offset, offset: offset, n: info.Size() - offset, limit: limit}
+	if !part.worthIt() {
 		return fileRange{}, false
 	}
 	file, own := f.(*os.File)
@@ -106,7 +107,37 @@ func filePart(src io.Reader) (part fileRange, ok bool) {
 			return fileRange{}, false
 		}
 	}
-	return fileRange{file, f, offset, n, limit, !own}, true
+	part.file, part.dup = file, !own
+	return part, true
+}
+
+// sectionPart is filePart for a section of a file, which has a position of its own:
+// that costs no system call.
+func sectionPart(s *io.SectionReader, limit *io.LimitedReader) (part fileRange, ok bool) {
+	src, offset, n := s.Outer()
+	f, ok := src.(*os.File)
+	if !ok {
+		return fileRange{}, false
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return fileRange{}, false
+	}
+	at, err := s.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return fileRange{}, false
+	}
+	offset += at
+	part = fileRange{file: f, seeker: s, at: at, offset: offset, n: min(n-at, info.Size()-offset), limit: limit}
+	return part, part.worthIt()
+}
+
+// worthIt bounds the part, and reports whether it is more than few bytes.
+func (p *fileRange) worthIt() bool {
+	if p.limit != nil {
+		p.n = min(p.n, p.limit.N)
+	}
+	return p.n > holdBack
 }
 
 // close lets go of what filePart has made.
@@ -118,7 +149,7 @@ func (p *fileRange) close() {
 
 // advance makes it as if n bytes had been read.
 func (p *fileRange) advance(n int64) {
-	_, _ = p.seeker.Seek(p.offset+n, io.SeekStart) // it was asked for its position before
+	_, _ = p.seeker.Seek(p.at+n, io.SeekStart) // it was asked for its position before
 	if p.limit != nil {
 		p.limit.N -= n
 	}

@@ -168,6 +168,24 @@ func TestTheRulesOfAResponse(t *testing.T) {
 				t.Errorf("the file stands at %d", at)
 			}
 		}, []string{"freeze 200 []", `open "` + text + `" -1`, "file 0+5000 from 0", "send 0+0 true"}, nil},
+		"a section of a file": {"GET", false, func(w *Writer) {
+			s := io.NewSectionReader(f, 20, 7000)
+			s.Seek(100, io.SeekStart)
+			if n, err := io.Copy(w, s); n != 6900 || err != nil {
+				t.Errorf("%d, %v", n, err)
+			}
+			if at, _ := s.Seek(0, io.SeekCurrent); at != 7000 {
+				t.Errorf("the section stands at %d", at)
+			}
+		}, []string{"freeze 200 []", `open "` + text + `" -1`, "file 0+6900 from 120", "send 0+0 true"}, nil},
+		"a part of a section of a file, beyond its end": {"GET", false, func(w *Writer) {
+			s := io.NewSectionReader(f, 0, 1<<40)
+			if n, err := io.CopyN(w, s, 1<<30); n != 10000 || err != io.EOF {
+				t.Errorf("%d, %v", n, err)
+			}
+		}, []string{"freeze 200 []", `open "` + text + `" -1`, "file 0+10000 from 0", "send 0+0 true"}, nil},
+		"a section of no file": {"GET", false, func(w *Writer) { io.Copy(w, io.NewSectionReader(strings.NewReader(big), 1, 5000)) },
+			[]string{"freeze 200 []", `open "` + text + `" 4096`, "send 4096+0 true"}, nil},
 		"a short file is copied": {"GET", false, func(w *Writer) { f.Seek(9900, io.SeekStart); io.Copy(w, f) },
 			[]string{"freeze 200 []", `open "` + text + `" 100`, "send 100+0 true"}, nil},
 	} {

@@ -3,6 +3,7 @@ package response
 import (
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/asynchttp/internal/freelist"
+	"github.com/asyncio-go/asyncio/internal/hook"
 )
 
 // holdBack is how much of a response is held back: one that is shorter gets a
@@ -23,6 +24,7 @@ func NewShared(l *asyncio.Loop) *Shared {
 	return &Shared{
 		loop: l,
 		held: freelist.List{Size: holdBack, Most: 64},
+		date: date{clock: hook.Clock(l)},
 	}
 }
 

@@ -21,17 +21,71 @@ import (
 const benchTasks, benchConnections = 200, 10
 
 func BenchmarkOneRow(b *testing.B) {
-	onBoth(b, func(peer) string { return "select 42" })
+	onBoth(b, func(peer) operation { return query("select 42") })
 }
 
 func BenchmarkThousandRows(b *testing.B) {
-	onBoth(b, func(p peer) string { return p.series + " limit 1000" })
+	onBoth(b, func(p peer) operation { return query(p.series + " limit 1000") })
 }
 
-func onBoth(b *testing.B, query func(peer) string) {
+func BenchmarkExec(b *testing.B) {
+	onBoth(b, func(p peer) operation {
+		const text = "select 42"
+		return operation{
+			plain: func(ctx context.Context, db *sql.DB) error {
+				_, err := db.ExecContext(ctx, text)
+				return err
+			},
+			tasks: func(ctx context.Context, db *asyncsql.DB) error {
+				_, err := db.ExecContext(ctx, text)
+				return err
+			},
+		}
+	})
+}
+
+func BenchmarkTransaction(b *testing.B) {
+	onBoth(b, func(p peer) operation {
+		const text = "select 42"
+		return operation{
+			plain: func(ctx context.Context, db *sql.DB) error {
+				tx, err := db.BeginTx(ctx, nil)
+				if err != nil {
+					return err
+				}
+				defer tx.Rollback()
+				var n int
+				if err := tx.QueryRowContext(ctx, text).Scan(&n); err != nil {
+					return err
+				}
+				return tx.Commit()
+			},
+			tasks: func(ctx context.Context, db *asyncsql.DB) error {
+				tx, err := db.BeginTx(ctx, nil)
+				if err != nil {
+					return err
+				}
+				defer tx.Rollback(ctx)
+				var n int
+				if err := tx.QueryRowContext(ctx, text).Scan(&n); err != nil {
+					return err
+				}
+				return tx.Commit(ctx)
+			},
+		}
+	})
+}
+
+// An operation is the same on goroutines and in tasks.
+type operation struct {
+	plain func(ctx context.Context, db *sql.DB) error
+	tasks func(ctx context.Context, db *asyncsql.DB) error
+}
+
+func onBoth(b *testing.B, of func(peer) operation) {
 	for _, p := range peers {
-		b.Run(p.driver+"/goroutines", func(b *testing.B) { onGoroutines(b, p, query(p)) })
-		b.Run(p.driver+"/asyncsql", func(b *testing.B) { onLoop(b, p, query(p)) })
+		b.Run(p.driver+"/goroutines", func(b *testing.B) { onGoroutines(b, p, of(p)) })
+		b.Run(p.driver+"/asyncsql", func(b *testing.B) { onLoop(b, p, of(p)) })
 	}
 }
 
@@ -45,7 +99,7 @@ func report(b *testing.B, before time.Duration) {
 	b.ReportMetric(float64(cpu()-before)/float64(b.N)/1000, "cpu-µs/op")
 }
 
-func onGoroutines(b *testing.B, p peer, query string) {
+func onGoroutines(b *testing.B, p peer, op operation) {
 	db, err := sql.Open(p.driver, serverFor(b, p.driver).dsn[p.driver])
 	if err != nil {
 		b.Fatal(err)
@@ -55,9 +109,14 @@ func onGoroutines(b *testing.B, p peer, query string) {
 	db.SetMaxIdleConns(benchConnections)
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
-	if err := readPlain(ctx, db, query); err != nil {
+	if err := op.plain(ctx, db); err != nil {
 		b.Fatal(err)
 	}
+	goroutines(b, func() error { return op.plain(ctx, db) })
+}
+
+// goroutines measures f on goroutines.
+func goroutines(b *testing.B, f func() error) {
 	var left atomic.Int64
 	left.Store(int64(b.N))
 	before := cpu()
@@ -66,7 +125,7 @@ func onGoroutines(b *testing.B, p peer, query string) {
 	for range benchTasks {
 		all.Go(func() {
 			for left.Add(-1) >= 0 {
-				if err := readPlain(ctx, db, query); err != nil {
+				if err := f(); err != nil {
 					b.Error(err)
 					return
 				}
@@ -77,20 +136,74 @@ func onGoroutines(b *testing.B, p peer, query string) {
 	report(b, before)
 }
 
-func readPlain(ctx context.Context, db *sql.DB, query string) error {
-	rows, err := db.QueryContext(ctx, query)
+func onLoop(b *testing.B, p peer, op operation) {
+	db, err := asyncsql.Open(p.driver, serverFor(b, p.driver).dsn[p.driver], asyncsql.WithMaxConnections(benchConnections))
 	if err != nil {
-		return err
+		b.Fatal(err)
 	}
-	defer rows.Close()
-	columns, _ := rows.Columns()
-	dest := places(len(columns))
-	for rows.Next() {
-		if err := rows.Scan(dest...); err != nil {
+	err = asyncio.Run(b.Context(), func(ctx context.Context) error {
+		defer db.Close(ctx)
+		if err := op.tasks(ctx, db); err != nil {
 			return err
 		}
+		return tasks(ctx, b, func(ctx context.Context) error { return op.tasks(ctx, db) })
+	})
+	if err != nil {
+		b.Fatal(err)
 	}
-	return rows.Err()
+}
+
+// tasks measures f in tasks.
+func tasks(ctx context.Context, b *testing.B, f func(ctx context.Context) error) error {
+	left := b.N
+	before := cpu()
+	b.ResetTimer()
+	err := together(ctx, benchTasks, func(ctx context.Context, _ int) error {
+		for ; left > 0; left-- {
+			if err := f(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	report(b, before)
+	return err
+}
+
+// query is a query whose rows are a number and texts.
+func query(text string) operation {
+	return operation{
+		plain: func(ctx context.Context, db *sql.DB) error {
+			rows, err := db.QueryContext(ctx, text)
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			columns, _ := rows.Columns()
+			dest := places(len(columns))
+			for rows.Next() {
+				if err := rows.Scan(dest...); err != nil {
+					return err
+				}
+			}
+			return rows.Err()
+		},
+		tasks: func(ctx context.Context, db *asyncsql.DB) error {
+			rows, err := db.QueryContext(ctx, text)
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			columns, _ := rows.Columns()
+			dest := places(len(columns))
+			for rows.Next(ctx) {
+				if err := rows.Scan(dest...); err != nil {
+					return err
+				}
+			}
+			return rows.Err()
+		},
+	}
 }
 
 func places(n int) []any {
@@ -99,49 +212,4 @@ func places(n int) []any {
 		dest = append(dest, new(string))
 	}
 	return dest
-}
-
-func onLoop(b *testing.B, p peer, query string) {
-	db, err := asyncsql.Open(p.driver, serverFor(b, p.driver).dsn[p.driver], asyncsql.WithMaxConnections(benchConnections))
-	if err != nil {
-		b.Fatal(err)
-	}
-	err = asyncio.Run(b.Context(), func(ctx context.Context) error {
-		defer db.Close(ctx)
-		if err := read(ctx, db, query); err != nil {
-			return err
-		}
-		left := b.N
-		before := cpu()
-		b.ResetTimer()
-		err := together(ctx, benchTasks, func(ctx context.Context, _ int) error {
-			for ; left > 0; left-- {
-				if err := read(ctx, db, query); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		report(b, before)
-		return err
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-}
-
-func read(ctx context.Context, db *asyncsql.DB, query string) error {
-	rows, err := db.QueryContext(ctx, query)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	columns, _ := rows.Columns()
-	dest := places(len(columns))
-	for rows.Next(ctx) {
-		if err := rows.Scan(dest...); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -130,12 +131,18 @@ func TestNATSInThreads(t *testing.T) {
 	})
 }
 
-// startTCP starts a program whose last argument is its port, and returns its address.
-func startTCP(t *testing.T, program string, args ...string) string {
+// startTCP starts a program and returns its address. The port stands in the last argument
+// where that says %port, and else behind it.
+func startTCP(t testing.TB, program string, args ...string) string {
 	t.Helper()
 	s := newServer(t, "nobody")
 	t.Cleanup(s.remove)
-	s.command(find(t, program), append(args, s.port)...)
+	if last := args[len(args)-1]; strings.Contains(last, "%port") {
+		args[len(args)-1] = strings.ReplaceAll(last, "%port", s.port)
+	} else {
+		args = append(args, s.port)
+	}
+	s.command(find(t, program), args...)
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

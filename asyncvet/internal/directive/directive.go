@@ -17,7 +17,8 @@ func New(rules []string) *analysis.Analyzer {
 		Doc: `report directives of asyncvet that are wrong
 
 A directive silences one rule, on its line and the next, or in the whole function
-whose comment it is in. It names the rule and says why:
+whose comment it is in; and what it silences is not found through the function's
+callers, either. It names the rule and says why:
 
 	//asyncvet:ignore blocking the loop has nothing else to do here
 	time.Sleep(time.Millisecond)

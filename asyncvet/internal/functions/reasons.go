@@ -185,7 +185,8 @@ func (p *Package) believed(path string, kind names.Kind) bool {
 	return p.inModule(path)
 }
 
-// findBlocks does one round of what functions block on.
+// findBlocks does one round of what functions block on. What a directive silences is no
+// matter of those who call the function, either.
 func (p *Package) findBlocks() {
 	for _, f := range p.Funcs {
 		if f.bothWorlds {
@@ -201,14 +202,16 @@ func (p *Package) findBlocks() {
 			}
 		}
 		for _, op := range f.Ops {
-			if !f.ForBothWorlds(op.Node.Pos()) {
+			if !f.ForBothWorlds(op.Node.Pos()) && !p.silent(op.Kind.Rule(), op.Node.Pos()) {
 				add(op.Kind, op.What)
 			}
 		}
 		for _, c := range f.Calls {
 			if !f.ForBothWorlds(c.Expr.Pos()) {
 				for kind, via := range p.Blocks(c) {
-					add(kind, via)
+					if !p.silent(kind.Rule(), c.Expr.Pos()) {
+						add(kind, via)
+					}
 				}
 			}
 		}

@@ -77,13 +77,7 @@ func ParseDirective(comment string) (rule, reason string, ok bool) {
 // Report reports a finding of a rule, unless a directive silences it. A fix may
 // be nil.
 func (p *Package) Report(rule *analysis.Pass, at ast.Node, fix *analysis.SuggestedFix, format string, args ...any) {
-	position := p.Pass.Fset.Position(at.Pos())
-	if p.ignored.lines[line{position.Filename, position.Line}][rule.Analyzer.Name] {
-		return
-	}
-	if slices.ContainsFunc(p.ignored.decls, func(s silent) bool {
-		return s.rule == rule.Analyzer.Name && s.start <= at.Pos() && at.Pos() < s.end
-	}) {
+	if p.silent(rule.Analyzer.Name, at.Pos()) {
 		return
 	}
 	found := analysis.Diagnostic{
@@ -96,6 +90,15 @@ func (p *Package) Report(rule *analysis.Pass, at ast.Node, fix *analysis.Suggest
 		found.SuggestedFixes = []analysis.SuggestedFix{*fix}
 	}
 	rule.Report(found)
+}
+
+// silent reports whether a directive silences a rule at a place.
+func (p *Package) silent(rule string, at token.Pos) bool {
+	position := p.Pass.Fset.Position(at)
+	return p.ignored.lines[line{position.Filename, position.Line}][rule] ||
+		slices.ContainsFunc(p.ignored.decls, func(s silent) bool {
+			return s.rule == rule && s.start <= at && at < s.end
+		})
 }
 
 // Of returns the result of [Analyzer] in the pass of a rule.

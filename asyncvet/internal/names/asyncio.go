@@ -60,6 +60,8 @@ var asyncio = map[string]map[string]Func{
 		"WrapFuture":                   {Runs: Thread},
 		"RegisterWorker":               {Runs: Thread},
 		"WithResolver":                 {Runs: Thread},
+		"Dialer.DialContext":           {Quick: true}, // waits on the loop, and works on any goroutine
+		"Dialer.DialShared":            {Quick: true},
 		"Loop.CallSoonThreadsafe":      {Runs: Callback},
 
 		// Tasks.

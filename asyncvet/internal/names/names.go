@@ -48,6 +48,15 @@ const (
 	File    Kind = "file"    // a file
 )
 
+// Rule returns the name of the rule that reports what blocks on this.
+func (k Kind) Rule() string {
+	switch k {
+	case Channel, File:
+		return string(k)
+	}
+	return "blocking"
+}
+
 // Of returns the function's name as the tables have it.
 func Of(fn *types.Func) string {
 	if t := Receiver(fn); t != "" {

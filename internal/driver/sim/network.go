@@ -61,6 +61,7 @@ type Machine struct {
 	Name string
 	V4   netip.Addr
 	V6   netip.Addr
+	Disk Disk // or nil
 
 	net  *Network
 	up   *Driver // nil: it is down

@@ -25,6 +25,24 @@ func whole(ctx context.Context) error {
 	return asyncio.Sleep(ctx, 1)
 }
 
+// The callers of a function that is silenced hear nothing of it.
+func caller(ctx context.Context) error {
+	napping()
+	restless() // want `directive.restless . time.Sleep blocks`
+	return asyncio.Sleep(ctx, 1)
+}
+
+func napping() {
+	time.Sleep(1) //asyncvet:ignore blocking it is short
+}
+
+func restless() {
+	napping()
+	time.Sleep(1) //asyncvet:ignore channel another rule
+	_ = 0
+	time.Sleep(1)
+}
+
 func wrong() {
 	_ = 1 /* want `the directive says no reason: write //asyncvet:ignore blocking REASON` */ //asyncvet:ignore blocking
 	_ = 2 /* want `there is no rule blcking; the rules are background, blocking,` */         //asyncvet:ignore blcking a slip

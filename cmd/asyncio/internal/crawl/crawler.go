@@ -1,10 +1,13 @@
 package crawl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -27,8 +30,9 @@ type crawler struct {
 
 	front  *frontier.Frontier
 	ledger *ledger
-	disk   *asyncio.ThreadPoolExecutor // one thread, for the ledger
-	tasks  map[*asyncio.Task[struct{}]]struct{}
+	disk   *asyncio.ThreadPoolExecutor     // one thread, for the ledger
+	tasks  map[*asyncio.Task[struct{}]]int // and the how manieth each is
+	begun  int
 	timer  *asyncio.TimerHandle
 
 	done       []*page // that wait to be committed
@@ -118,7 +122,8 @@ func (c *crawler) start(h *frontier.Host, j frontier.Job) {
 		}
 		return struct{}{}, nil
 	})
-	c.tasks[t] = struct{}{}
+	c.begun++
+	c.tasks[t] = c.begun
 	t.AddDoneCallback(func() {
 		delete(c.tasks, t)
 		if !begun { // it was cancelled before
@@ -309,7 +314,8 @@ func (c *crawler) fail(err error) {
 func (c *crawler) stop() {
 	c.stopping = true
 	current := c.loop.CurrentTask()
-	for t := range c.tasks {
+	// In their order, so that a run goes the same way each time.
+	for _, t := range slices.SortedFunc(maps.Keys(c.tasks), func(a, b *asyncio.Task[struct{}]) int { return cmp.Compare(c.tasks[a], c.tasks[b]) }) {
 		if asyncio.AnyTask(t) != current {
 			t.Cancel()
 		}

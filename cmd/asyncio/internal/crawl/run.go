@@ -12,6 +12,7 @@ import (
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/robots"
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/urls"
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/fetch"
+	"github.com/asyncio-go/asyncio/internal/hook"
 )
 
 // Run crawls and returns the exit code: 0 also when pages could not be fetched,
@@ -90,8 +91,9 @@ func newCrawler(loop *asyncio.Loop, o *Options, s fetch.Streams, fetcher Fetcher
 		front: frontier.New(frontier.Options{
 			Parallel: o.Parallel, ParallelHost: o.ParallelHost, ParallelAddress: o.ParallelAddress,
 			Wait: o.Wait, RandomWait: o.RandomWait, NoRobots: o.NoRobots,
+			Rand: func(n time.Duration) time.Duration { return time.Duration(hook.Rand(loop, int64(n))) },
 		}),
-		tasks: map[*asyncio.Task[struct{}]]struct{}{},
+		tasks: map[*asyncio.Task[struct{}]]int{},
 		idle:  asyncio.NewFuture[struct{}](loop),
 		disk:  asyncio.NewThreadPoolExecutor(1),
 	}

@@ -173,15 +173,18 @@ func TestACancelledTaskEndsAndWatchTellsOfIt(t *testing.T) {
 }
 
 // lineOf returns the line of the test program that has a comment.
-func lineOf(t *testing.T, comment string) string {
+func lineOf(t *testing.T, comment string) string { return lineIn(t, "program_test.go", comment) }
+
+// lineIn returns the line of a file that has a comment.
+func lineIn(t *testing.T, file, comment string) string {
 	t.Helper()
-	text, err := os.ReadFile("program_test.go")
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, line := range strings.Split(string(text), "\n") {
 		if strings.Contains(line, "// "+comment) {
-			return "program_test.go:" + strconv.Itoa(i+1)
+			return filepath.Base(file) + ":" + strconv.Itoa(i+1)
 		}
 	}
 	t.Fatal("it has no such line")
@@ -220,30 +223,6 @@ func TestALoopThatHangsIsNamedByAllCommands(t *testing.T) {
 	defer z.Close()
 	if len(z.File) != 4 {
 		t.Errorf("the record has %d files", len(z.File))
-	}
-}
-
-func TestWhatHoldsALoopIsNamedWithItsLine(t *testing.T) {
-	for program, want := range map[string]string{
-		"computes": "Task-1 is computing at program_test.go:", // one of three lines
-		"reads":    "Task-1 is held in os.(*File).Read at " + lineOf(t, "the line that reads"),
-	} {
-		t.Run(program, func(t *testing.T) {
-			ownDirectory(t)
-			pid := startProgram(t, program)
-			if text := strings.Join(run(t, Screen{}, func(s *Screen) error { return PS(t.Context(), s, pid, Options{}) }), "\n"); !strings.Contains(text, want) {
-				t.Errorf("%q is missing in %s", want, text)
-			}
-		})
-	}
-	for _, program := range []string{"spawns", "spins"} {
-		t.Run(program, func(t *testing.T) {
-			ownDirectory(t)
-			pid := startProgram(t, program)
-			if text := strings.Join(run(t, Screen{}, func(s *Screen) error { return PS(t.Context(), s, pid, Options{}) }), "\n"); !strings.Contains(text, "loop 1 runs") {
-				t.Errorf("a loop that only is busy is %s", text)
-			}
-		})
 	}
 }
 

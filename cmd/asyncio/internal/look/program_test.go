@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +29,7 @@ var programs = map[string]func(ctx context.Context, ready func()) error{
 	"hangs":    hangs,
 	"computes": computes,
 	"reads":    reads,
+	"floods":   floods,
 	"spawns":   spawns,
 	"spins":    spins,
 	"deadlock": deadlock,
@@ -49,7 +51,14 @@ func runProgram(name string) error {
 		}
 		cancel()
 	}()
+	crowd, _ := strconv.Atoi(os.Getenv(asCrowd))
 	err = asyncio.Run(ctx, func(ctx context.Context) error {
+		for range crowd {
+			asyncio.Go(ctx, tick)
+		}
+		if err := asyncio.Sleep(ctx, 0); err != nil {
+			return err
+		}
 		return programs[name](ctx, func() { fmt.Println("ready") })
 	})
 	if ctx.Err() != nil {
@@ -233,7 +242,7 @@ func spawns(ctx context.Context, ready func()) error {
 	ready()
 	for ctx.Err() == nil {
 		asyncio.Go(ctx, func(context.Context) error { return nil })
-		if asyncio.Sleep(ctx, 0) != nil {
+		if asyncio.Sleep(ctx, 0) != nil { // the line that spawns
 			break
 		}
 		asyncio.Go(ctx, func(context.Context) error { return nil })
@@ -241,11 +250,20 @@ func spawns(ctx context.Context, ready func()) error {
 	return ctx.Err()
 }
 
+// floods makes tasks without end, and gives way to nobody. They end at once, so that the
+// program does not grow.
+func floods(ctx context.Context, ready func()) error {
+	ready()
+	for {
+		asyncio.Go(ctx, func(context.Context) error { return nil }, asyncio.WithEagerStart()) // the line that floods
+	}
+}
+
 // spins gives way again and again.
 func spins(ctx context.Context, ready func()) error {
 	ready()
 	for {
-		if err := asyncio.Sleep(ctx, 0); err != nil {
+		if err := asyncio.Sleep(ctx, 0); err != nil { // the line that spins
 			return err
 		}
 	}

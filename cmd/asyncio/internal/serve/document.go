@@ -60,7 +60,7 @@ func (s *site) look(q query) (*document, error) {
 			_ = f.Close()
 			return nil, fs.ErrNotExist
 		}
-		return newDocument(f, info, q)
+		return packedDocument(f, info, q)
 	}
 	defer f.Close()
 	if !q.slash {
@@ -69,7 +69,7 @@ func (s *site) look(q query) (*document, error) {
 	for _, name := range indexes {
 		index, info, err := s.open(filepath.Join(q.name, name))
 		if err == nil && !info.IsDir() {
-			return newDocument(index, info, q)
+			return packedDocument(index, info, q)
 		}
 		if err == nil {
 			_ = index.Close()
@@ -103,26 +103,42 @@ func (s *site) open(name string) (*os.File, fs.FileInfo, error) {
 	return f, info, nil
 }
 
-// newDocument makes a document of a file, which it closes if it is small.
-func newDocument(f *os.File, info fs.FileInfo, q query) (*document, error) {
+// packedDocument makes a document of a file as a query wants it.
+func packedDocument(f *os.File, info fs.FileInfo, q query) (*document, error) {
+	d, err := newDocument(f, info, readStart)
+	if err != nil {
+		return nil, err
+	}
+	return d, d.pack(q)
+}
+
+// A starter fills p with the beginning of a file; io.EOF where the file is shorter.
+type starter func(f *os.File, p []byte) (int, error)
+
+// readStart is the starter that waits for the disk.
+func readStart(f *os.File, p []byte) (int, error) { return f.ReadAt(p, 0) }
+
+// newDocument makes a document of a file, which it closes if it is small, or if it
+// fails.
+func newDocument(f *os.File, info fs.FileInfo, start starter) (*document, error) {
 	d := &document{file: f, size: info.Size(), modified: info.ModTime()}
 	tag := append(make([]byte, 0, 40), '"')
 	tag = strconv.AppendInt(tag, d.modified.UnixNano(), 36)
 	tag = append(tag, '-')
 	tag = strconv.AppendInt(tag, d.size, 36)
 	d.tag = string(append(tag, '"'))
-	if err := d.read(info.Name()); err != nil {
+	if err := d.read(info.Name(), start); err != nil {
 		_ = f.Close()
 		return nil, err
 	}
-	return d, d.pack(q)
+	return d, nil
 }
 
 // read finds the type of a file, and reads it if it is small.
-func (d *document) read(name string) error {
+func (d *document) read(name string, fill starter) error {
 	if d.size <= smallFile {
 		d.body = make([]byte, d.size)
-		if n, err := io.ReadFull(d.file, d.body); err == io.EOF || err == io.ErrUnexpectedEOF {
+		if n, err := fill(d.file, d.body); err == io.EOF {
 			d.body, d.size = d.body[:n], int64(n) // it has shrunk meanwhile
 		} else if err != nil {
 			return err
@@ -132,7 +148,7 @@ func (d *document) read(name string) error {
 		start := d.body
 		if start == nil {
 			start = make([]byte, 512)
-			n, err := d.file.ReadAt(start, 0)
+			n, err := fill(d.file, start)
 			if err != nil && err != io.EOF {
 				return err
 			}
@@ -194,7 +210,7 @@ func (d *document) send(w http.ResponseWriter, r *http.Request) {
 		pieces = newPieces(r.Context(), d)
 		content = pieces
 	default:
-		content = d.file // which the server sends, or has read in threads
+		content = io.NewSectionReader(d.file, 0, d.size) // which the server sends, or has read in threads
 	}
 	if d.zipped {
 		p := &packed{ResponseWriter: w}

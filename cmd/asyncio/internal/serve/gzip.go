@@ -51,17 +51,20 @@ func worthPacking(mimeType string) bool {
 	return strings.HasPrefix(t, "text/") || strings.HasSuffix(t, "+xml") || strings.HasSuffix(t, "+json")
 }
 
+// choose decides whether the document is packed.
+func (d *document) choose(q query) {
+	d.packable = d.size >= minZip && worthPacking(d.mime)
+	d.zipped = d.packable && q.zip
+	if d.zipped && d.tag != "" {
+		d.tag = d.tag[:len(d.tag)-1] + `-gzip"`
+	}
+}
+
 // pack decides whether the document is packed, and packs what is in memory. It
 // runs in a thread.
 func (d *document) pack(q query) error {
-	d.packable = d.size >= minZip && worthPacking(d.mime)
-	if d.zipped = d.packable && q.zip; !d.zipped {
-		return nil
-	}
-	if d.tag != "" {
-		d.tag = d.tag[:len(d.tag)-1] + `-gzip"`
-	}
-	if d.file != nil {
+	d.choose(q)
+	if !d.zipped || d.file != nil {
 		return nil
 	}
 	var out bytes.Buffer

@@ -34,7 +34,10 @@ func Run(ctx context.Context, o *Options, out, errs io.Writer, loop ...asyncio.O
 	if err != nil {
 		return err
 	}
-	s := &site{root: root, hidden: o.Hidden, upload: o.Upload, maxUpload: o.MaxUpload, errs: errs}
+	s := &site{root: root, cached: newCachedFiles(root), hidden: o.Hidden, upload: o.Upload, maxUpload: o.MaxUpload, errs: errs}
+	if s.cached != nil {
+		defer s.cached.Close()
+	}
 	if s.maxUpload <= 0 {
 		s.maxUpload = DefaultMaxUpload
 	}

@@ -22,6 +22,7 @@ import (
 // changes.
 type site struct {
 	root      *os.Root
+	cached    *cachedFiles // nil: every file is looked for in a thread
 	hidden    bool
 	upload    bool
 	maxUpload int64
@@ -120,7 +121,11 @@ func (s *site) get(w http.ResponseWriter, r *http.Request) {
 	q := query{name: name, slash: name == "." || strings.HasSuffix(r.URL.Path, "/"), path: path.Clean("/" + r.URL.Path)}
 	// A part of the packed form would be of no use to anybody.
 	q.zip = r.Header.Get("Range") == "" && acceptsGzip(r.Header.Values("Accept-Encoding"))
-	d, err := s.find(r.Context(), q)
+	var err error
+	d := s.lookNow(q)
+	if d == nil {
+		d, err = s.find(r.Context(), q)
+	}
 	switch {
 	case asyncio.IsCancelled(err) || r.Context().Err() != nil && err != nil:
 		return // the client has gone

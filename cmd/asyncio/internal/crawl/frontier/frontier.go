@@ -20,6 +20,8 @@ type Options struct {
 	RandomWait      bool          // half to one and a half times that
 	NoRobots        bool          // rules are not asked for
 	IdleHosts       int           // with nothing to do that are kept; 0: 50,000
+
+	Rand func(n time.Duration) time.Duration // less than n, for RandomWait; nil: by chance
 }
 
 const (
@@ -59,6 +61,9 @@ type Frontier struct {
 func New(o Options) *Frontier {
 	if o.IdleHosts <= 0 {
 		o.IdleHosts = defaultIdleHosts
+	}
+	if o.Rand == nil {
+		o.Rand = rand.N[time.Duration]
 	}
 	return &Frontier{opts: o, seed: maphash.MakeSeed(), hosts: map[string]*Host{}, groups: map[netip.Addr]*address{}}
 }
@@ -156,7 +161,7 @@ func (f *Frontier) pause(h *Host) time.Duration {
 	if d > 0 {
 		d = max(d, min(slowness*h.latency, maxPause))
 		if f.opts.RandomWait {
-			d = d/2 + rand.N(d)
+			d = d/2 + f.opts.Rand(d)
 		}
 	}
 	if h.Rules != nil {

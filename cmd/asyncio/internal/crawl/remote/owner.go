@@ -395,6 +395,7 @@ func (p *peer) overdue(now time.Duration) (ask []uint64) {
 			ask = append(ask, n)
 		}
 	}
+	slices.Sort(ask)
 	return ask
 }
 

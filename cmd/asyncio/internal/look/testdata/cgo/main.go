@@ -1,0 +1,36 @@
+// Command cgo has a loop that a function of C holds.
+package main
+
+// static void nap(void) {
+// 	volatile int on = 1;
+// 	while (on) { }
+// }
+import "C"
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/insight"
+)
+
+func main() {
+	s, err := insight.Start()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		_ = s.Close()
+		os.Exit(0)
+	}()
+	_ = asyncio.Run(context.Background(), func(ctx context.Context) error {
+		fmt.Println("ready")
+		C.nap() // the line that calls C
+		return nil
+	})
+}
