@@ -69,6 +69,7 @@ var packages = map[string]string{
 	"asyncsql":   "github.com/asyncio-go/asyncio/asyncsql",
 	"fs":         "io/fs",
 	"sim":        "github.com/asyncio-go/asyncio/sim",
+	"history":    "github.com/asyncio-go/asyncio/sim/history",
 }
 
 func init() {

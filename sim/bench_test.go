@@ -56,14 +56,6 @@ func BenchmarkMessage(b *testing.B) {
 	})
 }
 
-// BenchmarkElection is one seed of an election of three.
-func BenchmarkElection(b *testing.B) {
-	r := sim.Run(func(w *sim.World) { raftElection(forgetsVotes)(w, true) }, sim.Seeds(b.N))
-	if r.Err != nil {
-		b.Fatal(r.Err)
-	}
-}
-
 // BenchmarkRequest is one seed of a client and a server that echoes.
 func BenchmarkRequest(b *testing.B) {
 	r := sim.Run(func(w *sim.World) {

@@ -65,10 +65,7 @@ func TestPublishedBugsAreFoundWithin1000Seeds(t *testing.T) {
 func TestMendedProgramsHoldInAllWorlds(t *testing.T) {
 	for _, b := range bugs {
 		t.Run(b.name, func(t *testing.T) {
-			r := sim.Run(func(w *sim.World) { b.world(w, true) }, append([]sim.Option{sim.Seeds(*mendedSeeds), sim.ShrinkRuns(300)}, b.opts...)...)
-			if r.Err != nil {
-				t.Errorf("seed %d: %v\n%s", r.Seed, r.Err, r.Trace)
-			}
+			sim.Test(t, func(w *sim.World) { b.world(w, true) }, append([]sim.Option{sim.Seeds(*mendedSeeds), sim.ShrinkRuns(300)}, b.opts...)...)
 		})
 	}
 }

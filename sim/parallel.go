@@ -209,6 +209,9 @@ func (f *fan) process(ctx context.Context, test string, call int) error {
 	}
 	cmd := exec.CommandContext(ctx, program, workerArgs(test)...)
 	cmd.Env = append(os.Environ(), workerVar+"="+string(text), "GOMAXPROCS=1")
+	if os.Getenv("GOGC") == "" {
+		cmd.Env = append(cmd.Env, "GOGC=400") // worlds are small and soon gone: most of collecting is the way there
+	}
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return err

@@ -143,3 +143,18 @@ func TestAWorldThatHoldsLeavesNoTrace(t *testing.T) {
 		t.Error("it made a directory")
 	}
 }
+
+func TestATraceIsWrittenWhereItIsWanted(t *testing.T) {
+	dir := t.TempDir()
+	out, ok := child(t, dir, nil, "-test.run=^TestChildLosesAnUpdate$", "-sim.trace=kept")
+	found, err := filepath.Glob(filepath.Join(dir, "kept", "TestChildLosesAnUpdate", "*.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok || len(found) != 1 || !strings.Contains(out, filepath.Join("kept", "TestChildLosesAnUpdate")) {
+		t.Errorf("it passed: %v, and left %v\n%s", ok, found, out)
+	}
+	if beside, _ := filepath.Glob(filepath.Join(dir, "testdata", "sim", "*", "*")); len(beside) != 1 {
+		t.Errorf("beside the tape there is %v", beside)
+	}
+}

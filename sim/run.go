@@ -186,12 +186,10 @@ func (c *config) explain(w *World, fn func(*World)) *World {
 		return c.once(w.tape.again(), fn, recorded) // each run leaves goroutines for ever
 	}
 	began := time.Now() // the real clock: this is in no bubble
-	smallest := shrink(again.tape, c.shrink, func(t *tape) bool {
-		if time.Since(began) > longestShrink {
-			return false
-		}
-		return kind(c.once(t.again(), fn).failure) == kind(again.failure)
-	})
+	s := shrinker{runs: c.shrink, fails: func(t *tape) bool {
+		return time.Since(began) < longestShrink && kind(c.once(t, fn).failure) == kind(again.failure)
+	}}
+	smallest := s.shrink(again.tape)
 	return c.once(smallest.again(), fn, recorded)
 }
 
@@ -208,7 +206,12 @@ func kind(err error) string {
 	case err == nil:
 		return ""
 	case errors.As(err, &f):
-		return withoutDigits(f.What)
+		text := f.What
+		if f.Err != nil {
+			text += ": " + f.Err.Error()
+		}
+		text, _, _ = strings.Cut(text, "\n")
+		return withoutDigits(text)
 	}
 	return "other"
 }

@@ -36,6 +36,7 @@ type tape struct {
 		data  []byte
 		at    int // of a replay
 	}
+	thin   uint64 // not 0: of what the generator gives, only one choice in so many
 	replay bool
 	one    bool // there is one stream, for fuzzing
 	frozen bool // the world is over
@@ -48,6 +49,14 @@ func seededTape(seed uint64) *tape {
 		state := seed ^ uint64(i+1)<<56
 		t.streams[i].state = splitmix64(&state)
 	}
+	return t
+}
+
+// thinTape returns a tape that is written by a generator, on which only one choice in
+// so many is not tame.
+func thinTape(seed, thin uint64) *tape {
+	t := seededTape(seed)
+	t.thin = thin
 	return t
 }
 
@@ -98,6 +107,9 @@ func (t *tape) pick(of stream, n int) int {
 		return int(p[0]) % n
 	}
 	v := int((splitmix64(&s.state) >> 32 * uint64(n)) >> 32)
+	if t.thin > 0 && splitmix64(&s.state)%t.thin != 0 {
+		v = 0
+	}
 	if wide {
 		s.data = append(s.data, byte(v>>16), byte(v>>8), byte(v))
 	} else {

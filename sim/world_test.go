@@ -93,3 +93,44 @@ func TestTheSameSeedIsTheSameWorldAndAnotherIsNot(t *testing.T) {
 		hashes[one.Hash] = seed
 	}
 }
+
+// A host whose turns follow each other does not come back to the world in between,
+// unless something is looked at after each turn.
+func TestAWorldThatIsLookedAtIsTheSame(t *testing.T) {
+	run := func(seed uint64, looked bool) (hash uint64, turns int) {
+		looks := 0
+		r := sim.Run(func(w *sim.World) {
+			if looked {
+				w.Always("it is", func() bool {
+					looks++
+					return true
+				})
+			}
+			for range 2 {
+				w.Host(fmt.Sprint("h", looks, w.Pick(1000))).Go(func(ctx context.Context) error {
+					for range 3 {
+						asyncio.Go(ctx, func(ctx context.Context) error {
+							for range 20 {
+								if err := asyncio.Sleep(ctx, 0); err != nil {
+									return err
+								}
+							}
+							return asyncio.Sleep(ctx, time.Millisecond)
+						})
+					}
+					return asyncio.Sleep(ctx, time.Second)
+				})
+			}
+		}, sim.Seed(seed), sim.Seeds(1), sim.Once())
+		if r.Err != nil || looked && looks < r.Turns {
+			t.Errorf("%d looks at %d turns, %v", looks, r.Turns, r.Err)
+		}
+		return r.Hash, r.Turns
+	}
+	for seed := range uint64(20) {
+		hash, turns := run(seed, false)
+		if other, also := run(seed, true); hash != other || turns != also || turns < 40 {
+			t.Errorf("seed %d: %x after %d turns, and looked at %x after %d", seed, hash, turns, other, also)
+		}
+	}
+}
