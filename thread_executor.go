@@ -86,7 +86,11 @@ func inExecutor[T any](t *task, level, values context.Context, e Executor, fn fu
 func runInExecutor[T any](l *Loop, ctx context.Context, e Executor, fn func(context.Context) (T, error)) *Future[T] {
 	f := NewFuture[T](l)
 	if own, ok := l.driver.(driver.Executor); ok {
-		e = own
+		if w, ok := e.(worldlyExecutor); ok {
+			e = w.inWorld(l.driver)
+		} else {
+			e = own
+		}
 	}
 	if e == nil {
 		if e = l.defaultExecutor(); e == nil {
@@ -106,6 +110,11 @@ func runInExecutor[T any](l *Loop, ctx context.Context, e Executor, fn func(cont
 	}()
 	err = e.Submit(j, j.work)
 	return f
+}
+
+// A worldlyExecutor has a form of its own on a driver that runs the jobs of all others.
+type worldlyExecutor interface {
+	inWorld(d driver.Driver) Executor
 }
 
 // errSubmitPanicked is the error of a future that nobody was given.
