@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
@@ -25,15 +26,16 @@ import (
 // time: it knows whether the process was reaped, and so never hits another one
 // that has got its number.
 type child struct {
-	loop     *Loop
-	proc     *os.Process
-	pid      int    // proc's, which forgets it when it is released
-	command  string // the path of its program
-	detached bool
-	released atomic.Bool   // somebody else has reaped it: proc says nothing any more
-	watch    io.Closer     // nil: a goroutine waits
-	reaped   chan struct{} // then: closed when it has, and outcome is set
-	outcome  struct {
+	loop      *Loop
+	proc      *os.Process    // or
+	simulated driver.Process // of the driver's world
+	pid       int            // proc's, which forgets it when it is released
+	command   string         // the path of its program
+	detached  bool
+	released  atomic.Bool   // somebody else has reaped it: proc says nothing any more
+	watch     io.Closer     // nil: a goroutine waits
+	reaped    chan struct{} // then: closed when it has, and outcome is set
+	outcome   struct {
 		state *os.ProcessState
 		err   error
 	}
@@ -107,14 +109,13 @@ func keepThread(fns <-chan func()) {
 }
 
 // adopt takes a process on.
-func (l *Loop) adopt(p *spawn.Process, detached bool, owner childOwner) *child {
-	proc := p.Process
-	c := &child{loop: l, proc: proc, pid: proc.Pid, command: p.Path, detached: detached, owner: owner}
-	s := l.processPart()
-	if s.alive == nil {
-		s.alive = make(map[*child]struct{})
+func (l *Loop) adopt(p *startedProcess, detached bool, owner childOwner) *child {
+	if p.simulated != nil {
+		return l.adoptSimulated(p.simulated, detached, owner)
 	}
-	s.alive[c] = struct{}{}
+	proc := p.Process.Process
+	c := &child{loop: l, proc: proc, pid: proc.Pid, command: p.Path, detached: detached, owner: owner}
+	l.processPart().add(c)
 	if w, ok := l.driver.(driver.ProcessWatcher); ok {
 		watch, err := w.WatchProcess(proc, c)
 		if err == nil {
@@ -126,15 +127,26 @@ func (l *Loop) adopt(p *spawn.Process, detached bool, owner childOwner) *child {
 	return c
 }
 
+func (s *children) add(c *child) {
+	if s.alive == nil {
+		s.alive = make(map[*child]struct{})
+	}
+	s.alive[c] = struct{}{}
+}
+
 // Ready notes that the process has ended.
 func (c *child) Ready(driver.Event) {
-	if c.watch != nil {
+	if c.watch != nil || c.simulated != nil {
 		c.loop.ready.Push(c)
 	}
 }
 
 // run reaps the process.
 func (c *child) run() {
+	if c.simulated != nil {
+		c.end(nil, nil)
+		return
+	}
 	if c.watch == nil {
 		return
 	}
@@ -200,6 +212,8 @@ func (c *child) returnCode() (code int, ended bool) {
 	switch {
 	case !c.done:
 		return 0, false
+	case c.simulated != nil:
+		return c.simulated.ExitCode(), true
 	case c.state == nil:
 		return unknownCode, true
 	}
@@ -239,6 +253,11 @@ func (s *children) close(l *Loop) {
 	}
 	var killed []*child
 	for c := range s.alive {
+		if c.simulated != nil {
+			_ = c.signalSimulated(os.Kill) // it may have ended
+			c.end(nil, nil)
+			continue
+		}
 		watched := c.watch != nil
 		if watched {
 			_ = c.watch.Close()
@@ -284,12 +303,26 @@ func (s *children) close(l *Loop) {
 // kill kills the process, and reports whether it will end or has. It may run as
 // somebody else, and not be ours to kill.
 func (c *child) kill() bool {
-	err := c.proc.Kill()
+	err := c.send(os.Kill)
 	return err == nil || errors.Is(err, os.ErrProcessDone)
 }
 
-func (c *child) signal(sig os.Signal) error { return c.signalled(c.proc.Signal(sig)) }
-func (c *child) terminate() error           { return c.signalled(spawn.Terminate(c.proc)) }
+func (c *child) signal(sig os.Signal) error { return c.signalled(c.send(sig)) }
+
+func (c *child) terminate() error {
+	if c.simulated != nil {
+		return c.signal(syscall.SIGTERM)
+	}
+	return c.signalled(spawn.Terminate(c.proc))
+}
+
+// send sends a signal to the process.
+func (c *child) send(sig os.Signal) error {
+	if c.simulated != nil {
+		return c.signalSimulated(sig)
+	}
+	return c.proc.Signal(sig)
+}
 
 func (c *child) signalled(err error) error {
 	if err != nil {

@@ -2,7 +2,6 @@ package asyncio
 
 import (
 	"context"
-	"os"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
 )
@@ -14,11 +13,11 @@ type inputPipe struct {
 	watch  writePipe
 }
 
-func (l *Loop) newInputPipe(f *os.File) (*inputPipe, error) {
+func (l *Loop) newInputPipe(from pipeSource) (*inputPipe, error) {
 	p := &inputPipe{}
 	p.sock.init(l, &p.sock)
 	p.writer.sock = &p.sock
-	return p, p.watch.attach(&p.sock.socket, f)
+	return p, p.watch.attach(&p.sock.socket, from)
 }
 
 // An outputPipe is a process's standard output or error, seen from here.
@@ -39,11 +38,11 @@ type outputPipe struct {
 
 var _ streamSource = (*outputPipe)(nil)
 
-func (l *Loop) newOutputPipe(f *os.File, limit int, onEnd func()) (*outputPipe, error) {
+func (l *Loop) newOutputPipe(from pipeSource, limit int, onEnd func()) (*outputPipe, error) {
 	p := &outputPipe{onEnd: onEnd}
 	p.sock.init(l, &p.sock)
 	p.reader.init(p, limit)
-	conn, err := p.sock.attachFile(f)
+	conn, err := p.sock.attachPipe(from)
 	if err != nil {
 		return p, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/asyncio-go/asyncio/internal/driver"
 	"github.com/asyncio-go/asyncio/internal/driver/virtual"
 	"github.com/asyncio-go/asyncio/internal/spawn"
 )
@@ -15,7 +16,7 @@ var ErrNoProcesses = fmt.Errorf("asyncio: the virtual clock has no processes: %w
 
 // startProcess starts the command and hands the process over. When it is not
 // taken, it is ended.
-func (t *task) startProcess(level context.Context, cmd spawn.Command, opts []ProcessOption, take func(*spawn.Process, *processOptions) error) error {
+func (t *task) startProcess(level context.Context, cmd spawn.Command, opts []ProcessOption, take func(*startedProcess, *processOptions) error) error {
 	o, err := newProcessOptions(cmd, opts)
 	if err != nil {
 		return err
@@ -47,7 +48,10 @@ type starting struct {
 // that may be waiting for the very process. A wait that is interrupted goes on
 // until the process is there, and can be killed: until then the caller must
 // not close the files that it gets.
-func (l *Loop) start(t *task, level context.Context, cmd *spawn.Command) (*spawn.Process, error) {
+func (l *Loop) start(t *task, level context.Context, cmd *spawn.Command) (*startedProcess, error) {
+	if by, ok := l.driver.(driver.Starter); ok {
+		return l.startSimulated(t, level, by, cmd)
+	}
 	if _, ok := l.driver.(*virtual.Driver); ok {
 		return nil, ErrNoProcesses
 	}
@@ -80,15 +84,18 @@ func (l *Loop) start(t *task, level context.Context, cmd *spawn.Command) (*spawn
 	}
 	if interrupted != nil {
 		if s.err == nil {
-			l.discard(s.proc)
+			l.discard(&startedProcess{Process: s.proc})
 		}
 		return nil, interrupted
 	}
-	return s.proc, s.err
+	if s.err != nil {
+		return nil, s.err
+	}
+	return &startedProcess{Process: s.proc}, nil
 }
 
 // discard ends a process that nobody wants.
-func (l *Loop) discard(p *spawn.Process) {
-	p.ClosePipes()
+func (l *Loop) discard(p *startedProcess) {
+	p.closePipes()
 	l.adopt(p, false, nil).kill()
 }

@@ -70,7 +70,7 @@ func createProcess(ctx context.Context, cmd spawn.Command, opts []ProcessOption)
 		return nil, err
 	}
 	p := &Process{}
-	err = t.startProcess(level, cmd, opts, func(s *spawn.Process, o *processOptions) error { return p.connect(t.loop, s, o) })
+	err = t.startProcess(level, cmd, opts, func(s *startedProcess, o *processOptions) error { return p.connect(t.loop, s, o) })
 	if err != nil {
 		return nil, fmt.Errorf("asyncio: create subprocess: %w", err)
 	}
@@ -79,17 +79,17 @@ func createProcess(ctx context.Context, cmd spawn.Command, opts []ProcessOption)
 
 // connect takes the process on. After an error it is not, and the pipes that
 // were opened are closed.
-func (p *Process) connect(l *Loop, s *spawn.Process, o *processOptions) (err error) {
+func (p *Process) connect(l *Loop, s *startedProcess, o *processOptions) (err error) {
 	defer func() {
 		if err != nil {
 			p.closePipes()
 		}
 	}()
-	for i, f := range s.Pipes {
+	for i := range 3 {
+		f := s.pipe(i)
 		if f == nil {
 			continue
 		}
-		s.Pipes[i] = nil // the driver's now
 		if i == 0 {
 			if p.in, err = l.newInputPipe(f); err != nil {
 				return err

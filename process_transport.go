@@ -153,13 +153,13 @@ var (
 
 // connect takes the process on. After an error it is not, and what was opened
 // is closed.
-func (s *subprocess) connect(p *spawn.Process, o *processOptions) error {
+func (s *subprocess) connect(p *startedProcess, o *processOptions) error {
 	s.loop.ready.Push(s) // ConnectionMade comes before all else
-	for fd, f := range p.Pipes {
+	for fd := range 3 {
+		f := p.pipe(fd)
 		if f == nil {
 			continue
 		}
-		p.Pipes[fd] = nil // the driver's now
 		link := &processPipe{process: s, fd: fd}
 		open := newReadPipe
 		if fd == 0 {

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/signal"
 	"sync/atomic"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
 // ErrNotCatchable is returned for a handler of a signal that no program can
@@ -50,8 +52,11 @@ func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 	if sig == nil || fn == nil {
 		return fmt.Errorf("asyncio: signal handler: the signal or the function is missing: %w", fs.ErrInvalid)
 	}
-	if err := l.escape("a signal handler"); err != nil {
-		return err
+	by, ownSignals := l.driver.(driver.Signaler)
+	if !ownSignals {
+		if err := l.escape("a signal handler"); err != nil {
+			return err
+		}
 	}
 	if err := catchable(sig); err != nil {
 		return fmt.Errorf("asyncio: signal handler for %v: %w", sig, err)
@@ -64,8 +69,13 @@ func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 	if s.watches == nil {
 		s.watches = make(map[os.Signal]*signalWatch)
 	}
-	w := &signalWatch{loop: l, fn: fn, signals: make(chan os.Signal, signalsAtOnce)}
+	w := &signalWatch{loop: l, fn: fn}
 	s.watches[sig] = w
+	if ownSignals {
+		by.NotifySignal(sig, w)
+		return nil
+	}
+	w.signals = make(chan os.Signal, signalsAtOnce)
 	signal.Notify(w.signals, sig)
 	go w.forward()
 	s.interrupts.pause(sig) // after Notify: at no time does nobody handle it
@@ -85,18 +95,32 @@ func (l *Loop) RemoveSignalHandler(sig os.Signal) bool {
 		s.interrupts.resume(sig)
 	}
 	delete(s.watches, sig)
+	if by, ok := l.driver.(driver.Signaler); ok {
+		w.fn = nil
+		by.NotifySignal(sig, nil)
+		return true
+	}
 	w.stop()
 	return true
 }
 
 // A signalWatch is a signal that a loop handles. A goroutine takes it from
-// package os/signal. While the loop has not come to handle it, the watch is in
-// the inbox once, however often the signal comes.
+// package os/signal, or the driver tells of it. While the loop has not come to
+// handle it, the watch is in the inbox once, however often the signal comes.
 type signalWatch struct {
 	loop    *Loop
-	fn      func() // nil: removed
-	signals chan os.Signal
+	fn      func()         // nil: removed
+	signals chan os.Signal // nil: the driver's
 	pending atomic.Int32
+}
+
+var _ driver.Handler = (*signalWatch)(nil)
+
+// Ready implements driver.Handler, for a driver that sends signals itself.
+func (w *signalWatch) Ready(driver.Event) {
+	if w.pending.Add(1) == 1 {
+		w.loop.ready.Push(w)
+	}
 }
 
 func (w *signalWatch) forward() {

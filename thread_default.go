@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
 // executorGrace is how long a runner waits for the default executor's jobs when
@@ -51,6 +53,9 @@ func (l *Loop) ShutdownDefaultExecutor(ctx context.Context) error {
 	t, level, err := l.enter(ctx)
 	if err != nil {
 		return err
+	}
+	if _, ok := l.driver.(driver.Executor); ok {
+		return nil // its jobs are the world's
 	}
 	e := l.defaultExecutor()
 	if e == nil {

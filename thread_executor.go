@@ -90,7 +90,11 @@ func runInExecutor[T any](l *Loop, ctx context.Context, e Executor, fn func(cont
 		return f
 	}
 	if own, ok := l.driver.(driver.Executor); ok {
-		e = own
+		if w, ok := e.(worldlyExecutor); ok {
+			e = w.inWorld(l.driver)
+		} else {
+			e = own
+		}
 	}
 	if e == nil {
 		if e = l.defaultExecutor(); e == nil {
@@ -110,6 +114,11 @@ func runInExecutor[T any](l *Loop, ctx context.Context, e Executor, fn func(cont
 	}()
 	err = e.Submit(j, j.work)
 	return f
+}
+
+// A worldlyExecutor has a form of its own on a driver that runs the jobs of all others.
+type worldlyExecutor interface {
+	inWorld(d driver.Driver) Executor
 }
 
 // errSubmitPanicked is the error of a future that nobody was given.

@@ -18,7 +18,7 @@ import (
 // loop.connect_read_pipe.
 func (l *Loop) ConnectReadPipe(ctx context.Context, factory func() Protocol, f *os.File) (Transport, Protocol, error) {
 	return l.connectPipe(ctx, "read", factory, f, func(p Protocol) (*transport, error) {
-		t, err := newReadPipe(l, p, f)
+		t, err := newReadPipe(l, p, fromFile(f))
 		if err == nil {
 			t.sock.readOnly = true
 		}
@@ -34,7 +34,7 @@ func (l *Loop) ConnectReadPipe(ctx context.Context, factory func() Protocol, f *
 // syscall.EPIPE: on Unix at once, on Windows after the next write. For f and the rest it is as [Loop.ConnectReadPipe]. Python:
 // loop.connect_write_pipe.
 func (l *Loop) ConnectWritePipe(ctx context.Context, factory func() Protocol, f *os.File) (Transport, Protocol, error) {
-	return l.connectPipe(ctx, "write", factory, f, func(p Protocol) (*transport, error) { return newWritePipe(l, p, f) })
+	return l.connectPipe(ctx, "write", factory, f, func(p Protocol) (*transport, error) { return newWritePipe(l, p, fromFile(f)) })
 }
 
 func (l *Loop) connectPipe(ctx context.Context, which string, factory func() Protocol, f *os.File, open func(Protocol) (*transport, error)) (Transport, Protocol, error) {

@@ -17,20 +17,28 @@ type writePipe struct {
 }
 
 // attach gives the socket the pipe, and watches it.
-func (w *writePipe) attach(s *socket, f *os.File) error {
+func (w *writePipe) attach(s *socket, from pipeSource) error {
 	w.sock = s
 	s.oneWay = true
-	conn, err := s.attachFile(f)
+	conn, err := s.attachPipe(from)
 	if err != nil {
 		return err
 	}
 	return conn.Start(w)
 }
 
-// attachFile gives the socket a pipe or a terminal, which belongs to it from
+// A pipeSource is the end of a pipe, or a terminal, that a driver is to take over.
+type pipeSource func(d driver.Driver) (driver.Conn, error)
+
+// fromFile is one that the system has.
+func fromFile(f *os.File) pipeSource {
+	return func(d driver.Driver) (driver.Conn, error) { return d.OpenFile(f) }
+}
+
+// attachPipe gives the socket a pipe or a terminal, which belongs to it from
 // then on, also when that fails.
-func (s *socket) attachFile(f *os.File) (driver.Conn, error) {
-	conn, err := s.loop.driver.OpenFile(f)
+func (s *socket) attachPipe(from pipeSource) (driver.Conn, error) {
+	conn, err := from(s.loop.driver)
 	if err != nil {
 		return nil, err
 	}
@@ -56,17 +64,25 @@ func (w *writePipe) run() {
 	if w.sock.closed {
 		return
 	}
-	if raw, err := w.sock.conn.SyscallConn(); err == nil && spawn.ReaderGone(raw) {
+	if readerGone(w.sock.conn) {
 		w.sock.abort(os.NewSyscallError("write", syscall.EPIPE))
 	}
 }
 
+func readerGone(c driver.Conn) bool {
+	if p, ok := c.(driver.PipeWriter); ok {
+		return p.ReaderGone()
+	}
+	raw, err := c.SyscallConn()
+	return err == nil && spawn.ReaderGone(raw)
+}
+
 // newReadPipe makes a transport that reads from a pipe. ConnectionMade follows,
 // and data not before another turn.
-func newReadPipe(l *Loop, p Protocol, f *os.File) (*transport, error) {
+func newReadPipe(l *Loop, p Protocol, from pipeSource) (*transport, error) {
 	t := newTransport(l, p)
 	t.waiter = &future{loop: l}
-	if _, err := t.sock.attachFile(f); err != nil {
+	if _, err := t.sock.attachPipe(from); err != nil {
 		return nil, err
 	}
 	t.schedule()
@@ -74,10 +90,10 @@ func newReadPipe(l *Loop, p Protocol, f *os.File) (*transport, error) {
 }
 
 // newWritePipe makes a transport that writes to a pipe. ConnectionMade follows.
-func newWritePipe(l *Loop, p Protocol, f *os.File) (*transport, error) {
+func newWritePipe(l *Loop, p Protocol, from pipeSource) (*transport, error) {
 	t := newTransport(l, p)
 	t.readEnded = true // there is nothing to be read
-	if err := new(writePipe).attach(&t.sock, f); err != nil {
+	if err := new(writePipe).attach(&t.sock, from); err != nil {
 		if t.sock.conn != nil {
 			t.sock.abort(nil)
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/asyncio-go/asyncio"
@@ -32,6 +33,14 @@ type Host struct {
 	paused  time.Duration
 	skew    time.Duration
 	gone    []hook.SteppedLoop // of earlier starts, to be closed when the world ends
+
+	programs    []*asyncio.Task[struct{}] // the functions that run
+	interrupted bool                      // they were cancelled
+	commands    map[string]func(*Process) int
+	processes   []*Process
+	pools       map[any]*workerPool
+
+	workerCrashes float64
 }
 
 // Host adds a machine, which runs. Its name is also its name in the world's DNS. The
@@ -77,9 +86,9 @@ func (h *Host) Go(fn func(ctx context.Context) error) {
 	}
 	h.w.mains++
 	h.mains++
-	boot := h.machine.Boots()
+	loop := h.loop
 	h.start(fn, func() {
-		if h.loop != nil && h.machine.Boots() == boot {
+		if h.loop == loop {
 			h.w.mains--
 			h.mains--
 		}
@@ -97,38 +106,60 @@ func (h *Host) Serve(fn func(ctx context.Context) error) {
 
 // start runs fn as a task and calls done when it has returned.
 func (h *Host) start(fn func(context.Context) error, done func()) {
-	t := asyncio.CreateTaskOn(h.loop, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) })
+	loop := h.loop
+	t := asyncio.CreateTaskOn(loop, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) })
+	h.programs = append(h.programs, t)
 	t.AddDoneCallback(func() {
 		done()
-		if err := t.Err(); err != nil {
+		interrupted := h.loop == loop && h.interrupted
+		if err := t.Err(); err != nil && !(interrupted && asyncio.IsCancelled(err)) {
 			h.w.fail(&Failure{Host: h.Name(), What: "a program has failed", At: h.w.Now(), Err: err})
+		}
+		if h.loop != loop {
+			return
+		}
+		h.programs = slices.DeleteFunc(h.programs, func(o *asyncio.Task[struct{}]) bool { return o == t })
+		if interrupted && len(h.programs) == 0 {
+			h.exit()
 		}
 	})
 }
 
-// boot starts the machine.
+// boot starts the machine, if it does not run, and its program.
 func (h *Host) boot() {
-	w := h.w
-	h.driver = h.machine.Boot()
+	if h.machine.Running() {
+		h.driver = h.machine.Start()
+	} else {
+		h.driver = h.machine.Boot()
+	}
 	h.driver.Skew(h.skew)
+	l, step := h.newLoop(h.driver)
+	h.loop, h.step = l, step
+	if _, ordered := h.w.cfg.order.(inOrder); ordered {
+		step.Again(func() bool { return h.loop == l && len(h.processes) == 0 && h.w.again(h) })
+	}
+}
+
+// newLoop makes a loop for a program.
+func (h *Host) newLoop(d *netsim.Driver) (*asyncio.Loop, hook.SteppedLoop) {
+	w := h.w
 	log := slog.New(slog.DiscardHandler)
 	if w.trace.keep {
 		log = slog.New(slog.NewTextHandler(logLines{h}, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
 	}
 	opts := []asyncio.Option{
-		hook.WithDriver(h.driver).(asyncio.Option), asyncio.WithDebug(false), asyncio.WithLogger(log),
+		hook.WithDriver(d).(asyncio.Option), asyncio.WithDebug(false), asyncio.WithLogger(log),
 		asyncio.WithExceptionHandler(func(_ *asyncio.Loop, c asyncio.ExceptionContext) { h.trouble(log, c) }),
 	}
 	l, err := asyncio.NewLoop(append(opts, h.opts...)...)
 	if err != nil {
 		panic(fmt.Errorf("sim: host %s: %w", h.Name(), err))
 	}
-	h.loop, h.step = l, hook.Step(l)
+	step := hook.Step(l)
 	if arrange := w.cfg.order.arrange(h); arrange != nil {
-		h.step.Arrange(arrange)
-	} else {
-		h.step.Again(func() bool { return h.loop == l && w.again(h) })
+		step.Arrange(arrange)
 	}
+	return l, step
 }
 
 // trouble is the exception handler: a panic fails the world, the rest is logged.
@@ -166,21 +197,23 @@ func withoutTime(groups []string, a slog.Attr) slog.Attr {
 // its own tasks crashes the host, that goes on up to its next wait. On a host that
 // is down it does nothing.
 func (h *Host) Crash() {
-	if h.loop == nil {
+	if !h.machine.Running() {
 		return
 	}
 	h.machine.Crash()
 	h.disk.d.Crash()
-	h.step.Abandon()
-	h.gone = append(h.gone, h.step)
-	h.w.mains -= h.mains
-	h.loop, h.step, h.mains, h.paused = nil, nil, 0, 0
+	if h.loop != nil {
+		h.stop()
+	}
 }
 
-// Restart starts a host that has crashed, with nothing in its memory, and what was
-// given to [Host.Serve] runs again. One that runs crashes first.
+// Restart starts a host that has crashed, or whose program a signal has ended, with
+// nothing in its memory, and what was given to [Host.Serve] runs again. One that runs
+// crashes first.
 func (h *Host) Restart() {
-	h.Crash()
+	if h.loop != nil {
+		h.Crash()
+	}
 	h.boot()
 	for _, fn := range h.serves {
 		h.start(fn, func() {})
@@ -204,6 +237,9 @@ func (h *Host) Skew(d time.Duration) {
 	h.skew += d
 	if h.loop != nil {
 		h.driver.Skew(d)
+	}
+	for _, p := range h.processes {
+		p.driver.Skew(d)
 	}
 }
 
@@ -244,6 +280,9 @@ func (h *Host) next() time.Duration {
 // close ends all that there ever was on the host.
 func (h *Host) close() {
 	all := h.gone
+	for _, p := range h.processes {
+		all = append(all, p.step)
+	}
 	if h.loop != nil {
 		all = append(all, h.step)
 	}

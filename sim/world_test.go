@@ -16,7 +16,10 @@ import (
 	"github.com/asyncio-go/asyncio/sim"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	asyncio.WorkerMain()
+	goleak.VerifyTestMain(m)
+}
 
 // echo serves a port and returns what it is sent.
 func echo(ctx context.Context) error {

@@ -1,7 +1,7 @@
 package workerproc
 
-// Answer returns a worker's reply to a request.
-func Answer(r Request, most int) Reply { return answer(pending{1, r}, most) }
+// AnswerReply returns a worker's reply to a request.
+func AnswerReply(r Request, most int) Reply { return answer(pending{1, r}, most) }
 
 var (
 	WriteFrame = writeFrame

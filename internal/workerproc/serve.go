@@ -180,6 +180,10 @@ func answer(c pending, most int) Reply {
 	return newReply(kind, c.n, memoryInUse(), out)
 }
 
+// Answer runs what is asked for in this process, and returns the result as it would come
+// from a worker. Simulated workers have no process.
+func Answer(r Request, most int) ([]byte, error) { return answer(pending{request: r}, most).Result() }
+
 func run(r Request) ([]byte, error) {
 	name, arg, err := r.split()
 	if err != nil {

@@ -267,7 +267,7 @@ func FuzzRequest(f *testing.F) {
 		if bytes.Contains(p, []byte("exit")) || bytes.Contains(p, []byte("hang")) {
 			t.Skip("such functions do not return")
 		}
-		out, err := workerproc.Answer(p, most).Result()
+		out, err := workerproc.AnswerReply(p, most).Result()
 		if (err == nil) == (out == nil) && err != nil {
 			t.Errorf("%q gave %q, %v", p, out, err)
 		}
@@ -280,15 +280,15 @@ func TestTheLargestResultIsOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := workerproc.Answer(request, most).Result()
+	result, err := workerproc.AnswerReply(request, most).Result()
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := len(result)
-	if got, err := workerproc.Answer(request, n).Result(); len(got) != n || err != nil {
+	if got, err := workerproc.AnswerReply(request, n).Result(); len(got) != n || err != nil {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
-	if _, err := workerproc.Answer(request, n-1).Result(); !errors.Is(err, workerproc.ErrTooLarge) {
+	if _, err := workerproc.AnswerReply(request, n-1).Result(); !errors.Is(err, workerproc.ErrTooLarge) {
 		t.Errorf("a byte more: %v", err)
 	}
 }

@@ -22,7 +22,6 @@ const (
 // have closed it while the machine still sends what was written.
 type conn struct {
 	handle
-	index         int    // in Driver.conns
 	id            uint64 // of the connection: both ends have it
 	state         connState
 	port          uint16 // to be let go of; 0: none
@@ -43,17 +42,7 @@ type conn struct {
 var _ driver.Conn = (*conn)(nil)
 
 // addConn opens a connection's handle.
-func (d *Driver) addConn(c *conn, h driver.Handler) {
-	d.open(&c.handle, h)
-	c.index = len(d.conns)
-	d.conns = append(d.conns, c)
-}
-
-func (d *Driver) removeConn(c *conn) {
-	last := d.conns[len(d.conns)-1]
-	d.conns[c.index], last.index = last, c.index
-	d.conns = d.conns[:len(d.conns)-1]
-}
+func (d *Driver) addConn(c *conn, h driver.Handler) { d.add(&c.handle, c, h) }
 
 // Start implements [driver.Conn].
 func (c *conn) Start(h driver.Handler) error {
@@ -216,7 +205,6 @@ func (c *conn) Close() error {
 	if err := c.handle.shut(); err != nil {
 		return err
 	}
-	c.d.removeConn(c)
 	if c.port != 0 {
 		c.d.letPortGo(c.port)
 	}

@@ -133,7 +133,7 @@ func (s *syn) arrive(at *Machine) {
 			return
 		}
 		p := &conn{id: c.id, state: established, remote: c.local, local: net.TCPAddrFromAddrPort(s.to), peer: c}
-		d.addConn(p, nil)
+		l.d.addConn(p, nil)
 		c.peer = p
 		l.waiting = append(l.waiting, p)
 		l.tell(driver.Readable)
@@ -178,7 +178,7 @@ func (d *Driver) dialUnix(to *net.UnixAddr, h driver.Handler) (driver.Conn, erro
 	p := &conn{id: c.id, state: established, local: l.addr, remote: &net.UnixAddr{Net: "unix"}, peer: c}
 	c.peer = p
 	d.addConn(c, h)
-	d.addConn(p, nil)
+	l.d.addConn(p, nil)
 	d.net.world.Trace(Connect, d.machine.ID, c.id, 0)
 	l.waiting = append(l.waiting, p)
 	l.tell(driver.Readable)

@@ -4,33 +4,42 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
-// A Driver is a machine from its start to its crash: the clock, the sockets, and what
+// A Driver is what a program on a machine has of it: the clock, its sockets, and what
 // they have to tell. It never waits: whoever owns the world turns the loops.
 type Driver struct {
+	*kernel
+	exited  bool
+	open    []*handle // the program's
+	pending []*handle // what has something to tell, in the order in which it happened
+	telling []*handle // what pending was, for reuse
+	signals map[os.Signal]*signalHandle
+
+	skew, shown time.Duration
+}
+
+// A kernel is a machine from its start to its crash: what its programs have in common.
+type kernel struct {
 	machine *Machine
 	net     *Network
 	dead    bool // the machine has crashed
-	handles int
-	pending []*handle // what has something to tell, in the order in which it happened
-	telling []*handle // what pending was, for reuse
+	drivers []*Driver
 
 	listeners map[uint16][]*listener
 	unix      map[string]*listener
 	used      map[uint16]int // local ports of connections
-	conns     []*conn        // those that are open
 	packets   map[uint16][]*packetConn
 	nextPort  uint16
-
-	skew, shown time.Duration
 }
 
 var (
@@ -40,8 +49,8 @@ var (
 	_ driver.Executor = (*Driver)(nil)
 )
 
-func newDriver(m *Machine) *Driver {
-	return &Driver{
+func newKernel(m *Machine) *kernel {
+	return &kernel{
 		machine: m, net: m.net, nextPort: firstEphemeral,
 		listeners: make(map[uint16][]*listener),
 		unix:      make(map[string]*listener),
@@ -50,19 +59,41 @@ func newDriver(m *Machine) *Driver {
 	}
 }
 
+// newDriver starts a program.
+func (k *kernel) newDriver() *Driver {
+	d := &Driver{kernel: k}
+	k.drivers = append(k.drivers, d)
+	return d
+}
+
+// Exit ends a program: the machine closes all that it has open. What was written is
+// still sent.
+func (d *Driver) Exit() {
+	if d.dead || d.exited {
+		return
+	}
+	d.exited, d.pending = true, nil
+	for len(d.open) > 0 {
+		_ = d.open[len(d.open)-1].self.Close() // it is open
+	}
+	d.kernel.drivers = slices.DeleteFunc(d.kernel.drivers, func(o *Driver) bool { return o == d })
+}
+
 // A handle is what a loop has of a driver: it has a handler, which is told.
 type handle struct {
 	d       *Driver
+	self    io.Closer      // what it is the handle of
+	index   int            // in Driver.open
 	handler driver.Handler // nil: not named yet
 	events  driver.Event   // to be told
 	queued  bool
 	closed  bool
 }
 
-// open counts a new handle.
-func (d *Driver) open(h *handle, to driver.Handler) {
-	h.d, h.handler = d, to
-	d.handles++
+// add opens a handle, which is that of self.
+func (d *Driver) add(h *handle, self io.Closer, to driver.Handler) {
+	h.d, h.self, h.handler, h.index = d, self, to, len(d.open)
+	d.open = append(d.open, h)
 }
 
 // tell notes that something has happened, to be told at the next Poll.
@@ -83,7 +114,11 @@ func (h *handle) shut() error {
 		return net.ErrClosed
 	}
 	h.closed = true
-	h.d.handles--
+	d := h.d
+	last := d.open[len(d.open)-1]
+	d.open[h.index], last.index = last, h.index
+	d.open[len(d.open)-1] = nil
+	d.open = d.open[:len(d.open)-1]
 	return nil
 }
 
@@ -131,7 +166,7 @@ func (d *Driver) Park(_ time.Duration, pending func() bool) error {
 func (d *Driver) Wake() {}
 
 // Handles implements [driver.Driver].
-func (d *Driver) Handles() int { return d.handles }
+func (d *Driver) Handles() int { return len(d.open) }
 
 // Close implements [driver.Driver].
 func (d *Driver) Close() error { return nil }
@@ -153,8 +188,8 @@ func (d *Driver) Submit(ctx context.Context, job func(context.Context)) error {
 // pool that could be shut down.
 func (d *Driver) Shutdown(context.Context) error { return nil }
 
-// Up reports whether the machine has not crashed.
-func (d *Driver) Up() bool { return !d.dead }
+// Up reports whether the program has not ended, nor the machine crashed.
+func (d *Driver) Up() bool { return !d.dead && !d.exited }
 
 // Machine returns the machine.
 func (d *Driver) Machine() *Machine { return d.machine }
@@ -189,7 +224,7 @@ const (
 )
 
 // ephemeral returns a port that nobody has.
-func (d *Driver) ephemeral() (uint16, error) {
+func (d *kernel) ephemeral() (uint16, error) {
 	for range lastEphemeral - firstEphemeral + 1 {
 		port := d.nextPort
 		if d.nextPort++; d.nextPort > lastEphemeral {
@@ -202,9 +237,9 @@ func (d *Driver) ephemeral() (uint16, error) {
 	return 0, syscall.EADDRNOTAVAIL
 }
 
-func (d *Driver) usePort(port uint16) { d.used[port]++ }
+func (d *kernel) usePort(port uint16) { d.used[port]++ }
 
-func (d *Driver) letPortGo(port uint16) {
+func (d *kernel) letPortGo(port uint16) {
 	if d.used[port]--; d.used[port] <= 0 {
 		delete(d.used, port)
 	}

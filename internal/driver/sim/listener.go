@@ -37,7 +37,7 @@ func (d *Driver) Listen(spec driver.ListenSpec, h driver.Handler) (driver.Listen
 		}
 		l.addr = &net.UnixAddr{Name: a.Name, Net: "unix"}
 		d.unix[a.Name] = l
-		d.open(&l.handle, h)
+		d.add(&l.handle, l, h)
 		return l, nil
 	}
 	if _, ok := spec.Addr.(*net.TCPAddr); !ok {
@@ -55,12 +55,12 @@ func (d *Driver) Listen(spec driver.ListenSpec, h driver.Handler) (driver.Listen
 	}
 	l.at, l.addr = at, net.TCPAddrFromAddrPort(at)
 	d.listeners[at.Port()] = append(d.listeners[at.Port()], l)
-	d.open(&l.handle, h)
+	d.add(&l.handle, l, h)
 	return l, nil
 }
 
 // bind returns where a listener is to be, with a port.
-func (d *Driver) bind(at netip.AddrPort, l *listener) (netip.AddrPort, error) {
+func (d *kernel) bind(at netip.AddrPort, l *listener) (netip.AddrPort, error) {
 	if !d.machine.has(at.Addr()) {
 		return at, syscall.EADDRNOTAVAIL
 	}
@@ -89,7 +89,7 @@ func (l *listener) covers(ip netip.Addr) bool {
 }
 
 // listenerFor returns who takes a connection; nil: nobody.
-func (d *Driver) listenerFor(to netip.AddrPort) *listener {
+func (d *kernel) listenerFor(to netip.AddrPort) *listener {
 	var found []*listener
 	for _, l := range d.listeners[to.Port()] {
 		if l.covers(to.Addr()) {

@@ -8,6 +8,8 @@ import (
 	"hash/crc32"
 	"net/netip"
 	"time"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
 // A World is what a [Network] is in.
@@ -25,8 +27,12 @@ type World interface {
 	// Lookup returns the addresses of a name, seen from a machine, and how long the
 	// answer takes.
 	Lookup(from *Machine, network, host string) ([]netip.Addr, time.Duration, error)
-	// Submit runs a job of a machine, unless that is down when it is to begin.
+	// Submit runs a job of a program, unless that is no more when it is to begin.
 	Submit(of *Driver, ctx context.Context, job func(context.Context)) error
+	// StartProcess is as that of driver.Starter.
+	StartProcess(of *Driver, s *driver.ProcessSpec) (driver.Process, error)
+	// RunWorker is as that of driver.WorkerHost.
+	RunWorker(of *Driver, pool any, most int, call func(), end func(died bool))
 }
 
 // A Network is machines and the links between them, and the time.
@@ -55,7 +61,7 @@ func NewNetwork(w World) *Network {
 	}
 }
 
-// A Machine is a computer: it has addresses, and while it runs a driver.
+// A Machine is a computer: it has addresses, and while it runs a kernel.
 type Machine struct {
 	ID   uint8 // from 1
 	Name string
@@ -64,7 +70,7 @@ type Machine struct {
 	Disk Disk // or nil
 
 	net  *Network
-	up   *Driver // nil: it is down
+	up   *kernel // nil: it is down
 	boot uint64  // how often it was started
 	home Link    // of what it sends to itself
 }
@@ -100,13 +106,19 @@ func (n *Network) Link(from, to *Machine) *Link {
 	return l
 }
 
-// Boot starts the machine, with nothing of what it was.
+// Boot starts the machine, with nothing of what it was, and a program on it.
 func (m *Machine) Boot() *Driver {
 	m.boot++
-	m.up = newDriver(m)
+	m.up = newKernel(m)
 	m.net.world.Trace(Boot, m.ID, m.boot, 0)
-	return m.up
+	return m.up.newDriver()
 }
+
+// Start starts a program on a machine that runs.
+func (m *Machine) Start() *Driver { return m.up.newDriver() }
+
+// Running reports whether the machine runs.
+func (m *Machine) Running() bool { return m.up != nil }
 
 // Boots returns how often the machine was started.
 func (m *Machine) Boots() uint64 { return m.boot }
@@ -114,11 +126,14 @@ func (m *Machine) Boots() uint64 { return m.boot }
 // Crash stops the machine. Nobody is told.
 func (m *Machine) Crash() {
 	m.net.world.Trace(Crash, m.ID, m.boot, 0)
-	d := m.up
-	d.dead, d.pending, m.up = true, nil, nil
-	for _, c := range d.conns {
-		if c.peer != nil && c.peer.full {
-			c.peer.probe() // or it would wait for room for ever
+	k := m.up
+	k.dead, m.up = true, nil
+	for _, d := range k.drivers {
+		d.pending = nil
+		for _, h := range d.open {
+			if c, ok := h.self.(*conn); ok && c.peer != nil && c.peer.full {
+				c.peer.probe() // or it would wait for room for ever
+			}
 		}
 	}
 }

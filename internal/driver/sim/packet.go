@@ -82,7 +82,7 @@ func (d *Driver) OpenPacket(spec driver.PacketSpec, h driver.Handler) (driver.Pa
 		}
 	}
 	d.packets[p.local.Port()] = append(d.packets[p.local.Port()], p)
-	d.open(&p.handle, h)
+	d.add(&p.handle, p, h)
 	return p, nil
 }
 

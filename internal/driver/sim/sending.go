@@ -190,7 +190,7 @@ func (s *segment) Happen() {
 	c := s.from
 	to := c.peer
 	switch {
-	case to.d.machine.up == nil, to.d == to.d.machine.up && to.want != s.seq:
+	case to.d.machine.up == nil, to.d.kernel == to.d.machine.up && to.want != s.seq:
 		c.lost(s)
 	case to.d.dead: // the machine knows nothing of it
 		to.sendReset()

@@ -48,6 +48,12 @@ func (w *world) Lookup(*sim.Machine, string, string) ([]netip.Addr, time.Duratio
 
 func (w *world) Submit(*sim.Driver, context.Context, func(context.Context)) error { return errOut }
 
+func (w *world) StartProcess(*sim.Driver, *driver.ProcessSpec) (driver.Process, error) {
+	return nil, errOut
+}
+
+func (w *world) RunWorker(*sim.Driver, any, int, func(), func(bool)) {}
+
 // alone is a driver that moves the time itself, when there is nothing to tell.
 type alone struct {
 	*sim.Driver

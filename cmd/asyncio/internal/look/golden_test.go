@@ -103,7 +103,7 @@ func TestCommandsFitTheTerminal(t *testing.T) {
 			"where":  s.where(where()),
 			"graph":  strings.Split(strings.TrimSuffix(dot(graph()), "\n"), "\n"),
 			"watch":  watchLines(t, s),
-			"web":    s.web("http://127.0.0.1:40123/?token=ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+			"web":    s.web("http://127.0.0.1:40123/?token=ABCDEFGHIJKLMNOPQRSTUVWXYZ", keyToProcess),
 		}
 		top := newTop(s)
 		top.take(all)

@@ -17,11 +17,14 @@ import (
 // two processes must not take each other's.
 const cookie = "asyncio-"
 
+// keyToProcess is said of an address that lets into a process.
+const keyToProcess = "The address is a key: who has it sees what the process does, and can cancel tasks."
+
 // Web is a bridge from a browser on this machine to a process, until ctx ends. The
 // process itself never opens a port. The trace of a simulated world, a file, is shown
 // in the same way.
 func Web(ctx context.Context, s *Screen, arg string, o Options) error {
-	key := "The address is a key: who has it sees what the process does, and can cancel tasks."
+	key := keyToProcess
 	trace, err := openTrace(arg)
 	if err != nil {
 		return err
