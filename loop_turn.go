@@ -201,7 +201,10 @@ func (l *Loop) runBatch() {
 // nextBatch begins the next turn, where there is nothing to do in it but to run
 // what is ready. It saves the way out of runBatch and in again.
 func (l *Loop) nextBatch() bool {
-	if l.stopping || l.pace.turns+1 >= l.pace.turnsUnpolled || l.pace.ran > maxRunUnpolled || l.inbox.filled() || l.watched != nil {
+	if l.watched != nil {
+		return l.nextStepped()
+	}
+	if l.stopping || l.pace.turns+1 >= l.pace.turnsUnpolled || l.pace.ran > maxRunUnpolled || l.inbox.filled() {
 		return false
 	}
 	if l.pace.turns%turnsBetweenClocks == turnsBetweenClocks-1 && l.clock.Now()-l.pace.polled > maxTimeUnpolled {
@@ -215,4 +218,19 @@ func (l *Loop) nextBatch() bool {
 	l.pace.batch = l.ready.Len()
 	l.pace.ran += l.pace.batch
 	return l.pace.batch > 0
+}
+
+// nextStepped is nextBatch of a loop on a clock that is not the real one: whoever
+// steps it says whether it goes on.
+func (l *Loop) nextStepped() bool {
+	w := l.watched
+	if w.again == nil || len(w.waits) > 0 || l.stopping || l.ready.Len() == 0 || l.inbox.filled() {
+		return false
+	}
+	if when, ok := l.timers.First(); ok && when <= int64(l.now) || !w.again() {
+		return false
+	}
+	l.pace.turns++
+	l.pace.batch = l.ready.Len()
+	return true
 }

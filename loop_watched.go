@@ -26,6 +26,7 @@ func (t *task) interruptAfter(ctx context.Context) (stop func() bool) {
 type watchedWaits struct {
 	waits []watchedWait
 	ends  []*watchedEnd
+	again func() bool // of a loop that is stepped, or nil: see hook.SteppedLoop
 }
 
 type watchedWait struct {

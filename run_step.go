@@ -2,8 +2,10 @@ package asyncio
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/asyncio-go/asyncio/internal/coro"
@@ -33,6 +35,7 @@ func init() {
 			}
 		})
 	}
+	hook.Driver = func(l any) driver.Driver { return l.(*Loop).driver }
 	hook.Step = func(l any) hook.SteppedLoop {
 		s := (*steppedLoop)(l.(*Loop))
 		s.watched = new(watchedWaits)
@@ -110,6 +113,36 @@ func (s *steppedLoop) Next() time.Duration {
 
 // Deadline implements [hook.SteppedLoop].
 func (s *steppedLoop) Deadline() (time.Time, bool) { return s.watched.deadline() }
+
+// Again implements [hook.SteppedLoop].
+func (s *steppedLoop) Again(f func() bool) { s.watched.again = f }
+
+// Tasks implements [hook.SteppedLoop].
+func (s *steppedLoop) Tasks() []hook.TaskState {
+	all := make([]hook.TaskState, 0, s.tasks.n)
+	for t := s.tasks.head; t != nil; t = t.next {
+		k := hook.TaskState{ID: t.id, Name: t.name(), State: t.stateName(), Steps: t.waits}
+		if k.State == "waits" {
+			k.Waits = (*Loop)(s).whatFor(t)
+		}
+		all = append(all, k)
+	}
+	return all
+}
+
+// whatFor says in a few words what a task that waits waits for.
+func (l *Loop) whatFor(t *task) string {
+	var w WaitLook
+	l.whatAwaits(t, &w)
+	text := w.Kind
+	if w.Detail != "" {
+		text += " " + w.Detail
+	}
+	for _, id := range w.Tasks {
+		text += fmt.Sprintf(" Task-%d", id)
+	}
+	return strings.TrimSpace(text)
+}
 
 // Abandon implements [hook.SteppedLoop].
 func (s *steppedLoop) Abandon() { s.pace.batch = 0 }

@@ -17,7 +17,8 @@ const copyPiece = 8 << 20
 // itself, it does. The copy has its name only when it is whole: when CopyFile fails or
 // is cut off, what there was of that name stays. It is not synced. Python: shutil.copy.
 func CopyFile(ctx context.Context, dst, src string) (n int64, err error) {
-	c, err := call(ctx, func() (*copying, error) { return newCopying(dst, src) }, (*copying).undo)
+	d := diskOf(ctx)
+	c, err := call(ctx, func() (*copying, error) { return newCopying(d, dst, src) }, (*copying).undo)
 	if err != nil {
 		return 0, err
 	}
@@ -46,13 +47,13 @@ func CopyFile(ctx context.Context, dst, src string) (n int64, err error) {
 
 // A copying is a copy under way. Its methods block.
 type copying struct {
-	from *os.File
+	from diskFile
 	perm fs.FileMode
 	to   *replacement
 }
 
-func newCopying(dst, src string) (_ *copying, err error) {
-	from, err := os.Open(src)
+func newCopying(d disk, dst, src string) (_ *copying, err error) {
+	from, err := d.OpenFile(src, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +63,7 @@ func newCopying(dst, src string) (_ *copying, err error) {
 	}
 	var to *replacement
 	if err == nil {
-		to, err = newReplacement(dst)
+		to, err = newReplacement(d, dst)
 	}
 	if err != nil {
 		_ = from.Close()

@@ -14,12 +14,14 @@ const maxBuffer = 1 << 20
 // A File is an open file, as [os.File]. Tasks may use it together, as goroutines may an
 // os.File. Python: what aiofiles.open returns.
 type File struct {
-	os    *os.File
+	file  diskFile
 	spare atomic.Pointer[[]byte] // a buffer that nobody uses
 }
 
 // NewFile returns f as a File, whose Close closes f. It does not wait.
-func NewFile(f *os.File) *File { return &File{os: f} }
+func NewFile(f *os.File) *File { return newFile(f) }
+
+func newFile(f diskFile) *File { return &File{file: f} }
 
 // Open is [os.Open].
 func Open(ctx context.Context, name string) (*File, error) {
@@ -33,33 +35,48 @@ func Create(ctx context.Context, name string) (*File, error) {
 
 // OpenFile is [os.OpenFile].
 func OpenFile(ctx context.Context, name string, flag int, perm fs.FileMode) (*File, error) {
-	f, err := call(ctx, func() (*os.File, error) { return os.OpenFile(name, flag, perm) }, func(f *os.File) { _ = f.Close() })
+	d := diskOf(ctx)
+	f, err := call(ctx, func() (diskFile, error) { return d.OpenFile(name, flag, perm) }, func(f diskFile) { _ = f.Close() })
 	if err != nil {
 		return nil, err
 	}
-	return NewFile(f), nil
+	return newFile(f), nil
 }
 
 // CreateTemp is [os.CreateTemp]. The caller removes the file.
 func CreateTemp(ctx context.Context, dir, pattern string) (*File, error) {
-	f, err := call(ctx, func() (*os.File, error) { return os.CreateTemp(dir, pattern) }, discard)
+	d := diskOf(ctx)
+	f, err := call(ctx, func() (diskFile, error) { return d.CreateTemp(dir, pattern) }, func(f diskFile) { discard(d, f) })
 	if err != nil {
 		return nil, err
 	}
-	return NewFile(f), nil
+	return newFile(f), nil
 }
 
 // discard closes a file and removes it.
-func discard(f *os.File) {
+func discard(d disk, f diskFile) {
 	_ = f.Close()
-	_ = os.Remove(f.Name())
+	_ = d.Remove(f.Name())
 }
 
-// OS returns the file below. Its methods block the loop.
-func (f *File) OS() *os.File { return f.os }
+// OS returns the file below, or nil where that is none of the system's. Its methods block
+// the loop.
+func (f *File) OS() *os.File {
+	o, _ := f.file.(*os.File)
+	return o
+}
+
+// foreign returns why the file is of no use to a task in a simulated world: it is one of
+// the system's.
+func (f *File) foreign(ctx context.Context) error {
+	if f.OS() == nil || filerOf(ctx) == nil {
+		return nil
+	}
+	return escape(ctx, "a file of the system, "+f.Name())
+}
 
 // Name returns the name that the file was opened with.
-func (f *File) Name() string { return f.os.Name() }
+func (f *File) Name() string { return f.file.Name() }
 
 // moved is what a job has read or written. The error stands beside the number.
 type moved struct {
@@ -70,7 +87,7 @@ type moved struct {
 // read reads into p by way of a buffer, as many bytes as one job does.
 func (f *File) read(ctx context.Context, p []byte, do func(buf []byte) (int, error)) (int, error) {
 	buf := f.buffer(min(len(p), maxBuffer))
-	m, err := call(ctx, func() (moved, error) {
+	m, err := callOn(ctx, f, func() (moved, error) {
 		n, err := do(buf)
 		return moved{n, err}, nil
 	}, nil)
@@ -88,7 +105,7 @@ func (f *File) write(ctx context.Context, p []byte, do func(buf []byte, done int
 	for {
 		buf := f.buffer(min(len(p)-done, maxBuffer))
 		copy(buf, p[done:])
-		m, err := call(ctx, func() (moved, error) {
+		m, err := callOn(ctx, f, func() (moved, error) {
 			n, err := do(buf, done)
 			return moved{n, err}, nil
 		}, nil)
@@ -116,13 +133,13 @@ func (f *File) keep(buf []byte) { f.spare.Store(&buf) }
 // Read is [os.File.Read]; it reads at most a mebibyte. A read that is cut off may have
 // moved the file's position.
 func (f *File) Read(ctx context.Context, p []byte) (int, error) {
-	return f.read(ctx, p, f.os.Read)
+	return f.read(ctx, p, f.file.Read)
 }
 
 // ReadAt is [os.File.ReadAt].
 func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (n int, err error) {
 	for {
-		m, err := f.read(ctx, p[n:], func(buf []byte) (int, error) { return f.os.ReadAt(buf, off+int64(n)) })
+		m, err := f.read(ctx, p[n:], func(buf []byte) (int, error) { return f.file.ReadAt(buf, off+int64(n)) })
 		n += m
 		if err != nil || n == len(p) {
 			return n, err
@@ -132,29 +149,37 @@ func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (n int, err erro
 
 // Write is [os.File.Write]. When it is cut off, the number is of what was surely written.
 func (f *File) Write(ctx context.Context, p []byte) (int, error) {
-	return f.write(ctx, p, func(buf []byte, _ int) (int, error) { return f.os.Write(buf) })
+	return f.write(ctx, p, func(buf []byte, _ int) (int, error) { return f.file.Write(buf) })
 }
 
 // WriteAt is [os.File.WriteAt].
 func (f *File) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
-	return f.write(ctx, p, func(buf []byte, done int) (int, error) { return f.os.WriteAt(buf, off+int64(done)) })
+	return f.write(ctx, p, func(buf []byte, done int) (int, error) { return f.file.WriteAt(buf, off+int64(done)) })
 }
 
 // Seek is [os.File.Seek].
 func (f *File) Seek(ctx context.Context, offset int64, whence int) (int64, error) {
-	return call(ctx, func() (int64, error) { return f.os.Seek(offset, whence) }, nil)
+	return callOn(ctx, f, func() (int64, error) { return f.file.Seek(offset, whence) }, nil)
 }
 
 // Sync is [os.File.Sync].
-func (f *File) Sync(ctx context.Context) error { return run(ctx, f.os.Sync) }
+func (f *File) Sync(ctx context.Context) error { return f.run(ctx, f.file.Sync) }
 
 // Truncate is [os.File.Truncate].
 func (f *File) Truncate(ctx context.Context, size int64) error {
-	return run(ctx, func() error { return f.os.Truncate(size) })
+	return f.run(ctx, func() error { return f.file.Truncate(size) })
+}
+
+// run is callOn of a method that returns an error only.
+func (f *File) run(ctx context.Context, fn func() error) error {
+	_, err := callOn(ctx, f, func() (struct{}, error) { return struct{}{}, fn() }, nil)
+	return err
 }
 
 // Stat is [os.File.Stat].
-func (f *File) Stat(ctx context.Context) (fs.FileInfo, error) { return call(ctx, f.os.Stat, nil) }
+func (f *File) Stat(ctx context.Context) (fs.FileInfo, error) {
+	return callOn(ctx, f, f.file.Stat, nil)
+}
 
 // ReadDir is [os.File.ReadDir].
 func (f *File) ReadDir(ctx context.Context, n int) ([]fs.DirEntry, error) {
@@ -162,8 +187,8 @@ func (f *File) ReadDir(ctx context.Context, n int) ([]fs.DirEntry, error) {
 		entries []fs.DirEntry
 		err     error
 	}
-	r, err := call(ctx, func() (read, error) {
-		entries, err := f.os.ReadDir(n)
+	r, err := callOn(ctx, f, func() (read, error) {
+		entries, err := f.file.ReadDir(n)
 		return read{entries, err}, nil
 	}, nil)
 	if err != nil {
@@ -173,7 +198,7 @@ func (f *File) ReadDir(ctx context.Context, n int) ([]fs.DirEntry, error) {
 }
 
 // Close closes the file, also where the wait is cut off or ctx has ended.
-func (f *File) Close(ctx context.Context) error { return always(ctx, f.os.Close) }
+func (f *File) Close(ctx context.Context) error { return always(ctx, f.file.Close) }
 
 // With returns the file with a context, for code that wants an [io.Reader] or any other
 // of the interfaces of package io, or an [fs.File]. It is for the task of ctx.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 
 	"github.com/asyncio-go/asyncio/internal/offload"
 )
@@ -18,7 +17,7 @@ import (
 func FS(ctx context.Context, fsys fs.FS) fs.FS { return boundFS{ctx, fsys} }
 
 // DirFS is [FS] of [os.DirFS].
-func DirFS(ctx context.Context, dir string) fs.FS { return FS(ctx, os.DirFS(dir)) }
+func DirFS(ctx context.Context, dir string) fs.FS { return FS(ctx, diskOf(ctx).DirFS(dir)) }
 
 type boundFS struct {
 	ctx  context.Context

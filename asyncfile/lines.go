@@ -100,8 +100,11 @@ func (a *ahead) begin(ctx context.Context, buf []byte) error {
 	if err != nil {
 		return err
 	}
+	if err := a.f.foreign(ctx); err != nil {
+		return err
+	}
 	a.reading = asyncio.RunInExecutor(loop, executorOf(ctx), func(context.Context) (piece, error) {
-		n, err := a.f.os.Read(buf)
+		n, err := a.f.file.Read(buf)
 		return piece{buf[:n], err}, nil
 	})
 	return nil

@@ -2,10 +2,13 @@ package asyncfile
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
 // lockPause is how long a task waits before it asks again for a lock that another has: at
@@ -30,7 +33,7 @@ func (f *File) TryRLock(ctx context.Context) (bool, error) { return f.tryLock(ct
 
 // Unlock lets go of the lock, also where the wait is cut off or ctx has ended.
 func (f *File) Unlock(ctx context.Context) error {
-	return always(ctx, func() error { return f.lockError("unlock", f.withFd(unlockFd)) })
+	return always(ctx, func() error { return f.lockError("unlock", f.unlockNow()) })
 }
 
 func (f *File) lock(ctx context.Context, exclusive bool) error {
@@ -46,17 +49,33 @@ func (f *File) lock(ctx context.Context, exclusive bool) error {
 }
 
 func (f *File) tryLock(ctx context.Context, exclusive bool) (bool, error) {
-	return call(ctx, func() (ok bool, err error) {
-		err = f.withFd(func(fd uintptr) (err error) {
-			ok, err = lockFd(fd, exclusive)
-			return err
-		})
+	return callOn(ctx, f, func() (bool, error) {
+		ok, err := f.lockNow(exclusive)
 		return ok, f.lockError("lock", err)
 	}, func(ok bool) {
 		if ok {
-			_ = f.withFd(unlockFd)
+			_ = f.unlockNow()
 		}
 	})
+}
+
+// lockNow takes the lock, or reports that it cannot.
+func (f *File) lockNow(exclusive bool) (ok bool, err error) {
+	if l, own := f.file.(driver.LockedFile); own {
+		return l.TryLock(exclusive)
+	}
+	err = f.withFd(func(fd uintptr) (err error) {
+		ok, err = lockFd(fd, exclusive)
+		return err
+	})
+	return ok, err
+}
+
+func (f *File) unlockNow() error {
+	if l, own := f.file.(driver.LockedFile); own {
+		return l.Unlock()
+	}
+	return f.withFd(unlockFd)
 }
 
 func (f *File) lockError(op string, err error) error {
@@ -68,7 +87,11 @@ func (f *File) lockError(op string, err error) error {
 
 // withFd calls do with the file's descriptor, while it cannot be closed.
 func (f *File) withFd(do func(fd uintptr) error) error {
-	c, err := f.os.SyscallConn()
+	o, ok := f.file.(syscall.Conn)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	c, err := o.SyscallConn()
 	if err != nil {
 		return err
 	}

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync"
 )
@@ -18,8 +16,9 @@ import (
 // it was; when it is cut off, the file is one or the other.
 func ReplaceFile(ctx context.Context, name string, data []byte, perm fs.FileMode) error {
 	data = slices.Clone(data)
-	_, err := Do(ctx, func(ctx context.Context) (struct{}, error) {
-		t, err := newReplacement(name)
+	d := diskOf(ctx)
+	_, err := do(ctx, func(ctx context.Context) (struct{}, error) {
+		t, err := newReplacement(d, name)
 		if err != nil {
 			return struct{}{}, err
 		}
@@ -31,14 +30,15 @@ func ReplaceFile(ctx context.Context, name string, data []byte, perm fs.FileMode
 			return struct{}{}, err // nobody waits for it any more
 		}
 		return struct{}{}, t.finish(perm, true)
-	})
+	}, nil)
 	return err
 }
 
 // Replace is [ReplaceFile] of what write writes. When write returns an error, the old file
 // stays, and Replace returns that error.
 func Replace(ctx context.Context, name string, perm fs.FileMode, write func(ctx context.Context, f *File) error) (err error) {
-	t, err := call(ctx, func() (*replacement, error) { return newReplacement(name) }, (*replacement).undo)
+	d := diskOf(ctx)
+	t, err := call(ctx, func() (*replacement, error) { return newReplacement(d, name) }, (*replacement).undo)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func Replace(ctx context.Context, name string, perm fs.FileMode, write func(ctx 
 			_ = always(ctx, func() error { t.undo(); return nil })
 		}
 	}()
-	if err := write(ctx, NewFile(t.file)); err != nil {
+	if err := write(ctx, newFile(t.file)); err != nil {
 		return err
 	}
 	if err := run(ctx, func() error { return t.finish(perm, true) }); err != nil {
@@ -60,19 +60,20 @@ func Replace(ctx context.Context, name string, perm fs.FileMode, write func(ctx 
 
 // A replacement is a temporary file that will be another. Its methods block.
 type replacement struct {
+	disk disk
 	name string
-	file *os.File
+	file diskFile
 
 	mu   sync.Mutex
 	over bool
 }
 
-func newReplacement(name string) (*replacement, error) {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*.tmp")
+func newReplacement(d disk, name string) (*replacement, error) {
+	f, err := d.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*.tmp")
 	if err != nil {
 		return nil, err
 	}
-	return &replacement{name: name, file: f}, nil
+	return &replacement{disk: d, name: name, file: f}, nil
 }
 
 // finish makes the file the one that it is to be, synced when that is wanted, or undoes it.
@@ -80,22 +81,22 @@ func (t *replacement) finish(perm fs.FileMode, sync bool) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.over {
-		return fmt.Errorf("replace %s: %w", t.name, os.ErrClosed)
+		return fmt.Errorf("replace %s: %w", t.name, fs.ErrClosed)
 	}
 	err := t.file.Chmod(perm.Perm())
 	if err == nil && sync {
 		err = t.file.Sync()
 	}
 	if err = errors.Join(err, t.file.Close()); err == nil {
-		err = os.Rename(t.file.Name(), t.name)
+		err = t.disk.Rename(t.file.Name(), t.name)
 	}
 	t.over = true
 	if err != nil {
-		_ = os.Remove(t.file.Name())
+		_ = t.disk.Remove(t.file.Name())
 		return fmt.Errorf("replace %s: %w", t.name, err)
 	}
 	if sync {
-		return syncDir(filepath.Dir(t.name))
+		return t.disk.SyncDir(filepath.Dir(t.name))
 	}
 	return nil
 }
@@ -106,19 +107,6 @@ func (t *replacement) undo() {
 	defer t.mu.Unlock()
 	if !t.over {
 		t.over = true
-		discard(t.file)
+		discard(t.disk, t.file)
 	}
-}
-
-// syncDir has what was renamed in a directory outlast a crash. Windows cannot, and need
-// not: it keeps the order itself.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

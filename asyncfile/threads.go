@@ -2,6 +2,7 @@ package asyncfile
 
 import (
 	"context"
+	"time"
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/internal/offload"
@@ -20,6 +21,9 @@ func WithExecutor(ctx context.Context, e asyncio.Executor) context.Context {
 }
 
 func executorOf(ctx context.Context) asyncio.Executor {
+	if e, ok := filerOf(ctx).(asyncio.Executor); ok { // also what it does behind a call's back is for the world
+		return e
+	}
 	if e, ok := ctx.Value(executorKey{}).(asyncio.Executor); ok {
 		return e
 	}
@@ -29,13 +33,52 @@ func executorOf(ctx context.Context) asyncio.Executor {
 // Do runs fn on a thread and waits for it: for what this package has no function for.
 // When the wait is cut off, the context of fn ends, and what fn returns is dropped.
 func Do[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
-	return offload.Do(ctx, executorOf(ctx), fn, nil)
+	return do(ctx, fn, nil)
+}
+
+// do is Do; a value that comes too late is given to dispose. On a simulated disk it takes
+// as long as that says, before or after fn.
+func do[T any](ctx context.Context, fn func(context.Context) (T, error), dispose func(T)) (T, error) {
+	f := filerOf(ctx)
+	if f == nil {
+		return offload.Do(ctx, executorOf(ctx), fn, dispose)
+	}
+	before, after := f.FileLatency()
+	if err := pause(ctx, before); err != nil {
+		var none T
+		return none, err
+	}
+	v, err := offload.Do(ctx, executorOf(ctx), fn, dispose)
+	if cut := pause(ctx, after); cut != nil {
+		if err == nil && dispose != nil {
+			dispose(v)
+		}
+		var none T
+		return none, cut
+	}
+	return v, err
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	return asyncio.Sleep(ctx, d)
 }
 
 // call is Do of a function that knows no context; a value that comes too late is given to
 // dispose.
 func call[T any](ctx context.Context, fn func() (T, error), dispose func(T)) (T, error) {
-	return offload.Do(ctx, executorOf(ctx), func(context.Context) (T, error) { return fn() }, dispose)
+	return do(ctx, func(context.Context) (T, error) { return fn() }, dispose)
+}
+
+// callOn is call of a method of an open file.
+func callOn[T any](ctx context.Context, f *File, fn func() (T, error), dispose func(T)) (T, error) {
+	if err := f.foreign(ctx); err != nil {
+		var none T
+		return none, err
+	}
+	return call(ctx, fn, dispose)
 }
 
 // run is call of a function that returns an error only.

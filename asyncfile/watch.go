@@ -63,6 +63,9 @@ func Watch(ctx context.Context, paths ...string) (*Watcher, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := escape(ctx, "watching files"); err != nil {
+		return nil, err
+	}
 	fw, err := call(ctx, fsnotify.NewWatcher, func(w *fsnotify.Watcher) { _ = w.Close() })
 	if err != nil {
 		return nil, fmt.Errorf("watch: %w", err)

@@ -49,6 +49,9 @@ type pendingCheck struct {
 	until time.Duration
 }
 
+// any reports whether there is something to look at.
+func (c *checks) any() bool { return len(c.always)+len(c.eventually) > 0 }
+
 // open counts what has still to become true.
 func (c *checks) open() int { return len(c.eventually) }
 

@@ -17,11 +17,12 @@ import (
 
 // A Host is a machine of a [World]: it has a name, addresses, and a loop on which its
 // programs run. What they keep in variables that they made themselves is its memory,
-// and is gone with a crash; variables of the package or of the function that set the
-// world up outlive it, as a disk does.
+// and is gone with a crash. Its [Disk] is not, but for what was not synced, nor are
+// variables of the package or of the function that set the world up.
 type Host struct {
 	w       *World
 	machine *netsim.Machine
+	disk    *Disk
 	driver  *netsim.Driver
 	loop    *asyncio.Loop // nil: it is down
 	step    hook.SteppedLoop
@@ -43,6 +44,7 @@ func (w *World) Host(name string, opts ...asyncio.Option) *Host {
 		panic(fmt.Sprintf("sim: there is a host or a name %s already", name))
 	}
 	h := &Host{w: w, machine: w.net.Machine(name), opts: opts}
+	h.disk = newDisk(h)
 	w.hosts = append(w.hosts, h)
 	w.names[name] = DNSAnswer{Addrs: []netip.Addr{h.machine.V4}}
 	h.boot()
@@ -124,6 +126,8 @@ func (h *Host) boot() {
 	h.loop, h.step = l, hook.Step(l)
 	if arrange := w.cfg.order.arrange(h); arrange != nil {
 		h.step.Arrange(arrange)
+	} else {
+		h.step.Again(func() bool { return h.loop == l && w.again(h) })
 	}
 }
 
@@ -144,7 +148,7 @@ var _ io.Writer = logLines{}
 
 func (l logLines) Write(p []byte) (int, error) {
 	if w := l.h.w; !w.over {
-		w.trace.lines = append(w.trace.lines, line{at: w.Now(), kind: netsim.Note, host: l.h.machine.ID, text: string(p[:max(len(p)-1, 0)])})
+		w.trace.hold(line{at: w.Now(), kind: netsim.Note, host: l.h.machine.ID, text: string(p[:max(len(p)-1, 0)])})
 	}
 	return len(p), nil
 }
@@ -166,6 +170,7 @@ func (h *Host) Crash() {
 		return
 	}
 	h.machine.Crash()
+	h.disk.d.Crash()
 	h.step.Abandon()
 	h.gone = append(h.gone, h.loop)
 	h.w.mains -= h.mains

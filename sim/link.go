@@ -168,7 +168,7 @@ const module = "github.com/asyncio-go/asyncio"
 
 // own reports whether a function is of the library, and not of its user's program.
 func own(function string) bool {
-	for _, p := range []string{".", "/internal/", "/sim.", "/asynchttp."} {
+	for _, p := range []string{".", "/internal/", "/sim.", "/asynchttp.", "/asyncfile."} {
 		if strings.HasPrefix(function, module+p) {
 			return true
 		}

@@ -1,6 +1,9 @@
 package sim
 
-import "time"
+import (
+	"io"
+	"time"
+)
 
 // An Option is an option of [Test], [Run] and [Fuzz].
 type Option interface{ applySim(*config) }
@@ -11,15 +14,23 @@ func (f option) applySim(c *config) { f(c) }
 
 // config is what a world is to be like, and how many of them are run.
 type config struct {
-	seeds  int
-	first  uint64
-	lasts  time.Duration // not 0: seeds are run for so long instead
-	tape   *tape         // not nil: this one is run, and no seed
-	limit  time.Duration
-	stalls bool
-	order  order
-	shrink int // runs
-	twice  bool
+	seeds    int
+	first    uint64
+	lasts    time.Duration // not 0: seeds are run for so long instead
+	tape     *tape         // not nil: this one is run, and no seed
+	limit    time.Duration
+	stalls   bool
+	order    order
+	shrink   int // runs
+	twice    bool
+	parallel int // processes; at most 1: this one
+
+	nothingLeft bool
+	leaves      time.Duration // in which it must be gone
+
+	patience   time.Duration // of the watchdog
+	complaints io.Writer     // the watchdog's; nil: os.Stderr
+	dog        *watchdog
 
 	enter func(live func()) // runs a world in a bubble; nil: as it is
 }
@@ -32,7 +43,7 @@ const (
 )
 
 func newConfig(opts []Option) *config {
-	c := &config{seeds: defaultSeeds, first: 1, limit: defaultLimit, stalls: true, order: inOrder{}, shrink: defaultShrink, twice: true}
+	c := &config{seeds: defaultSeeds, first: 1, limit: defaultLimit, stalls: true, order: inOrder{}, shrink: defaultShrink, twice: true, patience: defaultPatience}
 	for _, o := range opts {
 		o.applySim(c)
 	}
@@ -58,6 +69,11 @@ func NoStalls() Option { return option(func(c *config) { c.stalls = false }) }
 // ShrinkRuns bounds how often a world that has failed is run again to find a smaller
 // tape that fails as well: 1000 times without it, and for a minute in any case.
 func ShrinkRuns(n int) Option { return option(func(c *config) { c.shrink = max(n, 0) }) }
+
+// Patience sets after how long, of real time, in which nothing has happened in a world
+// its watchdog says which task, callback or job blocks it, on os.Stderr: 10 seconds without
+// it; 0: never.
+func Patience(d time.Duration) Option { return option(func(c *config) { c.patience = d }) }
 
 // Once leaves out the second run of the first world, which must be the same; see
 // [ErrDiverged].

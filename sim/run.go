@@ -3,8 +3,11 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/asyncio-go/asyncio/internal/simtrace"
 )
 
 // A Report is what has come of the worlds that [Run] has run.
@@ -19,6 +22,10 @@ type Report struct {
 	Elapsed   time.Duration  // how long it was, on its own clock
 	Turns     int            // that its hosts have taken
 	Sometimes map[string]int // how often each of World.Sometimes was true, in all worlds
+
+	record   *simtrace.Trace // of the world that has failed
+	captures map[string][]simtrace.Packet
+	text     string // as Trace, and more of it
 }
 
 // Run runs worlds with one seed after another, until one fails or all have been run.
@@ -38,6 +45,8 @@ func Run(fn func(w *World), opts ...Option) *Report {
 
 func (c *config) runAll(fn func(*World)) *Report {
 	r := &Report{Sometimes: make(map[string]int)}
+	c.dog = c.watch()
+	defer c.dog.stop()
 	began := time.Now()
 	for n := 0; ; n++ {
 		t := c.tape
@@ -45,11 +54,10 @@ func (c *config) runAll(fn func(*World)) *Report {
 			r.Seed = c.first + uint64(n)
 			t = seededTape(r.Seed)
 		}
+		c.dog.seed.Store(r.Seed)
 		w := c.once(t, fn)
 		r.Worlds++
-		for name, times := range w.checks.sometimes {
-			r.Sometimes[name] += times
-		}
+		addTo(r.Sometimes, w.checks.sometimes)
 		if w.failure == nil && n == 0 && c.twice {
 			w = c.verify(w, fn)
 		}
@@ -71,12 +79,17 @@ func (c *config) runAll(fn func(*World)) *Report {
 func (r *Report) fill(w *World) {
 	r.Err, r.Hash, r.Elapsed, r.Turns = w.failure, w.trace.hash, w.Now(), w.turns
 	r.Tape, r.Choices = w.tape.trimmed().text(), w.tape.wild()
-	if w.trace.keep {
-		var names []string
-		for _, h := range w.hosts {
-			names = append(names, h.Name())
-		}
-		r.Trace = timeline(w.trace.lines, names, maxLines)
+	if !w.trace.keep {
+		return
+	}
+	var names []string
+	for _, h := range w.hosts {
+		names = append(names, h.Name())
+	}
+	r.Trace, r.text = w.trace.timeline(names, maxLines), w.trace.timeline(names, maxRecorded)
+	if w.recording != nil {
+		r.record, r.captures = w.record(), w.captures()
+		r.record.Seed = strconv.FormatUint(r.Seed, 10)
 	}
 }
 
@@ -105,7 +118,7 @@ func (c *config) once(t *tape, fn func(*World), opts ...runOption) (w *World) {
 		<-done
 	}
 	if c.enter != nil {
-		c.enter(live)
+		c.enterBubble(live, func() *World { return w })
 	} else {
 		live()
 	}
@@ -116,27 +129,33 @@ func (c *config) once(t *tape, fn func(*World), opts ...runOption) (w *World) {
 // process may differ, since it makes what is made once; then two others are compared.
 func (c *config) verify(w *World, fn func(*World)) *World {
 	choices := w.tape
-	again := c.once(choices.again(), fn, keeping)
+	again := c.once(choices.again(), fn)
 	if again.trace.hash == w.trace.hash {
 		return w
 	}
-	third := c.once(choices.again(), fn, keeping)
+	third := c.once(choices.again(), fn)
 	if third.trace.hash == again.trace.hash {
 		return third
 	}
-	at := diverge(again.trace.lines, third.trace.lines)
-	third.failure = c.divergence(at, again, third, fn)
-	return third
+	one, other := c.once(choices.again(), fn, keeping), c.once(choices.again(), fn, keeping)
+	for n := 0; one.trace.hash == other.trace.hash && n < maxTwice; n++ {
+		other = c.once(choices.again(), fn, keeping)
+	}
+	other.failure = c.divergence(one, other, fn)
+	return other
 }
 
+// maxTwice is how often a world is run again that has differed once and does not now.
+const maxTwice = 10
+
 // divergence says where two runs differ, and who was at it in each.
-func (c *config) divergence(at int, one, other *World, fn func(*World)) error {
+func (c *config) divergence(one, other *World, fn func(*World)) error {
+	at := diverge(&one.trace, &other.trace)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v, first in event %d", ErrDiverged, at)
 	for i, w := range []*World{one, other} {
 		what := "the end"
-		if at <= len(w.trace.lines) {
-			e := w.trace.lines[at-1]
+		if e, ok := w.trace.at(at); ok {
 			what = fmt.Sprintf("at %v: %s", e.at, e.what())
 		}
 		stack := c.once(w.tape.again(), fn, keeping, stackOf(at)).trace.stack
@@ -163,6 +182,9 @@ func (c *config) explain(w *World, fn func(*World)) *World {
 			return v
 		}
 	}
+	if w.leaks {
+		return c.once(w.tape.again(), fn, recorded) // each run leaves goroutines for ever
+	}
 	began := time.Now() // the real clock: this is in no bubble
 	smallest := shrink(again.tape, c.shrink, func(t *tape) bool {
 		if time.Since(began) > longestShrink {
@@ -170,13 +192,13 @@ func (c *config) explain(w *World, fn func(*World)) *World {
 		}
 		return kind(c.once(t.again(), fn).failure) == kind(again.failure)
 	})
-	return c.once(smallest.again(), fn, keeping)
+	return c.once(smallest.again(), fn, recorded)
 }
 
 // kind says what kind of failure one is: a smaller tape must fail of the same kind,
 // or it would be another bug. On which host it comes may differ.
 func kind(err error) string {
-	for _, e := range []error{ErrDeadlock, ErrLivelock, ErrTimeLimit, ErrEscaped, ErrGoexit} {
+	for _, e := range []error{ErrLeft, ErrBlocked, ErrDeadlock, ErrLivelock, ErrTimeLimit, ErrEscaped, ErrGoexit} {
 		if errors.Is(err, e) {
 			return e.Error()
 		}

@@ -132,7 +132,7 @@ func TestAWorldThatDependsOnTheRealOneIsFound(t *testing.T) {
 			return nil
 		})
 	})
-	if text := fmt.Sprint(r.Err); !errors.Is(r.Err, sim.ErrDiverged) || !strings.Contains(text, "run 2") || !strings.Contains(text, "run 3") || strings.Count(text, "session_test.go") != 2 {
+	if text := fmt.Sprint(r.Err); !errors.Is(r.Err, sim.ErrDiverged) || !strings.Contains(text, "run 4") || !strings.Contains(text, "run 5") || strings.Count(text, "session_test.go") != 2 {
 		t.Errorf("it gave %v", r.Err)
 	}
 }

@@ -16,11 +16,14 @@ const (
 	netStream
 	execStream
 	userStream
+	diskStream
+	procStream
+	cryptoStream
 
 	numStreams
 )
 
-var streamNames = [numStreams]string{"sched", "net", "exec", "user"}
+var streamNames = [numStreams]string{"sched", "net", "exec", "user", "disk", "proc", "crypto"}
 
 // maxChoice is the most that can be chosen among.
 const maxChoice = 1 << 24

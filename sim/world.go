@@ -59,16 +59,18 @@ const (
 // Its methods may be called in the function that sets it up, in functions given to
 // [World.At], and by the programs on its hosts.
 type World struct {
-	cfg    *config
-	tape   *tape
-	trace  trace
-	net    *netsim.Network
-	hosts  []*Host
-	names  map[string]DNSAnswer
-	bubble bool
-	began  time.Time // in a bubble
+	cfg       *config
+	tape      *tape
+	trace     trace
+	recording *recording // nil: it is not recorded
+	net       *netsim.Network
+	hosts     []*Host
+	names     map[string]DNSAnswer
+	bubble    bool
+	began     time.Time // in a bubble
 
 	busy    []*Host // those that could take a turn
+	next    move    // chosen by again, to be made
 	still   int     // turns since the time went on
 	turns   int
 	jobs    uint64
@@ -76,6 +78,7 @@ type World struct {
 	checks  checks
 	failure error
 	over    bool
+	leaks   bool // goroutines of its bubble are left for ever
 }
 
 func newWorld(c *config, t *tape) *World {
@@ -118,44 +121,111 @@ func (w *World) end() {
 	}
 }
 
+// A move is what happens next in a world.
+type move struct {
+	chosen bool
+	host   *Host         // it takes a turn; nil: the clock goes on
+	stall  time.Duration // not 0: all hosts are held up for so long instead
+}
+
 // run lets things happen until nobody is waited for.
 func (w *World) run() {
-	for w.failure == nil && (w.mains > 0 || w.checks.open() > 0) {
-		w.busy = w.busy[:0]
-		for _, h := range w.hosts {
-			if h.busy() {
-				w.busy = append(w.busy, h)
-			}
-		}
-		switch n := len(w.busy); {
-		case n == 0:
-			w.leap()
-		case w.cfg.stalls && w.tape.pick(schedStream, stallOneIn) == stallOneIn-1:
-			d := time.Duration(1+w.tape.pick(schedStream, maxStall)) * stallUnit
-			w.note(netsim.Stall, 0, uint64(d), 0)
-			w.advance(w.net.Now() + d)
-		default:
-			if w.still++; w.still > maxStill {
-				w.fail(fmt.Errorf("%w\n%s", ErrLivelock, w.waits()))
-				return
-			}
-			w.turn(w.busy[w.tape.pick(schedStream, n)])
-		}
+	for w.open() {
+		w.move(w.choose())
+	}
+	w.leave()
+}
+
+// move makes happen what was chosen.
+func (w *World) move(m move) {
+	switch {
+	case m.stall > 0:
+		w.note(netsim.Stall, 0, uint64(m.stall), 0)
+		w.advance(w.net.Now() + m.stall)
+	case m.host == nil:
+		w.leap()
+	default:
+		w.turn(m.host)
 	}
 }
 
-// turn lets a host take a turn of its loop.
+// open reports whether the world is to go on.
+func (w *World) open() bool { return w.failure == nil && (w.mains > 0 || w.checks.open() > 0) }
+
+// choose returns what happens next: what again has chosen, if it has.
+func (w *World) choose() (m move) {
+	if m, w.next = w.next, m; m.chosen {
+		return m
+	}
+	m.chosen = true
+	w.busy = w.busy[:0]
+	for _, h := range w.hosts {
+		if h.busy() {
+			w.busy = append(w.busy, h)
+		}
+	}
+	switch n := len(w.busy); {
+	case n == 0:
+	case w.cfg.stalls && w.tape.pick(schedStream, stallOneIn) == stallOneIn-1:
+		m.stall = time.Duration(1+w.tape.pick(schedStream, maxStall)) * stallUnit
+	default:
+		m.host = w.busy[w.tape.pick(schedStream, n)]
+	}
+	return m
+}
+
+// turn lets a host take a turn of its loop, and those after it that again lets it take.
 func (w *World) turn(h *Host) {
-	w.turns++
-	w.note(netsim.Turn, h.machine.ID, h.machine.Boots(), 0)
+	if w.still >= maxStill {
+		w.livelock()
+		return
+	}
+	w.beginTurn(h)
 	if err := h.step.Turn(); err != nil {
 		w.fail(fmt.Errorf("%s: %w", h.Name(), err))
 	}
 	w.checks.look(w)
+	w.lookAtTasks(h)
 }
 
-// next returns when something is due, or driver.Forever.
-func (w *World) next() time.Duration {
+// again reports whether a host whose turn is over, with nothing to do but to run what
+// is ready, takes the next turn of the world as well. That saves the way from the task
+// back to the world, which is two switches of coroutines. It is called where tasks
+// stop, on their stacks.
+func (w *World) again(h *Host) bool {
+	if !w.open() || w.still >= maxStill || w.watchful() || h.driver.Pending() {
+		return false
+	}
+	if w.next = w.choose(); w.next.host != h {
+		return false
+	}
+	w.next = move{}
+	w.beginTurn(h)
+	return true
+}
+
+// watchful reports whether something is looked at after each turn.
+func (w *World) watchful() bool { return w.checks.any() || w.trace.keep }
+
+func (w *World) beginTurn(h *Host) {
+	w.still++
+	if w.turns++; w.turns%256 == 0 {
+		w.alive()
+	}
+	w.note(netsim.Turn, h.machine.ID, h.machine.Boots(), 0)
+}
+
+// alive tells the watchdog that the world goes on.
+func (w *World) alive() {
+	if w.cfg.dog != nil {
+		w.cfg.dog.pulse.Add(1)
+	}
+}
+
+func (w *World) livelock() { w.fail(fmt.Errorf("%w\n%s", ErrLivelock, w.waits())) }
+
+// due returns when something is due, or driver.Forever.
+func (w *World) due() time.Duration {
 	next := min(w.net.Next(), w.checks.next())
 	for _, h := range w.hosts {
 		next = min(next, h.next())
@@ -165,13 +235,13 @@ func (w *World) next() time.Duration {
 
 // leap moves the clock to what is next.
 func (w *World) leap() {
-	next := w.next()
+	next := w.due()
 	if next == driver.Forever {
 		w.fail(fmt.Errorf("%w\n%s", ErrDeadlock, w.waits()))
 		return
 	}
 	if w.still++; w.still > maxStill {
-		w.fail(fmt.Errorf("%w\n%s", ErrLivelock, w.waits()))
+		w.livelock()
 		return
 	}
 	w.advance(next)
@@ -186,6 +256,7 @@ func (w *World) advance(to time.Duration) {
 				w.fail(fmt.Errorf("%w, %v\n%s", ErrTimeLimit, w.cfg.limit, w.waits()))
 				return
 			}
+			w.alive()
 			w.sleep(at - now)
 			w.still = 0
 			w.note(netsim.Leap, 0, 0, 0)

@@ -1,8 +1,9 @@
 // Package hook hands other packages of this module the verbs of a loop that they need
-// and that users must not have: to turn a loop from outside, for package sim; and for
-// those that are to go the same way twice in a simulated world, what would otherwise
-// come from goroutines, from chance and from the system. Package asyncio fills it when
-// it is initialised.
+// and that users must not have: to turn a loop from outside, for package sim; to find
+// the files of the world that a loop is in, for package asyncfile; and for those that
+// are to go the same way twice in a simulated world, what would otherwise come from
+// goroutines, from chance and from the system. Package asyncio fills it when it is
+// initialised.
 package hook
 
 import (
@@ -27,6 +28,12 @@ type SteppedLoop interface {
 	// Deadline returns the earliest deadline, on the clock of package time, of the
 	// contexts that are to interrupt a wait.
 	Deadline() (time.Time, bool)
+	// Again has f called where a turn is over and the next would have nothing to do
+	// but to run what is ready: it reports whether the loop is to take that, too, before
+	// Turn returns. It may be called on the stack of a task that stops.
+	Again(f func() bool)
+	// Tasks returns what the tasks do that have not ended, the oldest first.
+	Tasks() []TaskState
 	// Abandon makes the turn that is under way end with the step that runs.
 	Abandon()
 	// Arrange has f called in each turn that has something to run, and after that
@@ -34,6 +41,15 @@ type SteppedLoop interface {
 	// ready, 0 for a callback, and returns the order in which all of them are to
 	// stand, and how many of them are to run in this turn.
 	Arrange(f func(tasks []uint64) (order []int, run int))
+}
+
+// A TaskState is what a task does between two turns.
+type TaskState struct {
+	ID    uint64
+	Name  string
+	State string // "ready", "waits" or "not started"
+	Waits string // for what; "" where that is not known
+	Steps uint32 // that it has taken
 }
 
 // Step makes a loop that does not run, an *asyncio.Loop, one that is stepped.
@@ -61,3 +77,6 @@ var WithDriver func(d driver.Driver) (option any)
 // WrapDriver returns an asyncio.Option that makes a loop use what wrap makes of the
 // driver that it would have.
 var WrapDriver func(wrap func(driver.Driver) (driver.Driver, error)) (option any)
+
+// Driver returns the driver of a loop, an *asyncio.Loop.
+var Driver func(loop any) driver.Driver

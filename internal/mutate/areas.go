@@ -42,7 +42,7 @@ var areas = []area{
 	{name: "flow, asynctest", patterns: []string{"flow/", "asynctest/"}},
 	{name: "insight", patterns: []string{"insight/", "internal/insightwire/"}, also: []string{"insight", "cmd/asyncio/internal/look"}},
 	{name: "sql, files", patterns: []string{"asyncsql/", "asyncfile/", "internal/offload/"}, also: []string{"asyncsql", "asyncfile"}},
-	{name: "simulation", patterns: []string{"sim/", "internal/driver/sim/", "internal/hook/"}, also: []string{"sim"}},
+	{name: "simulation", patterns: []string{"sim/", "internal/driver/sim/", "internal/hook/", "internal/simtrace/", "internal/simdisk/"}, also: []string{"sim"}},
 	{name: "drivers' common", patterns: []string{"internal/driver/*.go"},
 		tests: []string{"internal/driver/epoll", "internal/driver/portable", "internal/driver/virtual"}},
 }

@@ -101,9 +101,14 @@ func (s *syn) send() {
 	if target == nil {
 		return // into nothing
 	}
-	if link := n.Link(m, target); !link.loses(n) {
-		n.At(link.arrival(n, 0), EventFunc(func() { s.arrive(target) }))
+	link := n.Link(m, target)
+	if link.loses(n) {
+		s.c.recorded(target, Never, FlagSyn, 0, nil)
+		return
 	}
+	at := link.arrival(n, 0)
+	s.c.recorded(target, at, FlagSyn, 0, nil)
+	n.At(at, EventFunc(func() { s.arrive(target) }))
 }
 
 // arrive is what the machine does to which it goes.
@@ -119,7 +124,7 @@ func (s *syn) arrive(at *Machine) {
 			return // it will be sent again
 		}
 		if l == nil {
-			s.answer(at, EventFunc(func() {
+			s.answer(at, FlagRst|FlagAck, EventFunc(func() {
 				if c.state == connecting && !c.d.dead {
 					n.world.Trace(Refuse, c.d.machine.ID, c.id, uint64(s.to.Port()))
 					c.fail(syscall.ECONNREFUSED)
@@ -133,7 +138,7 @@ func (s *syn) arrive(at *Machine) {
 		l.waiting = append(l.waiting, p)
 		l.tell(driver.Readable)
 	}
-	s.answer(at, EventFunc(func() {
+	s.answer(at, FlagSyn|FlagAck, EventFunc(func() {
 		if c.d.dead || c.state != connecting {
 			return
 		}
@@ -148,10 +153,14 @@ func (s *syn) arrive(at *Machine) {
 }
 
 // answer sends something back.
-func (s *syn) answer(from *Machine, e Event) {
-	n := from.net
+func (s *syn) answer(from *Machine, flags Flags, e Event) {
+	n, at := from.net, Never
 	if link := n.Link(from, s.c.d.machine); !link.loses(n) {
-		n.At(link.arrival(n, 0), e)
+		at = link.arrival(n, 0)
+		n.At(at, e)
+	}
+	if n.record != nil {
+		n.record(Packet{Sent: n.now, Arrives: at, From: from, To: s.c.d.machine, Src: s.to, Dst: s.from, Conn: s.c.id, Flags: flags, Ack: 1})
 	}
 }
 

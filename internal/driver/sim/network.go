@@ -37,9 +37,10 @@ type Network struct {
 	byAddr   map[netip.Addr]*Machine
 	links    map[[2]uint8]*Link
 	conns    uint64 // numbers connections
-	Default  Link   // what links are of which nothing was said
-	Window   int    // bytes on their way to a program that does not read
-	Partial  int    // one read or write in so many does less than it could; 0: none
+	record   func(Packet)
+	Default  Link // what links are of which nothing was said
+	Window   int  // bytes on their way to a program that does not read
+	Partial  int  // one read or write in so many does less than it could; 0: none
 }
 
 // NewNetwork makes a network without machines.
@@ -60,6 +61,7 @@ type Machine struct {
 	Name string
 	V4   netip.Addr
 	V6   netip.Addr
+	Disk Disk // or nil
 
 	net  *Network
 	up   *Driver // nil: it is down

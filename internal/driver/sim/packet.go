@@ -186,12 +186,17 @@ func (p *packetConn) send(g datagram, to *Machine, target netip.AddrPort) {
 	link := n.Link(m, to)
 	if link.loses(n) {
 		n.world.Trace(Dropped, m.ID, uint64(target.Port()), uint64(len(g.data)))
+		p.recorded(g, to, target, Never)
 		return
 	}
 	arrive := EventFunc(func() { p.arrive(g, to, target) })
-	n.At(link.arrival(n, len(g.data)), arrive)
+	at := link.arrival(n, len(g.data))
+	p.recorded(g, to, target, at)
+	n.At(at, arrive)
 	if link.Duplicate > 0 && n.world.Chance(link.Duplicate) {
-		n.At(link.arrival(n, len(g.data)), arrive)
+		at = link.arrival(n, len(g.data))
+		p.recorded(g, to, target, at)
+		n.At(at, arrive)
 	}
 }
 

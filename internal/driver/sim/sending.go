@@ -21,6 +21,8 @@ const (
 type sending struct {
 	link   *Link         // to the peer
 	seq    uint32        // of the next segment
+	put    uint32        // bytes before it, with its beginning and its end, as TCP counts
+	got    uint32        // of the peer's, likewise
 	want   uint32        // the seq that comes next from the peer
 	last   time.Duration // when the last segment arrives
 	stuck  []*segment    // those that were lost, and those behind them
@@ -37,6 +39,7 @@ type segment struct {
 	node heap.Node[Event]
 	from *conn
 	seq  uint32
+	at   uint32 // of its first byte
 	fin  bool
 	data []byte
 }
@@ -76,13 +79,16 @@ func (c *conn) acknowledge() {
 	n := c.d.net
 	back := n.Link(c.peer.d.machine, c.d.machine)
 	if back.loses(n) {
+		c.peer.recorded(c.d.machine, Never, FlagAck, 1+c.peer.put, nil)
 		n.At(n.now+firstRetry, EventFunc(func() {
 			c.acking = false
 			c.acknowledge()
 		}))
 		return
 	}
-	n.At(back.arrival(n, 0), EventFunc(func() {
+	at := back.arrival(n, 0)
+	c.peer.recorded(c.d.machine, at, FlagAck, 1+c.peer.put, nil)
+	n.At(at, EventFunc(func() {
 		c.acking = false
 		c.unread -= c.readBy
 		c.readBy = 0
@@ -95,13 +101,36 @@ func (c *conn) acknowledge() {
 
 // send sends a segment, behind those that are stuck.
 func (c *conn) send(s *segment) {
-	s.from, s.seq, s.node.Value = c, c.seq, s
+	s.from, s.seq, s.at, s.node.Value = c, c.seq, c.put, s
 	c.seq++
+	c.put += s.length()
 	if len(c.stuck) > 0 {
 		c.stuck = append(c.stuck, s)
 		return
 	}
 	c.transmit(s)
+}
+
+// length is how far a segment takes the count of bytes.
+func (s *segment) length() uint32 {
+	n := uint32(len(s.data))
+	if s.fin {
+		n++
+	}
+	return n
+}
+
+// recorded tells who records that the segment is sent.
+func (s *segment) recorded(arrives time.Duration) {
+	c := s.from
+	if c.d.net.record == nil {
+		return
+	}
+	flags := FlagAck
+	if s.fin {
+		flags |= FlagFin
+	}
+	c.recorded(c.peer.d.machine, arrives, flags, 1+s.at, s.data)
 }
 
 func (c *conn) transmit(s *segment) {
@@ -110,10 +139,12 @@ func (c *conn) transmit(s *segment) {
 		c.link = n.Link(c.d.machine, c.peer.d.machine)
 	}
 	if c.link.loses(n) {
+		s.recorded(Never)
 		c.lost(s)
 		return
 	}
 	c.last = max(c.last, c.link.arrival(n, len(s.data)))
+	s.recorded(c.last)
 	n.schedule(c.last, &s.node)
 }
 
@@ -165,6 +196,7 @@ func (s *segment) Happen() {
 		to.sendReset()
 	default:
 		to.want++
+		to.got += s.length()
 		c.tries = 0
 		to.arrive(s)
 	}
@@ -176,12 +208,15 @@ func (c *conn) sendReset() {
 	n := c.d.net
 	c.state, c.stuck = broken, nil
 	to := c.peer
+	at := Never
 	if link := n.Link(c.d.machine, to.d.machine); !link.loses(n) {
-		n.At(max(c.last, link.arrival(n, 0)), EventFunc(func() {
+		at = max(c.last, link.arrival(n, 0))
+		n.At(at, EventFunc(func() {
 			if !to.d.dead && to.state != broken {
 				n.world.Trace(Reset, to.d.machine.ID, to.id, 0)
 				to.fail(syscall.ECONNRESET)
 			}
 		}))
 	}
+	c.recorded(to.d.machine, at, FlagRst|FlagAck, 1+c.put, nil)
 }
