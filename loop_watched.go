@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
 // interruptAfter makes the end of ctx interrupt the wait that is about to begin.
@@ -60,7 +62,10 @@ func (l *Loop) whenDone(ctx context.Context, fn func()) (stop func()) {
 			fn()
 		}
 	}
-	if w := l.watched; w != nil {
+	// On the virtual clock there may be sockets, and a goroutine that ends the context
+	// while the loop waits for them: only in a closed world a look is enough.
+	if _, closed := l.driver.(driver.Fence); closed && l.watched != nil {
+		w := l.watched
 		e := &watchedEnd{ctx, once}
 		w.ends = append(w.ends, e)
 		return func() {

@@ -44,8 +44,8 @@ func RecordLimit(bytes int64) RecordOption {
 //
 // The file is written again when it is there, and is whole up to the last moment in which
 // the loop had nothing to do, also when the process is killed. The option stands behind
-// those that choose a driver. It costs some hundred nanoseconds for each call of the
-// system, and the bytes that were read.
+// those that choose a driver. It costs some bytes of the file for each call of the
+// system, and those that were read, and in each wait of the loop a write.
 func Record(file string, opts ...RecordOption) asyncio.Option {
 	c := recordConfig{limit: defaultRecordLimit}
 	for _, o := range opts {
@@ -204,7 +204,9 @@ func (d *flight) RunJob(j driver.Job) {
 		if err != nil {
 			_, to := j.Result()
 			*to = err
+			d.mu.Lock()
 			d.done = append(d.done, f)
+			d.mu.Unlock()
 		}
 	})
 	if d.inner == nil {
@@ -256,6 +258,7 @@ func (d *flight) Dial(spec driver.DialSpec, h driver.Handler) (driver.Conn, erro
 	c.told.begin(d, c.id, h)
 	e := d.do(opDial, c.id, addressSum(spec.Remote), func(e *entry) { c.inner, e.err = d.inner.Dial(spec, &c.told) })
 	if e.err != nil {
+		c.told.end()
 		return nil, e.err
 	}
 	d.open++
@@ -274,6 +277,7 @@ func (d *flight) Listen(spec driver.ListenSpec, h driver.Handler) (driver.Listen
 		}
 	})
 	if e.err != nil {
+		l.told.end()
 		return nil, e.err
 	}
 	l.addr = decodeAddr(e.data)

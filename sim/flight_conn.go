@@ -25,6 +25,13 @@ func (t *told) begin(d *flight, id uint64, to driver.Handler) {
 	}
 }
 
+// end takes back begin.
+func (t *told) end() {
+	if t.d.inner == nil {
+		delete(t.d.play.handles, t.id)
+	}
+}
+
 // Ready implements [driver.Handler].
 func (t *told) Ready(e driver.Event) {
 	if t.d.inner != nil {
@@ -99,6 +106,7 @@ func (c *flightConn) Close() error {
 	if !c.closed {
 		c.closed = true
 		c.d.open--
+		c.told.end()
 	}
 	return c.d.do(opClose, c.id, 0, func(e *entry) { e.err = c.inner.Close() }).err
 }
@@ -155,6 +163,7 @@ func (l *flightListener) Close() error {
 	if !l.closed {
 		l.closed = true
 		l.d.open--
+		l.told.end()
 	}
 	return l.d.do(opCloseListener, l.id, 0, func(e *entry) { e.err = l.inner.Close() }).err
 }

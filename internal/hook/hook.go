@@ -57,7 +57,8 @@ type TaskState struct {
 var Step func(loop any) SteppedLoop
 
 // WhenDone calls fn on the goroutine of loop, an *asyncio.Loop, when ctx has ended,
-// unless stop was called before. Both it and stop are for the loop's goroutine.
+// unless stop was called before. Both it and stop are for the loop's goroutine. In a
+// simulated world no other goroutine takes part in that.
 var WhenDone func(loop any, ctx context.Context, fn func()) (stop func())
 
 // Rand returns a number of at least 0 and less than n, by chance, or as a choice of
