@@ -110,3 +110,37 @@ func ExampleProcess_Communicate() {
 	// HELLO done
 	// <nil>
 }
+
+// A process that does not end when it is asked to is killed.
+func ExampleProcess_Stop() {
+	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
+		for _, c := range []struct {
+			line  string
+			grace time.Duration
+		}{
+			{"trap 'exit 7' TERM; echo here; while :; do sleep 0.01; done", time.Minute},
+			{"trap '' TERM; echo here; while :; do sleep 0.01; done", 100 * time.Millisecond},
+		} {
+			p, err := asyncio.CreateSubprocessShell(ctx, c.line, asyncio.WithStdout(asyncio.Pipe))
+			if err != nil {
+				return err
+			}
+			defer p.Close()
+			if _, err := p.Stdout.ReadLine(ctx); err != nil { // now it has its trap
+				return err
+			}
+			code, err := p.Stop(ctx, c.grace)
+			if err != nil {
+				return err
+			}
+			fmt.Println(code)
+		}
+		return nil
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// 7
+	// -9
+}

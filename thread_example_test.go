@@ -61,3 +61,33 @@ func ExampleNewThreadsafeFuture() {
 	}
 	// Output: from a timer's goroutine
 }
+
+// A worker takes a job, news from a goroutine, or a rest when there is nothing; and nothing of
+// what it does not take is lost.
+func ExampleSelect() {
+	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
+		jobs := asyncio.NewQueue[string](10)
+		news := make(chan string, 1)
+		if err := jobs.PutNowait("a job"); err != nil {
+			return err
+		}
+		news <- "news"
+		for _, patience := range []time.Duration{time.Minute, time.Minute, time.Millisecond} {
+			var text string
+			which, err := asyncio.Select(ctx,
+				asyncio.OnGet(jobs, &text), asyncio.OnReceive(news, &text), asyncio.OnTimeout(patience))
+			if err != nil {
+				return err
+			}
+			fmt.Printf("case %d %q\n", which, text)
+		}
+		return nil
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// case 0 "a job"
+	// case 1 "news"
+	// case 2 ""
+}

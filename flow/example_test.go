@@ -88,3 +88,120 @@ func ExampleSingleflight() {
 	// fetched
 	// [page page]
 }
+
+func ExampleWatch() {
+	onVirtualClock(func(ctx context.Context) error {
+		level := flow.NewWatch("info")
+		watcher := level.Watcher()
+		asyncio.CurrentTask(ctx).Loop().CallLater(time.Minute, func() { level.Set("debug") })
+		for range 2 {
+			now, err := watcher.Next(ctx)
+			if err != nil {
+				return err
+			}
+			fmt.Println(flow.Now(ctx), now)
+		}
+		return nil
+	})
+	// Output:
+	// 0s info
+	// 1m0s debug
+}
+
+func ExampleRateLimiter() {
+	onVirtualClock(func(ctx context.Context) error {
+		limit := flow.NewRateLimiter(time.Second, 2)
+		for range 4 {
+			if err := limit.Wait(ctx); err != nil {
+				return err
+			}
+			fmt.Println("a call at", flow.Now(ctx))
+		}
+		return nil
+	})
+	// Output:
+	// a call at 0s
+	// a call at 0s
+	// a call at 1s
+	// a call at 2s
+}
+
+func ExampleDebounce() {
+	onVirtualClock(func(ctx context.Context) error {
+		began := flow.Now(ctx)
+		save := flow.NewDebounce(time.Second, func() { fmt.Println("saved after", flow.Now(ctx)-began) })
+		for range 5 { // somebody types
+			save.Call(ctx)
+			if err := asyncio.Sleep(ctx, 200*time.Millisecond); err != nil {
+				return err
+			}
+		}
+		return asyncio.Sleep(ctx, time.Minute)
+	})
+	// Output: saved after 1.8s
+}
+
+func ExampleAfter() {
+	onVirtualClock(func(ctx context.Context) error {
+		began := flow.Now(ctx)
+		flow.After(ctx, time.Minute, func() { fmt.Println("after", flow.Now(ctx)-began) })
+		never := flow.After(ctx, time.Minute, func() { fmt.Println("never") })
+		never.Cancel()
+		return asyncio.Sleep(ctx, time.Hour)
+	})
+	// Output: after 1m0s
+}
+
+// A value that comes once is a future, for any number of tasks. What is called oneshot
+// elsewhere is this.
+func Example_oneshot() {
+	onVirtualClock(func(ctx context.Context) error {
+		ready := asyncio.NewFuture[string](asyncio.CurrentTask(ctx).Loop())
+		flow.After(ctx, time.Second, func() { ready.SetResult("ready") })
+		state, err := asyncio.WaitFor(ctx, time.Minute, ready)
+		fmt.Println(state, err)
+		return nil
+	})
+	// Output: ready <nil>
+}
+
+// A write that does not wait, and drops what a slow reader has no room for.
+func Example_tryWrite() {
+	const room = 64 << 10
+	tryWrite := func(s *asyncio.Stream, p []byte) (written bool, err error) {
+		if s.WriteBufferSize()+len(p) > room {
+			return false, nil
+		}
+		return true, s.WriteNowait(p)
+	}
+	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
+		done := asyncio.NewEvent()
+		srv, err := asyncio.StartServer(ctx, "tcp", "127.0.0.1:0", func(ctx context.Context, _ *asyncio.Stream) error {
+			return done.Wait(ctx) // and reads nothing
+		})
+		if err != nil {
+			return err
+		}
+		defer srv.Close()
+		s, err := asyncio.OpenConnection(ctx, "tcp", srv.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer s.Abort()
+		for {
+			written, err := tryWrite(s, make([]byte, 16<<10))
+			if err != nil {
+				return err
+			}
+			if !written {
+				fmt.Println("dropped; at most 64 KiB wait:", s.WriteBufferSize() <= room)
+				done.Set()
+				return nil
+			}
+		}
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output: dropped; at most 64 KiB wait: true
+}

@@ -133,7 +133,7 @@ func TestWhatIsNotAllowed(t *testing.T) {
 }
 
 func TestWhoSaysNothingIsAskedAndThenCutOff(t *testing.T) {
-	with(t, 20*time.Millisecond, func(ctx context.Context, s *server, address string) {
+	with(t, 200*time.Millisecond, func(ctx context.Context, s *server, address string) {
 		u := connect(ctx, t, address)
 		u.hears("PING :irc.example")
 		u.says("PONG")

@@ -2,6 +2,10 @@ package cli
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +39,30 @@ func (p *program) newProject(dir, module string) error {
 	for _, name := range written {
 		fmt.Fprintf(p.out, "%s/%s\n", dir, name)
 	}
-	fmt.Fprintf(p.out, "\nNow:\n  cd %s\n  go mod tidy\n  go test ./...\n  go run .\n", dir)
+	fmt.Fprintf(p.out, "\nNow:\n  cd %s\n", dir)
+	if clone := ownClone(); clone != "" {
+		fmt.Fprintf(p.out, "  go mod edit -replace github.com/asyncio-go/asyncio=%s   # the clone that this command is of\n", clone)
+	}
+	fmt.Fprint(p.out, "  go mod tidy\n  go test ./...\n  go run .\n")
 	return nil
+}
+
+// ownClone returns the directory of the clone that this program was built in, if it was in
+// one that is still there. The versions of such a clone may be published nowhere.
+func ownClone() string {
+	_, file, _, ok := runtime.Caller(0)
+	if !ok || !filepath.IsAbs(file) { // it was built with -trimpath
+		return ""
+	}
+	root := file
+	for range 5 { // cmd/asyncio/internal/cli/new.go
+		root = filepath.Dir(root)
+	}
+	if strings.Contains(filepath.Base(root), "@") { // of the module cache
+		return ""
+	}
+	if _, err := os.Stat(filepath.Join(root, "go.mod")); err != nil {
+		return ""
+	}
+	return root
 }
