@@ -4,6 +4,7 @@ package asyncfile_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,6 +20,8 @@ import (
 
 // benchTasks is how many tasks, or goroutines, there are.
 const benchTasks = 32
+
+var workers = flag.Int("workers", 0, "how many threads the benchmarks use; 0: those of the package")
 
 func cpu() time.Duration {
 	var u syscall.Rusage
@@ -113,6 +116,11 @@ func onBenchLoop(b *testing.B, body func(ctx context.Context) error) {
 	}
 	var late time.Duration
 	err := asyncio.Run(b.Context(), func(ctx context.Context) error {
+		if *workers > 0 {
+			e := asyncio.NewThreadPoolExecutor(*workers)
+			defer e.Shutdown(context.WithoutCancel(ctx))
+			ctx = asyncfile.WithExecutor(ctx, e)
+		}
 		ticker := asyncio.Go(ctx, func(ctx context.Context) error {
 			for {
 				began := time.Now()

@@ -68,7 +68,7 @@ func BenchmarkRedis(b *testing.B) {
 					return err
 				}
 				defer c.Close()
-				_, err = redigo.String(redigo.DoContext(c, ctx, "GET", "key"))
+				_, err = redigo.String(c.Do("GET", "key")) // DoContext would use a goroutine
 				return err
 			})
 		})
