@@ -1,7 +1,7 @@
-// Package filehead sends a file with what stands before it in the same packets:
-// the header of a response, and the file. The peer is then woken once, which is
-// worth more than all else about a small file. It is a door from package asyncio
-// to asynchttp, and not for users.
+// Package filehead sends a file with what stands before it, and a small one in the
+// same packets: the header of a response, and the file. The peer is then woken
+// once, which is worth more than all else about a small file. It is a door from
+// package asyncio to asynchttp, and not for users.
 package filehead
 
 import (

@@ -22,7 +22,8 @@
 //	guard       what a peer costs beside what it asks for
 //
 // The rules are those of RFC 9113 and RFC 7541. Frames are read by the Framer
-// of golang.org/x/net/http2, headers by its hpack.
+// of golang.org/x/net/http2, but for DATA and HEADERS, which are most of them and
+// simple; headers by its hpack.
 //
 // Everything here is for the loop's goroutine.
 package h2

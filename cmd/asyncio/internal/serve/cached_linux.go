@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -89,7 +88,5 @@ func (c *cachedFiles) control(f *os.File, fn func(fd int) error) error {
 	return err
 }
 
-var _ io.Closer = (*cachedFiles)(nil)
-
-// Close implements [io.Closer].
+// Close lets go of the directory.
 func (c *cachedFiles) Close() error { return c.dir.Close() }

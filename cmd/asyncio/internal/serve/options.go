@@ -1,8 +1,9 @@
 // Package serve is a web server of a directory's files, on an event loop or on
 // several: what python -m http.server is for.
 //
-// A request's file is looked for, opened and, where it is small, read in one job
-// of the loop's executor; nothing on the loop waits for the disk but sendfile.
+// A request's file is looked for, opened and, where it is small, read on the loop, if
+// the kernel has it in memory and says so, and else in one job of the loop's executor;
+// nothing on the loop waits for the disk but sendfile.
 package serve
 
 import (
