@@ -59,6 +59,7 @@ func TestANewProjectBuildsAndItsTestsPass(t *testing.T) {
 	run("mod", "edit", "-require=github.com/asyncio-go/asyncio@v0.0.0", "-replace=github.com/asyncio-go/asyncio="+root)
 	run("vet", "./...")
 	run("test", "./...")
+	run("list", "-deps", "tool")     // notes what the tool needs, as go mod tidy would
 	run("tool", "asyncvet", "./...") // as its workflow does
 	if out, err := exec.Command("gofmt", "-l", dir).CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("gofmt: %s, %v", out, err)
