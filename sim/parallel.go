@@ -23,7 +23,7 @@ import (
 // run worlds for another one of the same program.
 const workerVar = "ASYNCIO_SIM_WORKER"
 
-// An order is what a process is started for: a call of Test, the one of that number in
+// A workOrder is what a process is started for: a call of Test, the one of that number in
 // a test of that name.
 type workOrder struct {
 	Test string
@@ -31,7 +31,7 @@ type workOrder struct {
 	Mark string // before each answer, which stands between what programs print
 }
 
-// An answer is what a process says of the seeds that it was given, as JSON.
+// A workAnswer is what a process says of the seeds that it was given, as JSON.
 type workAnswer struct {
 	Worlds    int
 	Failed    bool
@@ -59,14 +59,21 @@ var calls struct {
 	of map[string]int
 }
 
-// callOf returns the number of a call of Test in the test of a name, from 1.
-func callOf(test string) int {
+// callOf returns the number of a call of Test in a run of a test, from 1.
+func callOf(t *testing.T) int {
 	calls.Lock()
 	defer calls.Unlock()
 	if calls.of == nil {
 		calls.of = make(map[string]int)
 	}
-	calls.of[test]++
+	test := t.Name()
+	if calls.of[test]++; calls.of[test] == 1 {
+		t.Cleanup(func() { // it may be run again
+			calls.Lock()
+			defer calls.Unlock()
+			delete(calls.of, test)
+		})
+	}
 	return calls.of[test]
 }
 

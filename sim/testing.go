@@ -73,7 +73,7 @@ func Test(t *testing.T, fn func(w *World), opts ...Option) {
 		t.Fatal(err)
 	}
 	c.enter = func(live func()) { synctest.Test(t, func(*testing.T) { live() }) }
-	call := callOf(t.Name())
+	call := callOf(t)
 	if o := ordered(); o != nil {
 		if o.Test == t.Name() && o.Call == call {
 			c.work(o.Mark, os.Stdin, os.Stdout, fn)
