@@ -34,6 +34,22 @@ func TestAWakeThatComesLateCutsOneWaitShort(t *testing.T) {
 	}
 }
 
+// A wake-up that a wait has seen before it began is over.
+func TestAWakeBeforeAWaitHasBegunCutsNoLaterWaitShort(t *testing.T) {
+	d, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	until := d.Now() + 30*time.Millisecond
+	if err := d.Park(until, func() bool { d.Wake(); return true }); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Park(until, func() bool { return false }); err != nil || d.Now() < until {
+		t.Errorf("it ended %v early, %v", until-d.Now(), err)
+	}
+}
+
 type nobody struct{}
 
 func (nobody) Ready(driver.Event) {}

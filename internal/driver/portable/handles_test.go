@@ -350,7 +350,9 @@ func TestAWriteTakesWhatThereIsRoomFor(t *testing.T) {
 	if got, err := c.Writev([][]byte{p, nil, p}); got != 64<<10 || err != nil {
 		t.Errorf("Writev took %d, %v", got, err)
 	}
-	// What the goroutine is writing is not among what is pending.
+	// It has taken less than it was given, and tells when there is room again:
+	// what the goroutine is writing is not among what is pending.
+	until(t, d, func() bool { return n.seen&driver.Writable != 0 })
 	got := 0
 	until(t, d, func() bool {
 		for {
@@ -663,5 +665,47 @@ func TestAConnectionThatComesWhenTheListenerIsClosedIsClosedToo(t *testing.T) {
 	late.proceed <- near
 	if _, err := far.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("the peer read %v", err)
+	}
+}
+
+// lastWords is a connection of others that gives its end together with the last
+// that comes.
+type lastWords struct {
+	net.Conn
+	words string
+}
+
+func (c *lastWords) Read(p []byte) (int, error) {
+	n := copy(p, c.words)
+	c.words = ""
+	return n, io.EOF
+}
+
+func TestAnEndThatComesWithTheLastBytesIsToldAfterThem(t *testing.T) {
+	d := newDriver(t)
+	near, _ := net.Pipe()
+	c, err := d.FromConn(&lastWords{near, "goodbye"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var n notes
+	if err := c.Start(&n); err != nil {
+		t.Fatal(err)
+	}
+	until(t, d, func() bool { return n.seen&driver.Readable != 0 })
+	n.seen = 0
+	p := make([]byte, 100)
+	if got, err := c.Read(p[:4]); string(p[:got]) != "good" || err != nil {
+		t.Errorf("read %q, %v", p[:got], err)
+	}
+	if got, err := c.Read(p); string(p[:got]) != "bye" || err != nil {
+		t.Errorf("read %q, %v", p[:got], err)
+	}
+	until(t, d, func() bool { return n.seen == driver.Readable|driver.Hangup })
+	for range 2 {
+		if got, err := c.Read(p); got != 0 || err != io.EOF {
+			t.Errorf("read %d, %v", got, err)
+		}
 	}
 }

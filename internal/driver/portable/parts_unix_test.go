@@ -139,6 +139,19 @@ func TestABacklogIsSetOnWhatListens(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkBacklog(t, ln, 3)
+	d, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for _, n := range []int{1, 2} {
+		l, err := d.Listen(driver.ListenSpec{Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, Backlog: n}, nobody{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkBacklog(t, l.(*listener).ln, uint32(n))
+		l.Close()
+	}
 	ln.Close()
 	if err := setBacklog(ln, 3); err == nil {
 		t.Error("on what is closed it was set")
