@@ -45,6 +45,24 @@ func Duplicates(p float64) LinkOption { return linkOption(func(l *netsim.Link) {
 // Bandwidth sets how many bytes get through in a second; 0: any number.
 func Bandwidth(bytes int) LinkOption { return linkOption(func(l *netsim.Link) { l.Rate = bytes }) }
 
+// MTU sets how many bytes a packet may have, its heads among them; 0: any number. A
+// longer datagram goes in pieces, and is lost with any of them. Streams heed it by
+// themselves.
+func MTU(bytes int) LinkOption {
+	return linkOption(func(l *netsim.Link) { l.MTU, l.TooLong = bytes, netsim.Fragmented })
+}
+
+// MTURefused is [MTU] where the sender of a longer datagram gets syscall.EMSGSIZE.
+func MTURefused(bytes int) LinkOption {
+	return linkOption(func(l *netsim.Link) { l.MTU, l.TooLong = bytes, netsim.Refused })
+}
+
+// MTUSwallowed is [MTU] where a longer datagram is lost and nobody is told, as where
+// firewalls drop pieces.
+func MTUSwallowed(bytes int) LinkOption {
+	return linkOption(func(l *netsim.Link) { l.MTU, l.TooLong = bytes, netsim.Swallowed })
+}
+
 // A Link is the connection of two hosts, or one direction of it.
 type Link struct {
 	w     *World

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"io"
+	"testing"
 	"time"
 )
 
@@ -33,6 +34,9 @@ type config struct {
 	dog        *watchdog
 
 	enter func(live func()) // runs a world in a bubble; nil: as it is
+
+	equalRandom bool
+	t           *testing.T // of the bubble
 }
 
 const (

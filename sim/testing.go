@@ -72,7 +72,7 @@ func Test(t *testing.T, fn func(w *World), opts ...Option) {
 	if err := c.heedFlags(); err != nil {
 		t.Fatal(err)
 	}
-	c.enter = func(live func()) { synctest.Test(t, func(*testing.T) { live() }) }
+	c.enter = func(live func()) { synctest.Test(t, func(t *testing.T) { c.t = t; live() }) }
 	call := callOf(t)
 	if o := ordered(); o != nil {
 		if o.Test == t.Name() && o.Call == call {
@@ -181,7 +181,7 @@ func Fuzz(f *testing.F, fn func(w *World), opts ...Option) {
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, choices []byte) {
 		d := *c
-		d.enter = func(live func()) { synctest.Test(t, func(*testing.T) { live() }) }
+		d.enter = func(live func()) { synctest.Test(t, func(t *testing.T) { d.t = t; live() }) }
 		choosing := &tape{replay: true, one: true}
 		choosing.streams[0].data = choices
 		if w := d.once(choosing, fn); w.failure != nil {

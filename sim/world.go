@@ -107,6 +107,7 @@ func (w *World) live(fn func(*World)) {
 		}
 		w.end()
 	}()
+	w.seedRandom()
 	fn(w)
 	w.run()
 	returned = true

@@ -101,7 +101,25 @@ func (s *syn) send() {
 	if target == nil {
 		return // into nothing
 	}
-	link := n.Link(m, target)
+	if len(n.rules) > 0 {
+		switch n.ruled(s.c.ofConn(target, FlagSyn, nil), func() { s.convey(target) }) {
+		case Drop:
+			s.c.recorded(target, Never, FlagSyn, 0, nil)
+			return
+		case Hold:
+			return
+		}
+	}
+	s.convey(target)
+}
+
+// convey gives it to the link.
+func (s *syn) convey(target *Machine) {
+	n := target.net
+	if s.c.d.dead {
+		return
+	}
+	link := n.Link(s.c.d.machine, target)
 	if link.loses(n) {
 		s.c.recorded(target, Never, FlagSyn, 0, nil)
 		return
@@ -154,6 +172,18 @@ func (s *syn) arrive(at *Machine) {
 
 // answer sends something back.
 func (s *syn) answer(from *Machine, flags Flags, e Event) {
+	n := from.net
+	if len(n.rules) > 0 {
+		p := Packet{Sent: n.now, From: from, To: s.c.d.machine, Src: s.to, Dst: s.from, Conn: s.c.id, Flags: flags}
+		if n.ruled(p, func() { s.conveyAnswer(from, flags, e) }) != Pass {
+			return
+		}
+	}
+	s.conveyAnswer(from, flags, e)
+}
+
+// conveyAnswer gives it to the link.
+func (s *syn) conveyAnswer(from *Machine, flags Flags, e Event) {
 	n, at := from.net, Never
 	if link := n.Link(from, s.c.d.machine); !link.loses(n) {
 		at = link.arrival(n, 0)

@@ -44,6 +44,7 @@ type Network struct {
 	links    map[[2]uint8]*Link
 	conns    uint64 // numbers connections
 	record   func(Packet)
+	rules    []*Rule
 	Default  Link // what links are of which nothing was said
 	Window   int  // bytes on their way to a program that does not read
 	Partial  int  // one read or write in so many does less than it could; 0: none

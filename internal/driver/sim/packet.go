@@ -12,6 +12,7 @@ import (
 )
 
 const (
+	packetHead   = 28      // bytes of a datagram's heads
 	maxDatagram  = 65507   // bytes
 	packetBuffer = 1 << 18 // bytes that a socket keeps for a program that does not read
 )
@@ -169,6 +170,9 @@ func (p *packetConn) WriteTo(b []byte, to net.Addr) (int, error) {
 		return len(b), nil
 	}
 	if o := m.at(ip); o != nil {
+		if link := m.net.Link(m, o); link.MTU > 0 && link.TooLong == Refused && len(b)+packetHead > link.MTU {
+			return 0, os.NewSyscallError("sendto", syscall.EMSGSIZE)
+		}
 		p.send(g, o, target)
 	}
 	return len(b), nil
@@ -183,8 +187,25 @@ func toAll(ip netip.Addr) bool {
 func (p *packetConn) send(g datagram, to *Machine, target netip.AddrPort) {
 	m := p.d.machine
 	n := m.net
+	if len(n.rules) > 0 {
+		switch n.ruled(p.ofDatagram(g, to, target), func() { p.convey(g, to, target) }) {
+		case Drop:
+			n.world.Trace(Dropped, m.ID, uint64(target.Port()), uint64(len(g.data)))
+			p.recorded(g, to, target, Never)
+			return
+		case Hold:
+			return
+		}
+	}
+	p.convey(g, to, target)
+}
+
+// convey gives a datagram to the link.
+func (p *packetConn) convey(g datagram, to *Machine, target netip.AddrPort) {
+	m := p.d.machine
+	n := m.net
 	link := n.Link(m, to)
-	if link.loses(n) {
+	if link.loses(n) || link.MTU > 0 && link.fragmentLost(n, len(g.data)) {
 		n.world.Trace(Dropped, m.ID, uint64(target.Port()), uint64(len(g.data)))
 		p.recorded(g, to, target, Never)
 		return

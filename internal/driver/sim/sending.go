@@ -27,11 +27,12 @@ type sending struct {
 	last   time.Duration // when the last segment arrives
 	stuck  []*segment    // those that were lost, and those behind them
 	tries  int
-	retry  bool // stuck will be sent again
-	unread int  // bytes written that the peer's program has not read, as far as is known here
-	readBy int  // bytes that it has read, and that is not known here
-	acking bool // that is under way
-	full   bool // a write has had no room
+	retry  bool       // stuck will be sent again
+	unread int        // bytes written that the peer's program has not read, as far as is known here
+	readBy int        // bytes that it has read, and that is not known here
+	acking bool       // that is under way
+	full   bool       // a write has had no room
+	held   []*segment // by a rule: the first, and those behind it
 }
 
 // A segment is what is sent at once.
@@ -135,6 +136,49 @@ func (s *segment) recorded(arrives time.Duration) {
 
 func (c *conn) transmit(s *segment) {
 	n := c.d.net
+	if len(c.held) > 0 {
+		c.held = append(c.held, s)
+		return
+	}
+	if len(n.rules) > 0 && (s.fin || len(s.data) > 0) {
+		flags := FlagAck
+		if s.fin {
+			flags |= FlagFin
+		}
+		switch n.ruled(c.ofConn(c.peer.d.machine, flags, s.data), c.release) {
+		case Drop:
+			s.recorded(Never)
+			c.lost(s)
+			return
+		case Hold:
+			c.held = append(c.held, s)
+			return
+		}
+	}
+	c.convey(s)
+}
+
+// release sends what a rule has held, the first of it past the rules.
+func (c *conn) release() {
+	all := c.held
+	c.held = nil
+	for i, s := range all {
+		switch {
+		case c.d.dead || c.state == broken:
+			return
+		case len(c.stuck) > 0: // one before it was lost
+			c.stuck = append(c.stuck, s)
+		case i == 0:
+			c.convey(s)
+		default:
+			c.transmit(s)
+		}
+	}
+}
+
+// convey gives a segment to the link.
+func (c *conn) convey(s *segment) {
+	n := c.d.net
 	if c.link == nil {
 		c.link = n.Link(c.d.machine, c.peer.d.machine)
 	}
@@ -208,6 +252,22 @@ func (c *conn) sendReset() {
 	n := c.d.net
 	c.state, c.stuck = broken, nil
 	to := c.peer
+	if len(n.rules) > 0 {
+		send := func() {
+			if !c.d.dead {
+				c.conveyReset()
+			}
+		}
+		if n.ruled(c.ofConn(to.d.machine, FlagRst|FlagAck, nil), send) != Pass {
+			return
+		}
+	}
+	c.conveyReset()
+}
+
+// conveyReset gives a reset to the link.
+func (c *conn) conveyReset() {
+	n, to := c.d.net, c.peer
 	at := Never
 	if link := n.Link(c.d.machine, to.d.machine); !link.loses(n) {
 		at = max(c.last, link.arrival(n, 0))
