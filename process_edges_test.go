@@ -26,6 +26,7 @@ func TestProcessOptionsThatCannotBeAreErrors(t *testing.T) {
 			"no file":                 {asyncio.WithStdout(asyncio.UseFile(nil))},
 			"no extra file":           {asyncio.WithExtraFiles(os.Stdin, nil)},
 			"terminal and a pipe":     {asyncio.WithTerminal(80, 25), asyncio.WithStdin(asyncio.Pipe)},
+			"terminal, no extra file": {asyncio.WithTerminal(80, 25), asyncio.WithExtraFiles(nil)},
 			"terminal too wide":       {asyncio.WithTerminal(1<<16, 25)},
 			"terminal too high":       {asyncio.WithTerminal(80, 1<<16)},
 			"terminal less than thin": {asyncio.WithTerminal(-1, 25)},

@@ -709,3 +709,61 @@ func TestAnEndThatComesWithTheLastBytesIsToldAfterThem(t *testing.T) {
 		}
 	}
 }
+
+func TestControlOfAListenerThatSharesItsPortIsToldWhere(t *testing.T) {
+	d := newDriver(t)
+	told := ""
+	l, err := d.Listen(driver.ListenSpec{Addr: loopback4, ReusePort: true, Control: func(network, address string, _ syscall.RawConn) error {
+		told = network + " " + address
+		return nil
+	}}, &notes{})
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if told != "tcp4 127.0.0.1:0" {
+		t.Errorf("it was told %q", told)
+	}
+}
+
+// keeping is a datagram socket of others that keeps what it is given to send.
+type keeping struct {
+	net.PacketConn
+	proceed chan struct{}
+	sent    chan string
+}
+
+func (k *keeping) WriteTo(p []byte, _ net.Addr) (int, error) {
+	<-k.proceed
+	k.sent <- string(p)
+	return len(p), nil
+}
+
+func TestADatagramIsTakenAsItIsThen(t *testing.T) {
+	d := newDriver(t)
+	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &keeping{pc, make(chan struct{}), make(chan string, 10)}
+	p, err := d.FromPacket(k, &notes{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	b := []byte("one")
+	for _, text := range []string{"one", "two"} {
+		copy(b, text)
+		if n, err := p.WriteTo(b, &net.UDPAddr{IP: loopback4.IP, Port: 9}); n != 3 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	copy(b, "xxx")
+	close(k.proceed)
+	if first, second := <-k.sent, <-k.sent; first != "one" || second != "two" {
+		t.Errorf("%q and %q were sent", first, second)
+	}
+}
