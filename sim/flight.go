@@ -228,7 +228,7 @@ func (d *flight) jobsEnded() {
 	d.mu.Unlock()
 	for _, f := range all {
 		e := entry{op: opJobDone, id: f.n}
-		e.data, e.err, e.n = resultOf(f.job)
+		e.data, e.n, e.err = resultOf(f.job)
 		d.note(e)
 		f.job.Deliver()
 	}

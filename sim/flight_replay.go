@@ -132,23 +132,23 @@ const (
 )
 
 // resultOf returns the result of a job that has ended, as it is written down.
-func resultOf(j driver.Job) (data []byte, err error, kind int64) {
+func resultOf(j driver.Job) (data []byte, kind int64, err error) {
 	value, failed := j.Result()
 	if *failed != nil {
 		if _, whole := encodeError(*failed); !whole {
-			return nil, nil, jobAgain
+			return nil, jobAgain, nil
 		}
-		return nil, *failed, jobEmpty
+		return nil, jobEmpty, *failed
 	}
 	v := reflect.ValueOf(value).Elem()
 	if v.IsZero() {
-		return nil, nil, jobEmpty
+		return nil, jobEmpty, nil
 	}
 	var b bytes.Buffer
 	if !exact(v.Type(), nil) || gob.NewEncoder(&b).Encode(value) != nil {
-		return nil, nil, jobAgain
+		return nil, jobAgain, nil
 	}
-	return b.Bytes(), nil, jobValue
+	return b.Bytes(), jobValue, nil
 }
 
 var (

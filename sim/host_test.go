@@ -245,10 +245,6 @@ func TestWhatLeavesTheWorldFailsIt(t *testing.T) {
 			_, err := asyncio.WrapChan(l, make(chan int)).Await(ctx)
 			return err
 		},
-		"process": func(ctx context.Context, l *asyncio.Loop) error {
-			_, err := asyncio.CreateSubprocessExec(ctx, "true", nil)
-			return err
-		},
 	} {
 		var seen error
 		r := sim.Run(func(w *sim.World) {

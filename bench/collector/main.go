@@ -65,18 +65,16 @@ func run(args []string) error {
 			if err := asyncio.Sleep(ctx, time.Millisecond); err != nil { // all are asleep after that
 				return err
 			}
+			if ticker {
+				go garbage()
+				measure(args[0], n, frames, func(d time.Duration) { _ = asyncio.Sleep(ctx, d) })
+				os.Exit(0)
+			}
 			_, err := asyncio.ToThread(ctx, func(context.Context) (struct{}, error) {
-				if ticker {
-					go garbage()
-				} else {
-					measure(args[0], n, frames, nil)
-				}
+				measure(args[0], n, frames, nil)
+				os.Exit(0)
 				return struct{}{}, nil
 			})
-			if ticker {
-				measure(args[0], n, frames, func(d time.Duration) { _ = asyncio.Sleep(ctx, d) })
-			}
-			os.Exit(0)
 			return err
 		})
 	case "goroutines":
@@ -157,15 +155,16 @@ func down(rest []frame, wait func()) {
 
 var all = []frame{one, two, three, four, five, six, seven, eight, nine, ten}
 
-var sink int
+// Sink keeps the frames from being made into one: each has something left to do.
+var Sink int
 
-func one(rest []frame, wait func())   { down(rest, wait); sink = 1 }
-func two(rest []frame, wait func())   { down(rest, wait); sink = 2 }
-func three(rest []frame, wait func()) { down(rest, wait); sink = 3 }
-func four(rest []frame, wait func())  { down(rest, wait); sink = 4 }
-func five(rest []frame, wait func())  { down(rest, wait); sink = 5 }
-func six(rest []frame, wait func())   { down(rest, wait); sink = 6 }
-func seven(rest []frame, wait func()) { down(rest, wait); sink = 7 }
-func eight(rest []frame, wait func()) { down(rest, wait); sink = 8 }
-func nine(rest []frame, wait func())  { down(rest, wait); sink = 9 }
-func ten(rest []frame, wait func())   { down(rest, wait); sink = 10 }
+func one(rest []frame, wait func())   { down(rest, wait); Sink = 1 }
+func two(rest []frame, wait func())   { down(rest, wait); Sink = 2 }
+func three(rest []frame, wait func()) { down(rest, wait); Sink = 3 }
+func four(rest []frame, wait func())  { down(rest, wait); Sink = 4 }
+func five(rest []frame, wait func())  { down(rest, wait); Sink = 5 }
+func six(rest []frame, wait func())   { down(rest, wait); Sink = 6 }
+func seven(rest []frame, wait func()) { down(rest, wait); Sink = 7 }
+func eight(rest []frame, wait func()) { down(rest, wait); Sink = 8 }
+func nine(rest []frame, wait func())  { down(rest, wait); Sink = 9 }
+func ten(rest []frame, wait func())   { down(rest, wait); Sink = 10 }

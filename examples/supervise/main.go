@@ -32,7 +32,7 @@ type supervisor struct{ lines *asyncio.Queue[string] }
 func main() {
 	asyncio.Main(func(ctx context.Context) error {
 		if len(os.Args) < 2 {
-			return errors.New(`usage: supervise NAME="COMMAND ARGUMENT..."...`)
+			return errors.New(`usage: supervise NAME="COMMAND [ARGUMENTS]" [NAME=... ...]`)
 		}
 		s := &supervisor{asyncio.NewQueue[string](maxBehind)}
 		printer := asyncio.Go(ctx, s.print)

@@ -73,7 +73,7 @@ func main() {
 	flag.Parse()
 	asyncio.Main(func(ctx context.Context) error {
 		if flag.NArg() == 0 {
-			return errors.New("usage: crawler [flags] URL...")
+			return errors.New("usage: crawler [flags] URL [URL ...]")
 		}
 		err := c.crawl(ctx, flag.Args())
 		c.report(os.Stdout)

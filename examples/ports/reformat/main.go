@@ -84,7 +84,7 @@ func main() {
 	flag.Parse()
 	asyncio.Main(func(ctx context.Context) error {
 		if flag.NArg() == 0 {
-			return errors.New("usage: reformat [flags] FILE|DIRECTORY...")
+			return errors.New("usage: reformat [flags] FILE|DIRECTORY [FILE|DIRECTORY ...]")
 		}
 		return r.format(ctx, flag.Args())
 	})

@@ -60,7 +60,7 @@ func main() {
 	r.servers = strings.Split(*servers, ",")
 	asyncio.Main(func(ctx context.Context) error {
 		if flag.NArg() == 0 || types[*kind] == 0 {
-			return errors.New("usage: resolve [flags] NAME...")
+			return errors.New("usage: resolve [flags] NAME [NAME ...]")
 		}
 		return asyncio.Group(ctx, func(_ context.Context, g *asyncio.TaskGroup) error {
 			for _, name := range flag.Args() {
