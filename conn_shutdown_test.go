@@ -47,6 +47,7 @@ func TestASharedPacketConnTellsWhoHasSent(t *testing.T) {
 func TestSendfileOutsideATaskSendsNothing(t *testing.T) {
 	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
 		f := fileOf(t, pattern(10))
+		//asyncvet:ignore background it is refused, which is what is tested
 		if n, err := loopOf(ctx).Sendfile(context.Background(), nil, f, 0, -1); n != 0 || err == nil {
 			t.Errorf("Sendfile gave %d, %v", n, err)
 		}

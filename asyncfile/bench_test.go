@@ -118,7 +118,7 @@ func onBenchLoop(b *testing.B, body func(ctx context.Context) error) {
 	err := asyncio.Run(b.Context(), func(ctx context.Context) error {
 		if *workers > 0 {
 			e := asyncio.NewThreadPoolExecutor(*workers)
-			defer e.Shutdown(context.WithoutCancel(ctx))
+			defer e.Shutdown(context.WithoutCancel(ctx)) //asyncvet:ignore blocking all jobs have ended
 			ctx = asyncfile.WithExecutor(ctx, e)
 		}
 		ticker := asyncio.Go(ctx, func(ctx context.Context) error {

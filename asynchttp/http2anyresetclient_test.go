@@ -66,6 +66,9 @@ func startResetting(x anyReset) (*resettingServer, error) {
 	return s, nil
 }
 
+// stop closes the server.
+//
+//asyncvet:ignore blocking its goroutines end with their connections
 func (s *resettingServer) stop() {
 	_ = s.l.Close()
 	s.mu.Lock()

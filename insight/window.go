@@ -73,6 +73,8 @@ func (w *window) chosenSubjects(only uint64) []subject {
 
 // looks looks into all loops at once, or into one, as walk does, for no more tasks than
 // can be held. The options may be of each loop's own.
+//
+//asyncvet:ignore blocking a request that came in on a loop is served in a thread
 func (w *window) looks(ctx context.Context, only uint64, patience time.Duration, o func(loop uint64) asyncio.LookOptions) insightwire.Looks {
 	all := w.chosenSubjects(only)
 	type answer struct {

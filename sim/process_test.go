@@ -375,7 +375,7 @@ func TestWorkerProcessesRunInTheWorldAndDie(t *testing.T) {
 				}
 			}
 			w.Sometimes("they took their time", w.Now()-began > 10*time.Millisecond)
-			return pool.Shutdown(ctx)
+			return pool.Shutdown(ctx) //asyncvet:ignore blocking in a world nobody waits for the workers
 		})
 	})
 }

@@ -92,7 +92,7 @@ func loop(name string, job func()) error {
 				return err
 			}
 		}
-		return e.Shutdown(ctx)
+		return e.Shutdown(ctx) //asyncvet:ignore blocking all jobs have ended
 	})
 }
 
