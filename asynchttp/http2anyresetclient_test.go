@@ -283,9 +283,9 @@ func knownClientResets() []*knownReset {
 					}
 				}
 			}},
-		{why: "HEADERS on a stream that the server has reset are passed over; net/http may still take them for bad trailers, and end the connection",
+		{why: "HEADERS on a stream that either side has reset are passed over (RFC 9113, 5.1); net/http may still take them for bad trailers, and end the connection",
 			here: func(x anyReset, theirs *resetOutcome) {
-				if x.Peer && x.sends("headers") && theirs.End == "another after gone" {
+				if x.sends("headers") && theirs.End == "another after gone" {
 					theirs.End = "goes on"
 				}
 			}},
