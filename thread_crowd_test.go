@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/asyncio-go/asyncio"
 )
@@ -41,7 +42,7 @@ func TestWhereGoroutinesCannotRunJobsGetNoMoreWorkersThanProcessorsAtOnce(t *tes
 	e := asyncio.NewThreadPoolExecutor(40)
 	e.SetGoroutinesReady(1000)
 	begun, letGo := manyJobs(t, e, 40)
-	few := max(2, runtime.GOMAXPROCS(0))
+	few := min(runtime.GOMAXPROCS(0), runtime.NumCPU())
 	if n := e.Stats().Running; n > few {
 		t.Errorf("%d run at once, and there are %d processors", n, few)
 	}
@@ -65,9 +66,10 @@ func TestWorkersThatAreTooManyEndWithTheirJob(t *testing.T) {
 		<-begun
 	}
 	e.SetGoroutinesReady(1000)
+	e.SetJobsLast(time.Hour)
 	again, letGoAgain := manyJobs(t, e, 40)
 	letGo()
-	few := max(2, runtime.GOMAXPROCS(0))
+	few := min(runtime.GOMAXPROCS(0), runtime.NumCPU())
 	for range few { // those that were there
 		<-again
 	}
@@ -82,6 +84,23 @@ func TestWorkersThatAreTooManyEndWithTheirJob(t *testing.T) {
 		<-again
 	}
 	letGoAgain()
+	if err := e.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestJobsThatAreShortHaveAllWorkersWhoeverElseIsReady(t *testing.T) {
+	e := asyncio.NewThreadPoolExecutor(40)
+	e.SetGoroutinesReady(1000)
+	e.SetJobsLast(time.Microsecond)
+	begun, letGo := manyJobs(t, e, 40)
+	if n := e.Workers(); n != 40 {
+		t.Errorf("there are %d workers for 40 jobs", n)
+	}
+	for range 40 {
+		<-begun
+	}
+	letGo()
 	if err := e.Shutdown(context.Background()); err != nil {
 		t.Error(err)
 	}

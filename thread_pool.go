@@ -125,9 +125,8 @@ func (e *ThreadPoolExecutor) enqueue(j *poolJob) (cancelled []*poolJob, err erro
 	if e.maxQueue > 0 && len(e.queue) >= e.maxQueue {
 		return cancelled, fmt.Errorf("%w: %d jobs wait", ErrExecutorFull, len(e.queue))
 	}
-	j.queued = time.Now()
 	e.queue = append(e.queue, j)
-	e.hire(j.queued)
+	e.hire(j)
 	return cancelled, nil
 }
 
@@ -181,10 +180,13 @@ func (e *ThreadPoolExecutor) take(done *poolJob) *poolJob {
 		return nil
 	}
 	now := time.Now()
-	if done != nil && e.dismisses(now) {
-		e.workers--
-		e.hire(now)
-		return nil
+	if done != nil {
+		e.crowd.note(now.Sub(done.began))
+		if e.dismisses(now) {
+			e.workers--
+			e.hireLater()
+			return nil
+		}
 	}
 	j := e.queue[0]
 	e.queue[0] = nil
