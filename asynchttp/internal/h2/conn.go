@@ -31,8 +31,8 @@ type conn struct {
 	part    []byte  // of a frame that has come in part
 	block   block
 
-	streams      map[uint32]*stream
-	streamWindow int // of a stream, for what comes
+	streams      map[uint32]*stream // nil when there is none: there are many idle connections
+	streamWindow int                // of a stream, for what comes
 	window       recvWindow
 	peer         settings
 	guard        guard
@@ -73,7 +73,6 @@ func (c *conn) init(l *asyncio.Loop, w Wire, common *common, side side, streamWi
 	c.loop, c.wire, c.common, c.side = l, w, common, side
 	c.out.init(l, w, common, c.lose)
 	c.block.names, c.block.limits = &common.names, limits
-	c.streams = make(map[uint32]*stream)
 	c.streamWindow = streamWindow
 	c.window = newRecvWindow(connWindow)
 	c.peer = newSettings()

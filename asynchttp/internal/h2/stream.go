@@ -35,6 +35,9 @@ func (s *stream) init(c *conn, id uint32, owner streamOwner) {
 	s.send.urgency, s.send.window = defaultUrgency, sendWindow(c.peer.window)
 	s.body.loop, s.body.chunks = c.loop, &c.common.chunks
 	s.window = newRecvWindow(c.streamWindow)
+	if c.streams == nil {
+		c.streams = make(map[uint32]*stream)
+	}
 	c.streams[id] = s
 }
 
@@ -92,7 +95,9 @@ func (s *stream) remove(err error) {
 	if s.c.streams[s.id] != s {
 		return
 	}
-	delete(s.c.streams, s.id)
+	if delete(s.c.streams, s.id); len(s.c.streams) == 0 {
+		s.c.streams = nil
+	}
 	s.owner.gone(err)
 	s.c.side.streamGone()
 }
