@@ -234,31 +234,3 @@ func TestAJobOfAnExecutorRunsInTheWorld(t *testing.T) {
 		})
 	})
 }
-
-func TestWhatLeavesTheWorldFailsIt(t *testing.T) {
-	for name, escape := range map[string]func(ctx context.Context, l *asyncio.Loop) error{
-		"WrapFuture": func(ctx context.Context, l *asyncio.Loop) error {
-			_, err := asyncio.WrapFuture(l, func(context.Context) (int, error) { return 1, nil }).Await(ctx)
-			return err
-		},
-		"WrapChan": func(ctx context.Context, l *asyncio.Loop) error {
-			_, err := asyncio.WrapChan(l, make(chan int)).Await(ctx)
-			return err
-		},
-	} {
-		var seen error
-		r := sim.Run(func(w *sim.World) {
-			w.Host("h").Go(func(ctx context.Context) error {
-				l, err := asyncio.RunningLoop(ctx)
-				if err != nil {
-					return err
-				}
-				seen = escape(ctx, l)
-				return nil
-			})
-		}, sim.ShrinkRuns(0))
-		if !errors.Is(r.Err, sim.ErrEscaped) || !errors.Is(seen, sim.ErrEscaped) || !strings.Contains(r.Err.Error(), "host_test.go") {
-			t.Errorf("%s: the world failed with %v, the call with %v", name, r.Err, seen)
-		}
-	}
-}

@@ -77,11 +77,14 @@ func (d *kernel) bind(at netip.AddrPort, l *listener) (netip.AddrPort, error) {
 }
 
 // covers reports whether the listener takes connections to an address.
-func (l *listener) covers(ip netip.Addr) bool {
-	switch own := l.at.Addr(); {
-	case own == netip.IPv6Unspecified():
-		return ip.Is6() || !l.v6only
-	case own == netip.IPv4Unspecified():
+func (l *listener) covers(ip netip.Addr) bool { return covers(l.at.Addr(), l.v6only, ip) }
+
+// covers reports whether a socket that is bound to own has to do with another address.
+func covers(own netip.Addr, v6only bool, ip netip.Addr) bool {
+	switch own {
+	case netip.IPv6Unspecified():
+		return ip.Is6() || !v6only
+	case netip.IPv4Unspecified():
 		return ip.Is4()
 	default:
 		return own == ip

@@ -88,16 +88,7 @@ func (d *Driver) OpenPacket(spec driver.PacketSpec, h driver.Handler) (driver.Pa
 }
 
 // covers reports whether the socket hears what is sent to an address.
-func (p *packetConn) covers(ip netip.Addr) bool {
-	switch own := p.local.Addr(); {
-	case own == netip.IPv6Unspecified():
-		return ip.Is6() || !p.v6only
-	case own == netip.IPv4Unspecified():
-		return ip.Is4()
-	default:
-		return own == ip
-	}
-}
+func (p *packetConn) covers(ip netip.Addr) bool { return covers(p.local.Addr(), p.v6only, ip) }
 
 // ReadFrom implements [driver.PacketConn].
 func (p *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
