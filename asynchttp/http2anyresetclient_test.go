@@ -36,13 +36,15 @@ type resettingServer struct {
 	here    chan struct{} // the stream is in its state
 	got     chan struct{} // the client has what there is of the response
 	settled chan struct{} // the client has seen all that followed the reset
+	heard   chan struct{} // all that the client has said on that connection has been read
 	over    sync.WaitGroup
 
 	mu       sync.Mutex
 	conns    []net.Conn
+	reset    net.Conn // the connection with the reset
 	attempts int
 	resets   []string
-	end      string // of the connection with the reset, by the client
+	end      string // of that connection, by the client
 }
 
 func startResetting(x anyReset) (*resettingServer, error) {
@@ -50,7 +52,7 @@ func startResetting(x anyReset) (*resettingServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &resettingServer{x: x, l: l, here: make(chan struct{}), got: make(chan struct{}), settled: make(chan struct{})}
+	s := &resettingServer{x: x, l: l, here: make(chan struct{}), got: make(chan struct{}), settled: make(chan struct{}), heard: make(chan struct{})}
 	s.over.Go(func() {
 		for {
 			c, err := l.Accept()
@@ -102,7 +104,7 @@ func (s *resettingServer) serve(f *frames) {
 			follow()
 		}
 	}
-	settle := sync.OnceFunc(func() { close(s.settled) })
+	settle, heard := sync.OnceFunc(func() { close(s.settled) }), sync.OnceFunc(func() { close(s.heard) })
 	end := f.until(func(frame http2.Frame) bool {
 		switch frame := frame.(type) {
 		case *http2.MetaHeadersFrame:
@@ -112,7 +114,11 @@ func (s *resettingServer) serve(f *frames) {
 				f.send()
 				return false
 			}
-			if id = frame.StreamID; frame.StreamEnded() {
+			id = frame.StreamID
+			s.mu.Lock()
+			s.reset = f.Conn
+			s.mu.Unlock()
+			if frame.StreamEnded() {
 				act()
 			}
 		case *http2.DataFrame:
@@ -129,9 +135,12 @@ func (s *resettingServer) serve(f *frames) {
 				}
 			}
 		case *http2.PingFrame:
-			if frame.IsAck() && frame.Data[0] == 9 {
+			switch {
+			case frame.IsAck() && frame.Data[0] == 9:
 				settle()
-			} else if !frame.IsAck() {
+			case frame.IsAck() && frame.Data[0] == 8:
+				heard()
+			case !frame.IsAck():
 				_ = f.fr.WritePing(true, frame.Data)
 				f.send()
 			}
@@ -143,6 +152,7 @@ func (s *resettingServer) serve(f *frames) {
 		s.end = end
 		s.mu.Unlock()
 		settle()
+		heard()
 	}
 }
 
@@ -172,6 +182,15 @@ func (s *resettingServer) respond(f *frames, id uint32) {
 		case <-time.After(5 * time.Second):
 		}
 	}
+}
+
+// listen asks for an answer on the connection with the reset: once it is there, or the
+// connection has ended, the channel is closed.
+func (s *resettingServer) listen() chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = http2.NewFramer(s.reset, nil).WritePing(false, [8]byte{8}) // one that has gone is noticed by who reads
+	return s.heard
 }
 
 // resetOnClient does an exchange with a client and says what came of it. wait waits
@@ -241,6 +260,7 @@ func resetOnClient(ctx context.Context, c *http.Client, x anyReset, wait func(ch
 	if _, err := get(ctx, c, url+"/warm"); err != nil {
 		out.End = "at last: " + err.Error()
 	}
+	wait(s.listen())
 	s.mu.Lock()
 	if out.Resets = slices.Compact(slices.Clone(s.resets)); x.State == "only after the response" {
 		out.Resets = nil // whether the client resets what it sends before the server does
@@ -249,8 +269,10 @@ func resetOnClient(ctx context.Context, c *http.Client, x anyReset, wait func(ch
 	case out.End != "":
 	case len(s.conns) == 1:
 		out.End = "goes on"
+	case strings.HasPrefix(s.end, "GOAWAY"):
+		out.End = s.end
 	default:
-		out.End = "another after " + s.end
+		out.End = "another"
 	}
 	s.mu.Unlock()
 	s.stop()
@@ -272,20 +294,15 @@ func knownClientResets() []*knownReset {
 					theirs.Resets = slices.Compact(append(slices.Clone(theirs.Resets), http2.ErrCodeStreamClosed.String()))
 				}
 			}},
-		{why: "a stream that the server has reset for PROTOCOL_ERROR fails, as with any other code; net/http sends the request again, and over another connection",
+		{why: "a stream that the server has reset for PROTOCOL_ERROR fails, as with any other code; net/http sends the request again",
 			here: func(x anyReset, theirs *resetOutcome) {
-				if x.Peer && x.Code == http2.ErrCodeProtocol {
-					if theirs.End == "another after gone" {
-						theirs.End = "goes on"
-					}
-					if strings.HasPrefix(theirs.Saw, "200 [true]") {
-						theirs.Saw = "failed: PROTOCOL_ERROR"
-					}
+				if x.Peer && x.Code == http2.ErrCodeProtocol && strings.HasPrefix(theirs.Saw, "200 [true]") {
+					theirs.Saw = "failed: PROTOCOL_ERROR"
 				}
 			}},
-		{why: "HEADERS on a stream that either side has reset are passed over (RFC 9113, 5.1); net/http may still take them for bad trailers, and end the connection",
-			here: func(x anyReset, theirs *resetOutcome) {
-				if x.sends("headers") && theirs.End == "another after gone" {
+		{why: "a reset ends a stream and not its connection (RFC 9113, 5.4.2); net/http takes another one after PROTOCOL_ERROR, for HEADERS that follow, and now and then under load",
+			here: func(_ anyReset, theirs *resetOutcome) {
+				if theirs.End == "another" {
 					theirs.End = "goes on"
 				}
 			}},
