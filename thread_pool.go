@@ -325,11 +325,11 @@ func (e *ThreadPoolExecutor) look(kind string) ExecutorLook {
 }
 
 func (e *ThreadPoolExecutor) jobs() []Job {
-	jobs := make([]Job, 0, e.running)
+	jobs, now := make([]Job, 0, e.running), time.Now()
 	for j := e.head; j != nil; j = j.next {
 		jobs = append(jobs, Job{
 			Function:  functionName(j.ctx.(loopJob).function()),
-			Running:   time.Since(j.began),
+			Running:   now.Sub(j.began),
 			Cancelled: j.ctx.Err() != nil,
 		})
 	}
