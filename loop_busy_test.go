@@ -1,7 +1,6 @@
 package asyncio_test
 
 import (
-	"bytes"
 	"context"
 	"net"
 	"path/filepath"
@@ -107,23 +106,17 @@ func busyLoop(t *testing.T, most, more int, takes func(since int) time.Duration)
 // portable one has a goroutine that waits, and ends then; the one before it may be
 // about to end still.
 func makeReady(t *testing.T, peer net.Conn) {
+	const reads = "portable.(*conn).fill"
 	portable := filepath.Base(t.Name()) == "portable"
-	for portable && waitingReaders() > 1 {
+	for portable && goroutinesMadeBy(reads) > 1 {
 		runtime.Gosched()
 	}
 	if _, err := peer.Write([]byte("x")); err != nil {
 		t.Error(err)
 	}
-	for portable && waitingReaders() > 0 {
+	for portable && goroutinesMadeBy(reads) > 0 {
 		runtime.Gosched()
 	}
-}
-
-// waitingReaders returns how many goroutines of the portable driver wait for data.
-func waitingReaders() int {
-	stacks := make([]byte, 1<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
-	return bytes.Count(stacks, []byte("portable.(*conn).fill in "))
 }
 
 // spin keeps the processor busy for d.

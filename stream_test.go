@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -239,6 +240,14 @@ func TestWriterIsHeldUpByAPeerThatDoesNotRead(t *testing.T) {
 			t.Errorf("sent %d, received %d", sent, received)
 		}
 	})
+}
+
+// goroutinesMadeBy returns how many goroutines there are that a function has started.
+// Their number alone may change for the sake of others, which tests before have left.
+func goroutinesMadeBy(function string) int {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	return bytes.Count(stacks, []byte(function+" in goroutine"))
 }
 
 func must[T any](v T, err error) T {
