@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"net"
 	"slices"
+	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -43,4 +45,25 @@ func (r *rawPeer) parse() peer {
 		copy(p.ip[:4], r[4:])
 	}
 	return p
+}
+
+// addrOf asks for an address of a stream socket, by SYS_GETSOCKNAME or
+// SYS_GETPEERNAME; nil when it has no name. Those of x/sys ask for the protocol of
+// each socket, too.
+func addrOf(call uintptr, fd int) (net.Addr, error) {
+	var raw rawPeer
+	size := uint32(len(raw))
+	_, _, e := syscall.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(&raw)), uintptr(unsafe.Pointer(&size)))
+	if e != 0 {
+		return nil, e
+	}
+	if p := raw.parse(); p.family == unix.AF_INET || p.family == unix.AF_INET6 {
+		return p.addr(), nil
+	}
+	ask := unix.Getsockname
+	if call == unix.SYS_GETPEERNAME {
+		ask = unix.Getpeername
+	}
+	sa, err := ask(fd)
+	return netAddr(sa), err
 }

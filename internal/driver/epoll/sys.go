@@ -92,3 +92,11 @@ func accept(fd int, from *rawPeer) (int, error) {
 	}
 	return int(n), nil
 }
+
+// closeAtOnce closes what does not linger.
+func closeAtOnce(fd int) error {
+	if _, _, e := syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0); e != 0 {
+		return e
+	}
+	return nil
+}
