@@ -68,8 +68,12 @@ func (c *conn) connect(sa unix.Sockaddr, family int, local net.Addr) error {
 			return os.NewSyscallError("bind", err)
 		}
 	}
+	begin := connectAtOnce
+	if c.lent || family == unix.AF_UNIX {
+		begin = unix.Connect
+	}
 	for {
-		switch err := unix.Connect(int(c.fd), sa); err {
+		switch err := begin(int(c.fd), sa); err {
 		case nil, unix.EINPROGRESS, unix.EALREADY:
 			return nil
 		case unix.EINTR:
@@ -90,16 +94,9 @@ func (c *conn) ConnectError() error {
 	if !c.connecting {
 		return nil
 	}
-	code, err := unix.GetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_ERROR)
-	if err != nil {
-		return os.NewSyscallError("getsockopt", err)
-	}
-	if code != 0 {
-		return os.NewSyscallError("connect", syscall.Errno(code))
-	}
 	remote, err := addrOf(unix.SYS_GETPEERNAME, int(c.fd))
 	if err == unix.ENOTCONN {
-		return driver.ErrWouldBlock // a spurious event
+		return c.notConnected()
 	}
 	if err != nil {
 		return os.NewSyscallError("getpeername", err)
@@ -109,6 +106,19 @@ func (c *conn) ConnectError() error {
 		c.ends.remote = remote
 	}
 	return nil
+}
+
+// notConnected says why it is not connected: what has failed, or that connecting goes
+// on, as after a spurious event.
+func (c *conn) notConnected() error {
+	code, err := unix.GetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_ERROR)
+	if err != nil {
+		return os.NewSyscallError("getsockopt", err)
+	}
+	if code != 0 {
+		return os.NewSyscallError("connect", syscall.Errno(code))
+	}
+	return driver.ErrWouldBlock
 }
 
 // Read implements [driver.Conn].

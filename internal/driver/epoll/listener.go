@@ -154,7 +154,7 @@ func (l *listener) sendAtOnce(fd int) {
 		}
 	}
 	if l.delay == delayToBeSet {
-		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+		setNoDelay(fd)
 	}
 }
 
