@@ -2,7 +2,7 @@
 
 // Command starts measures how processes are started: /bin/true, again and again.
 //
-//	starts loop|pipes|exec N MANY MEGABYTES
+//	starts loop|pipes|exec|execpipes N MANY MEGABYTES
 //	starts sitting [-rounds N] [-n N] [-megabytes N] [-python PROGRAM] [ROW]
 //
 // So many at a time, by a process that has touched so many megabytes of memory; with
@@ -12,6 +12,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -37,7 +38,7 @@ func main() {
 	}
 }
 
-var errUsage = errors.New("usage: starts loop|pipes|exec N MANY MEGABYTES | sitting [-rounds N] [-n N] [-megabytes N] [-python PROGRAM] [ROW]")
+var errUsage = errors.New("usage: starts loop|pipes|exec|execpipes N MANY MEGABYTES | sitting [-rounds N] [-n N] [-megabytes N] [-python PROGRAM] [ROW]")
 
 func command(args []string) error {
 	if len(args) > 0 && args[0] == "sitting" {
@@ -72,7 +73,13 @@ func command(args []string) error {
 	case "pipes":
 		err = onLoop(n, many, asyncio.WithStdin(asyncio.Pipe), asyncio.WithStdout(asyncio.Pipe), asyncio.WithStderr(asyncio.Pipe))
 	case "exec":
-		err = inGoroutines(n, many)
+		err = inGoroutines(n, many, func(cmd *exec.Cmd) error { return cmd.Run() })
+	case "execpipes":
+		err = inGoroutines(n, many, func(cmd *exec.Cmd) error {
+			var out, problems bytes.Buffer
+			cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(nil), &out, &problems
+			return cmd.Run()
+		})
 	default:
 		return errUsage
 	}
@@ -124,7 +131,7 @@ func onLoop(n, many int, opts ...asyncio.ProcessOption) error {
 	})
 }
 
-func inGoroutines(n, many int) error {
+func inGoroutines(n, many int, run func(*exec.Cmd) error) error {
 	var left atomic.Int64
 	left.Store(int64(n))
 	errs := make([]error, many)
@@ -132,7 +139,7 @@ func inGoroutines(n, many int) error {
 	for i := range many {
 		all.Go(func() {
 			for left.Add(-1) >= 0 && errs[i] == nil {
-				errs[i] = exec.Command("/bin/true").Run()
+				errs[i] = run(exec.Command("/bin/true"))
 			}
 		})
 	}
@@ -174,8 +181,9 @@ func sit(rounds, n, megabytes int, python, only string) error {
 			err := turns.Compare(os.Stdout, title, []string{"us of CPU each", "a second"}, rounds,
 				side("C, posix_spawn", peer),
 				side("loop", self, "loop"),
-				side("loop, three pipes", self, "pipes"),
 				side("os/exec, goroutines", self, "exec"),
+				side("loop, three pipes", self, "pipes"),
+				side("os/exec, three pipes", self, "execpipes"),
 				side("CPython", python, "bench/starts/peer/starts.py"))
 			if err != nil {
 				return err
