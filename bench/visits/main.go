@@ -21,6 +21,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -153,11 +154,14 @@ func dial(kind, address string, n int) error {
 				})
 			}
 			all, err := asyncio.Gather[*asyncio.Stream](ctx, tasks...)
+			if err != nil {
+				return err
+			}
 			report()
 			for _, s := range all {
 				s.Abort()
 			}
-			return err
+			return nil
 		})
 	case "goroutines":
 		conns, errs := make([]io.Closer, n), make([]error, n)
@@ -166,8 +170,12 @@ func dial(kind, address string, n int) error {
 			all.Go(func() { conns[i], errs[i] = net.Dial("tcp", address) })
 		}
 		all.Wait()
+		if err := errors.Join(errs...); err != nil {
+			return err
+		}
 		report()
-		return errors.Join(errs...)
+		runtime.KeepAlive(conns) // a finalizer would close them
+		return nil
 	}
 	return errUsage
 }
