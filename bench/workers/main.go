@@ -3,12 +3,14 @@
 // Command workers measures servers on several loops, over connections that are kept:
 //
 //	workers serve echo|http workers|processes N PORT
+//	workers inside echo|http LOOPS N
 //	workers sitting [-rounds N] [-n N] [-many N] [ROW]
 //
 // Processes have a loop each, and share nothing but the port: what [asyncio.Workers] in
 // one process takes beside them is what its loops share. A sitting has them take turns,
 // and prints the CPU time of the servers alone: where the load runs on the same two
-// processors, as it does here, requests a second say less. It needs cc.
+// processors, requests a second say less. It needs cc. Inside, each loop is a client of
+// itself and does N requests, and all of it is measured.
 package main
 
 import (
@@ -36,7 +38,7 @@ func main() {
 	}
 }
 
-var errUsage = errors.New("usage: workers serve echo|http workers|processes N PORT | sitting [-rounds N] [-n N] [-many N] [ROW]")
+var errUsage = errors.New("usage: workers serve echo|http workers|processes N PORT | inside echo|http LOOPS N | sitting [-rounds N] [-n N] [-many N] [ROW]")
 
 func command(args []string) error {
 	if len(args) == 5 && args[0] == "serve" {
@@ -48,6 +50,17 @@ func command(args []string) error {
 			return processes(args[1], n, args[4])
 		}
 		return serve(args[1], n, "127.0.0.1:"+args[4])
+	}
+	if len(args) == 4 && args[0] == "inside" {
+		loops, err := strconv.Atoi(args[2])
+		if err != nil {
+			return err
+		}
+		n, err := strconv.Atoi(args[3])
+		if err != nil {
+			return err
+		}
+		return inside(args[1], loops, n)
 	}
 	if len(args) > 0 && args[0] == "sitting" {
 		flags := flag.NewFlagSet("sitting", flag.ContinueOnError)
@@ -72,23 +85,29 @@ func serve(what string, n int, address string) error {
 			srv := &asynchttp.Server{Handler: http.HandlerFunc(answer)}
 			return srv.Serve(ctx, "tcp", address, asyncio.WithListener(ln))
 		}
-		var buffer [4096]byte // of all connections of the loop: see bench/echo
-		srv, err := asyncio.StartServer(ctx, "tcp", address, func(_ context.Context, s *asyncio.Stream) error {
-			for {
-				n, err := s.Read(buffer[:])
-				if err != nil {
-					return nil
-				}
-				if _, err := s.Write(buffer[:n]); err != nil {
-					return nil
-				}
-			}
-		}, asyncio.WithListener(ln))
+		srv, err := asyncio.StartServer(ctx, "tcp", address, echo(), asyncio.WithListener(ln))
 		if err != nil {
 			return err
 		}
 		return srv.ServeForever(ctx)
 	})
+}
+
+// echo returns a handler that echoes. All connections of its loop have one buffer: see
+// bench/echo.
+func echo() func(context.Context, *asyncio.Stream) error {
+	buffer := make([]byte, 4096)
+	return func(_ context.Context, s *asyncio.Stream) error {
+		for {
+			n, err := s.Read(buffer)
+			if err != nil {
+				return nil
+			}
+			if _, err := s.Write(buffer[:n]); err != nil {
+				return nil
+			}
+		}
+	}
 }
 
 var body = make([]byte, 64)
@@ -154,6 +173,23 @@ func sit(rounds, n, many int, only string) error {
 			side("a loop", "workers", 1),
 			side("two loops", "workers", 2),
 			side("two processes", "processes", 2))
+		if err != nil {
+			return err
+		}
+		own := func(name string, loops int) turns.Side {
+			return turns.Side{Name: name, Run: func() ([]float64, error) {
+				cmd := exec.Command(os.Args[0], "inside", what, strconv.Itoa(loops), strconv.Itoa(n))
+				cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(loops))
+				seconds, err := turns.Numbers(cmd)
+				if err != nil {
+					return nil, err
+				}
+				cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+				all := float64(n * loops)
+				return []float64{float64(cpu.Microseconds()) / all, all / seconds[0]}, nil
+			}}
+		}
+		err = turns.Compare(os.Stdout, what+" inside", []string{"us of CPU each", "a second"}, rounds, own("a loop", 1), own("two loops", 2))
 		if err != nil {
 			return err
 		}
