@@ -58,6 +58,7 @@ func (l *Loop) start(t *task, level context.Context, cmd *spawn.Command) (*start
 	if err := l.escape("a process"); err != nil {
 		return nil, err
 	}
+	_, cmd.Blocking = l.driver.(driver.FileCopier)
 	starter, err := spawn.New(cmd)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"sync"
 	"syscall"
 )
 
@@ -26,6 +27,16 @@ type connection struct {
 	stream Stream
 }
 
+var doors sync.Once
+
+// openDoors opens the doors to asynchttp, when the first stream is made and not when the
+// package is initialised: the linker leaves streams out of a program that has none, and
+// TLS with them.
+func openDoors() {
+	openFileHead()
+	openHangup()
+}
+
 // newConnection makes a stream that is not attached to a descriptor yet.
 func newConnection(l *Loop, limit int) *connection {
 	c := &connection{}
@@ -34,6 +45,7 @@ func newConnection(l *Loop, limit int) *connection {
 }
 
 func (c *connection) init(l *Loop, limit int, owner socketOwner) {
+	doors.Do(openDoors)
 	c.pullSocket.init(l, owner)
 	c.reader.init(&c.pullSocket, limit)
 	c.writer.sock = &c.pullSocket

@@ -20,7 +20,8 @@ type headWriter interface {
 // own.
 const headWaits = 64 << 10
 
-func init() {
+// openFileHead opens the door of package filehead.
+func openFileHead() {
 	filehead.Send = func(ctx context.Context, stream any, head []byte, f *os.File, offset, count int64) (int64, error) {
 		w := stream.(*Stream).StreamWriter
 		if err := w.putHead(head, count); err != nil {

@@ -19,8 +19,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/asyncio-go/asyncio/bench/internal/turns"
 )
 
 // A sitting measures all rows in turns, so that what else the machine does falls on
@@ -148,34 +149,7 @@ func (s *sitting) key() string  { return filepath.Join(s.dir, "key.pem") }
 func during(address string, load func() error, name string, args ...string) (time.Duration, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		return 0, err
-	}
-	err := reachable(address)
-	if err == nil {
-		err = load()
-	}
-	_ = cmd.Process.Signal(syscall.SIGTERM)
-	if werr := cmd.Wait(); err != nil {
-		return 0, fmt.Errorf("%w; %s: %v\n%s", err, name, werr, &out)
-	}
-	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
-}
-
-func reachable(address string) error {
-	end := time.Now().Add(10 * time.Second)
-	for {
-		c, err := net.Dial("tcp", address)
-		if err == nil {
-			return c.Close()
-		}
-		if time.Now().After(end) {
-			return err
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	return turns.During(address, cmd, load)
 }
 
 // free returns an address that nobody listens at.

@@ -72,3 +72,7 @@ type WorkerHost interface {
 	// then end; where the worker dies, call is called before that, or not at all.
 	RunWorker(ctx context.Context, pool any, most int, call func(), end func(died bool))
 }
+
+// A FileCopier is a driver whose OpenFile goes on with a copy of the descriptor: the
+// file that it is given may be one that blocks, of which Go's poller need not know.
+type FileCopier interface{ CopiesFiles() }

@@ -13,5 +13,5 @@ import (
 // the file from offset on, as its Sendfile does. It returns the number of bytes
 // of the file.
 //
-// Package asyncio sets it when it is initialised.
+// Package asyncio sets it when the first stream is made.
 var Send func(ctx context.Context, stream any, head []byte, f *os.File, offset, count int64) (int64, error)

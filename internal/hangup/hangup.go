@@ -13,5 +13,5 @@ package hangup
 // On Linux the notice comes at once. The portable driver learns of the end only
 // after all that came before it was read.
 //
-// Package asyncio sets it when it is initialised.
+// Package asyncio sets it when the first stream is made.
 var Notify func(stream any, f func()) (already bool)

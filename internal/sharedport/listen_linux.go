@@ -20,6 +20,9 @@ func listen(network, address string, n int) ([]net.Listener, error) {
 		var err error
 		if cerr := c.Control(func(fd uintptr) {
 			err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+			if err == nil {
+				err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // what is accepted has it then
+			}
 		}); cerr != nil {
 			return cerr
 		}

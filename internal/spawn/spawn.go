@@ -23,9 +23,12 @@ type Command struct {
 	Args  []string // without the name
 	Shell bool     // Name is a line for the shell
 	Std   [3]Redirect
-	Extra []*os.File // descriptors from 3 on
-	Env   []string   // nil: this process's
-	Dir   string
+	// Blocking makes this side's ends of pipes block where that is cheaper, for who
+	// goes on with copies of them.
+	Blocking bool
+	Extra    []*os.File // descriptors from 3 on
+	Env      []string   // nil: this process's
+	Dir      string
 	Attributes
 }
 

@@ -38,7 +38,7 @@ func (c *Command) openStdio() (*stdio, error) {
 		return s, s.openTerminal(*c.Terminal)
 	}
 	for i, r := range c.Std {
-		if err := s.redirect(i, r); err != nil {
+		if err := s.redirect(i, r, c.Blocking); err != nil {
 			return s, err
 		}
 	}
@@ -46,7 +46,7 @@ func (c *Command) openStdio() (*stdio, error) {
 }
 
 // redirect opens the i'th descriptor.
-func (s *stdio) redirect(i int, r Redirect) error {
+func (s *stdio) redirect(i int, r Redirect, blocking bool) error {
 	switch r.Kind {
 	case Inherit:
 		s.std[i] = [...]*os.File{os.Stdin, os.Stdout, os.Stderr}[i]
@@ -61,7 +61,11 @@ func (s *stdio) redirect(i int, r Redirect) error {
 		}
 		s.openedFor(i, f)
 	case Pipe:
-		theirs, ours, err := os.Pipe()
+		open := os.Pipe
+		if blocking {
+			open = blockingPipe
+		}
+		theirs, ours, err := open()
 		if err != nil {
 			return err
 		}

@@ -19,12 +19,17 @@ type conn struct {
 	fd         int32 // -1: closed
 	connecting bool
 	shut       bool // CloseWrite was called
+	lent       bool // others have had the descriptor: they may have a copy of it, or have set what they liked
 	peer       peer // of a connection that was accepted
 	ends       *ends
 }
 
 // ends is the addresses that are known of a connection.
-type ends struct{ local, remote net.Addr }
+type ends struct {
+	local, remote net.Addr
+	asked         bool // the system has said what local is: else it may be the listener's
+	common        bool // all connections of a listener have this one
+}
 
 const streamEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP
 
@@ -38,7 +43,7 @@ func (d *Driver) Dial(spec driver.DialSpec, h driver.Handler) (driver.Conn, erro
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{d: d, fd: int32(fd), ends: &ends{remote: spec.Remote}, connecting: true}
+	c := &conn{d: d, fd: int32(fd), ends: &ends{remote: spec.Remote}, connecting: true, lent: spec.Control != nil}
 	if err := c.connect(sa, family, spec.Local); err != nil {
 		_ = unix.Close(fd)
 		return nil, err
@@ -63,8 +68,12 @@ func (c *conn) connect(sa unix.Sockaddr, family int, local net.Addr) error {
 			return os.NewSyscallError("bind", err)
 		}
 	}
+	begin := connectAtOnce
+	if c.lent || family == unix.AF_UNIX {
+		begin = unix.Connect
+	}
 	for {
-		switch err := unix.Connect(int(c.fd), sa); err {
+		switch err := begin(int(c.fd), sa); err {
 		case nil, unix.EINPROGRESS, unix.EALREADY:
 			return nil
 		case unix.EINTR:
@@ -85,6 +94,23 @@ func (c *conn) ConnectError() error {
 	if !c.connecting {
 		return nil
 	}
+	remote, err := addrOf(unix.SYS_GETPEERNAME, int(c.fd))
+	if err == unix.ENOTCONN {
+		return c.notConnected()
+	}
+	if err != nil {
+		return os.NewSyscallError("getpeername", err)
+	}
+	c.connecting = false
+	if remote != nil {
+		c.ends.remote = remote
+	}
+	return nil
+}
+
+// notConnected says why it is not connected: what has failed, or that connecting goes
+// on, as after a spurious event.
+func (c *conn) notConnected() error {
 	code, err := unix.GetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
 		return os.NewSyscallError("getsockopt", err)
@@ -92,18 +118,7 @@ func (c *conn) ConnectError() error {
 	if code != 0 {
 		return os.NewSyscallError("connect", syscall.Errno(code))
 	}
-	sa, err := unix.Getpeername(int(c.fd))
-	if err == unix.ENOTCONN {
-		return driver.ErrWouldBlock // a spurious event
-	}
-	if err != nil {
-		return os.NewSyscallError("getpeername", err)
-	}
-	c.connecting = false
-	if a := netAddr(sa); a != nil {
-		c.ends.remote = a
-	}
-	return nil
+	return driver.ErrWouldBlock
 }
 
 // Read implements [driver.Conn].
@@ -181,10 +196,16 @@ func (c *conn) Close() error {
 		return net.ErrClosed
 	}
 	fd := int(c.fd)
-	c.LocalAddr() // while it can still be asked for
+	if c.ends == nil || c.ends.local == nil {
+		c.LocalAddr() // while it can still be asked for
+	}
 	c.fd = -1
-	c.d.unwatch(fd)
-	return os.NewSyscallError("close", unix.Close(fd))
+	if c.lent {
+		c.d.unwatch(fd)
+		return os.NewSyscallError("close", unix.Close(fd)) // which may wait, where they let it linger
+	}
+	c.d.forget(fd)
+	return os.NewSyscallError("close", closeAtOnce(fd))
 }
 
 // Reset implements [driver.Conn].
@@ -204,29 +225,36 @@ func (c *conn) Discard(buf []byte) {
 	}
 }
 
-// LocalAddr implements [driver.Conn].
+// LocalAddr implements [driver.Conn]. Of a connection that is closed, and was not
+// asked for it before, it may be the address of the listener.
 func (c *conn) LocalAddr() net.Addr {
-	e := c.addrs()
-	if e.local == nil && c.fd >= 0 {
-		if sa, err := unix.Getsockname(int(c.fd)); err == nil {
-			e.local = netAddr(sa)
+	if c.fd >= 0 && (c.ends == nil || !c.ends.asked) {
+		if a, err := addrOf(unix.SYS_GETSOCKNAME, int(c.fd)); err == nil {
+			e := c.ownEnds()
+			e.local, e.asked = a, true
 		}
 	}
-	return e.local
+	if c.ends == nil {
+		return nil
+	}
+	return c.ends.local
 }
 
 // RemoteAddr implements [driver.Conn].
 func (c *conn) RemoteAddr() net.Addr {
-	e := c.addrs()
-	if e.remote == nil {
-		e.remote = c.peer.addr()
+	if c.ends == nil || c.ends.remote == nil {
+		c.ownEnds().remote = c.peer.addr()
 	}
-	return e.remote
+	return c.ends.remote
 }
 
-func (c *conn) addrs() *ends {
-	if c.ends == nil {
+// ownEnds returns the connection's ends, to be changed.
+func (c *conn) ownEnds() *ends {
+	switch {
+	case c.ends == nil:
 		c.ends = &ends{}
+	case c.ends.common:
+		c.ends = &ends{local: c.ends.local}
 	}
 	return c.ends
 }
@@ -236,6 +264,7 @@ func (c *conn) SyscallConn() (syscall.RawConn, error) {
 	if c.fd < 0 {
 		return nil, net.ErrClosed
 	}
+	c.lent = true
 	return &rawConn{func() int { return int(c.fd) }}, nil
 }
 

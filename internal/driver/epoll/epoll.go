@@ -267,12 +267,21 @@ func (d *Driver) rewatch(fd int, events uint32) error {
 
 // unwatch ends that. Events that are under way are passed over.
 func (d *Driver) unwatch(fd int) {
+	// Closing the descriptor would do, if no other process had a copy of it.
+	if d.forget(fd) {
+		_ = unix.EpollCtl(d.epfd, unix.EPOLL_CTL_DEL, fd, nil)
+	}
+}
+
+// forget ends it for a descriptor that is closed next and of which there is no
+// copy, but for the moment between the fork and the exec of a process that is
+// started: what is reported in that moment is passed over, too.
+func (d *Driver) forget(fd int) (watched bool) {
 	if s := d.find(fd); s == nil || s.handler == nil {
-		return
+		return false
 	}
 	d.empty(fd)
-	// Closing the descriptor would do, if no other process had a copy of it.
-	_ = unix.EpollCtl(d.epfd, unix.EPOLL_CTL_DEL, fd, nil)
+	return true
 }
 
 // Close implements [driver.Driver].

@@ -18,6 +18,11 @@ type file struct {
 	terminal bool
 }
 
+var _ driver.FileCopier = (*Driver)(nil)
+
+// CopiesFiles implements [driver.FileCopier].
+func (*Driver) CopiesFiles() {}
+
 // OpenFile implements [driver.Driver].
 func (d *Driver) OpenFile(f *os.File) (driver.Conn, error) {
 	defer f.Close()

@@ -20,7 +20,20 @@ type listener struct {
 	tcp  bool
 	from net.Listener // what FromListener took over, or nil
 	peer rawPeer      // of the connection that was accepted last
+	ends *ends        // of all that it accepts; nil: it listens on all addresses of the machine
+	lent bool         // others have had the descriptor, and what it accepts has the options they have set
+
+	delay delayOption
 }
+
+// A delayOption is what a listener knows of TCP_NODELAY on what it accepts.
+type delayOption uint8
+
+const (
+	delayUnknown   delayOption = iota
+	delayInherited             // the system has set it: the listener has it
+	delayToBeSet
+)
 
 // Listen implements [driver.Driver].
 func (d *Driver) Listen(spec driver.ListenSpec, h driver.Handler) (driver.Listener, error) {
@@ -32,7 +45,7 @@ func (d *Driver) Listen(spec driver.ListenSpec, h driver.Handler) (driver.Listen
 	if err != nil {
 		return nil, err
 	}
-	l := &listener{d: d, fd: fd, addr: spec.Addr, tcp: family != unix.AF_UNIX}
+	l := &listener{d: d, fd: fd, addr: spec.Addr, tcp: family != unix.AF_UNIX, lent: spec.Control != nil}
 	if err := l.listen(sa, family, spec, h); err != nil {
 		l.node.remove()
 		_ = unix.Close(fd)
@@ -63,7 +76,15 @@ func (l *listener) listen(sa unix.Sockaddr, family int, spec driver.ListenSpec, 
 		}
 	}
 	l.node = nodeOf(l.addr)
+	l.noteEnds()
 	return l.d.watch(l.fd, h, unix.EPOLLIN)
+}
+
+// noteEnds notes what is known of the connections that will be accepted.
+func (l *listener) noteEnds() {
+	if a, ok := l.addr.(*net.TCPAddr); ok && !a.IP.IsUnspecified() {
+		l.ends = &ends{local: a, common: true}
+	}
 }
 
 func (l *listener) setOptions(family int, spec driver.ListenSpec) error {
@@ -109,14 +130,32 @@ func (l *listener) accept() (*conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-		return &conn{d: l.d, fd: int32(fd), peer: l.peer.parse()}, nil
+		l.sendAtOnce(fd)
+		return &conn{d: l.d, fd: int32(fd), lent: l.lent, peer: l.peer.parse(), ends: l.ends}, nil
 	}
 	fd, sa, err := unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 	if err != nil {
 		return nil, err
 	}
-	return &conn{d: l.d, fd: int32(fd), ends: &ends{l.addr, netAddr(sa)}}, nil // the kernel's form of l.addr is longer
+	e := &ends{local: l.addr, remote: netAddr(sa), asked: true} // the kernel's form of l.addr is longer
+	return &conn{d: l.d, fd: int32(fd), lent: l.lent, ends: e}, nil
+}
+
+// sendAtOnce makes a connection that was accepted send at once what is small. It has
+// that of the listener, as a rule: the first one tells, where all are TCP's own.
+func (l *listener) sendAtOnce(fd int) {
+	if l.delay == delayUnknown {
+		l.delay = delayToBeSet
+		protocol, err := unix.GetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
+		if err == nil && protocol == unix.IPPROTO_TCP {
+			if on, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY); err == nil && on != 0 {
+				l.delay = delayInherited
+			}
+		}
+	}
+	if l.delay == delayToBeSet {
+		setNoDelay(fd)
+	}
 }
 
 // Close implements [driver.Listener]. It removes a unix socket's node, if it is
@@ -143,5 +182,6 @@ func (l *listener) SyscallConn() (syscall.RawConn, error) {
 	if l.fd < 0 {
 		return nil, net.ErrClosed
 	}
+	l.lent, l.delay = true, delayToBeSet
 	return &rawConn{func() int { return l.fd }}, nil
 }

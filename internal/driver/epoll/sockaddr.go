@@ -19,7 +19,7 @@ func newStreamSocket(family int, addr net.Addr, control driver.Control) (int, er
 		return -1, os.NewSyscallError("socket", err)
 	}
 	if family != unix.AF_UNIX {
-		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // every socket of TCP has it
+		setNoDelay(fd) // every socket of TCP has it
 	}
 	if err := runControl(control, fd, family, addr); err != nil {
 		_ = unix.Close(fd)

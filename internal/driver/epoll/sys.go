@@ -92,3 +92,28 @@ func accept(fd int, from *rawPeer) (int, error) {
 	}
 	return int(n), nil
 }
+
+// connectAtOnce begins to connect a socket of IPv4 or IPv6 that does not block.
+func connectAtOnce(fd int, sa unix.Sockaddr) error {
+	raw, size := rawSockaddr(sa)
+	if _, _, e := syscall.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&raw)), size); e != 0 {
+		return e
+	}
+	return nil
+}
+
+// setNoDelay makes a socket of TCP send at once what is small. It has no error: what
+// it is not set on goes without.
+func setNoDelay(fd int) {
+	on := int32(1)
+	_, _, _ = syscall.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.IPPROTO_TCP, unix.TCP_NODELAY,
+		uintptr(unsafe.Pointer(&on)), unsafe.Sizeof(on), 0)
+}
+
+// closeAtOnce closes what does not linger.
+func closeAtOnce(fd int) error {
+	if _, _, e := syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0); e != 0 {
+		return e
+	}
+	return nil
+}

@@ -30,7 +30,8 @@ func (d *Driver) FromConn(nc net.Conn) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{d: d, fd: int32(fd), ends: &ends{nc.LocalAddr(), nc.RemoteAddr()}}, nil
+	known := &ends{local: nc.LocalAddr(), remote: nc.RemoteAddr(), asked: true}
+	return &conn{d: d, fd: int32(fd), lent: true, ends: known}, nil
 }
 
 // FromListener implements [driver.Driver]. It takes a [net.TCPListener] or a
@@ -51,6 +52,10 @@ func (d *Driver) FromListener(ln net.Listener, h driver.Handler) (driver.Listene
 		return nil, err
 	}
 	l.fd = fd
+	l.noteEnds()
+	if linger, err := unix.GetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER); err != nil || linger.Onoff != 0 {
+		l.lent = true
+	}
 	if err := d.watch(fd, h, unix.EPOLLIN); err != nil {
 		_ = unix.Close(fd)
 		_ = ln.Close()
