@@ -74,6 +74,6 @@ func side(name string, n int, size int64, program string, args ...string) turns.
 			cpu += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 		}
 		each := float64(n) * 1e6
-		return []float64{float64(until) / each, float64(cpu) / each, float64(size) / (1 << 20)}, nil
+		return []float64{float64(until) / each, float64(cpu) / each, float64(size) / 1e6}, nil
 	}}
 }

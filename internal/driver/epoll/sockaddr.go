@@ -3,10 +3,13 @@
 package epoll
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net"
 	"os"
 	"strconv"
+	"syscall"
+	"unsafe"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
 	"golang.org/x/sys/unix"
@@ -162,4 +165,42 @@ func zoneName(id uint32) string {
 		return i.Name
 	}
 	return strconv.FormatUint(uint64(id), 10)
+}
+
+// rawSockaddr returns the kernel's form of an address of IPv4 or IPv6, and its size.
+func rawSockaddr(sa unix.Sockaddr) (r rawPeer, size uintptr) {
+	family, port := uint16(unix.AF_INET6), 0
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		family, port, size = unix.AF_INET, sa.Port, unix.SizeofSockaddrInet4
+		copy(r[4:], sa.Addr[:])
+	case *unix.SockaddrInet6:
+		port, size = sa.Port, unix.SizeofSockaddrInet6
+		copy(r[8:], sa.Addr[:])
+		binary.NativeEndian.PutUint32(r[24:], sa.ZoneId)
+	}
+	binary.NativeEndian.PutUint16(r[:], family)
+	binary.BigEndian.PutUint16(r[2:], uint16(port))
+	return r, size
+}
+
+// addrOf asks for an address of a stream socket, by SYS_GETSOCKNAME or
+// SYS_GETPEERNAME; nil when it has no name. Those of x/sys ask for the protocol of
+// each socket, too.
+func addrOf(call uintptr, fd int) (net.Addr, error) {
+	var raw rawPeer
+	size := uint32(len(raw))
+	_, _, e := syscall.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(&raw)), uintptr(unsafe.Pointer(&size)))
+	if e != 0 {
+		return nil, e
+	}
+	if p := raw.parse(); p.family == unix.AF_INET || p.family == unix.AF_INET6 {
+		return p.addr(), nil
+	}
+	ask := unix.Getsockname
+	if call == unix.SYS_GETPEERNAME {
+		ask = unix.Getpeername
+	}
+	sa, err := ask(fd)
+	return netAddr(sa), err
 }
