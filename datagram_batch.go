@@ -89,7 +89,7 @@ func (t *datagramTransport) tell(ds []driver.Datagram) int {
 	began := t.loop.driver.Now()
 	if !t.hurries && !t.direct {
 		t.answers = datagramsOf(t.loop).takeAnswers()
-		t.answers.began = began
+		t.answers.began, t.answers.looked = began, began
 	}
 	n := 0
 	for n < len(ds) && !t.closing && !t.readPaused {
@@ -97,14 +97,11 @@ func (t *datagramTransport) tell(ds []driver.Datagram) int {
 			t.answers.to = ds[n].Addr
 		}
 		t.protocol.DatagramReceived(ds[n].Data, ds[n].Addr)
-		if n++; t.answers != nil && n%answersBetweenClocks == 1 {
-			t.hastenAnswers(n)
+		if n++; t.answers != nil && n%answersBetweenLooks == 1 {
+			t.hastenAnswers()
 		}
 	}
-	if a := t.answers; a != nil {
-		t.sendAnswers()
-		t.dropAnswers()
-	}
+	t.dropAnswers()
 	if !t.closed {
 		t.hurries = t.loop.driver.Now()-began > time.Duration(n)*slowCallback
 	}
@@ -114,9 +111,9 @@ func (t *datagramTransport) tell(ds []driver.Datagram) int {
 const (
 	// maxAnswersWait is about how long an answer waits for others, when callbacks
 	// are short. After callbacks that were longer than slowCallback none does.
-	maxAnswersWait       = 50 * time.Microsecond
-	slowCallback         = 10 * time.Microsecond
-	answersBetweenClocks = 4
+	maxAnswersWait      = 50 * time.Microsecond
+	slowCallback        = 10 * time.Microsecond
+	answersBetweenLooks = 4 // at the clock
 
 	maxAnswers     = 64
 	maxAnswer      = 8 << 10 // bytes of one; there is nothing to be gained with longer ones
@@ -130,10 +127,11 @@ const (
 // is sent to others than the sender goes behind them; and an endpoint whose socket a
 // user has in hand, so that he may change how it sends, does not wait with any.
 type answers struct {
-	list  []driver.Datagram
-	room  []byte
-	to    net.Addr      // the sender of the datagram that is being told
-	began time.Duration // when the oldest may have been sent
+	list   []driver.Datagram
+	room   []byte
+	to     net.Addr      // the sender of the datagram that is being told
+	began  time.Duration // when the oldest may have been sent
+	looked time.Duration // when the clock was last looked at
 }
 
 // takeAnswers returns an empty one.
@@ -144,9 +142,13 @@ func (d *datagrams) takeAnswers() *answers {
 	return &answers{list: make([]driver.Datagram, 0, maxAnswers), room: make([]byte, 0, maxAnswersSize)}
 }
 
-// dropAnswers ends the time of answers.
+// dropAnswers sends the answers, and lets none wait any more.
 func (t *datagramTransport) dropAnswers() {
 	a := t.answers
+	if a == nil {
+		return
+	}
+	t.sendAnswers()
 	t.answers, a.to = nil, nil
 	datagramsOf(t.loop).answers.Put(a)
 }
@@ -171,20 +173,21 @@ func (t *datagramTransport) answer(p []byte, to net.Addr) bool {
 	return true
 }
 
-// hastenAnswers sends the answers when they become late, after n callbacks. When those
-// were slow the rest goes out without waiting.
-func (t *datagramTransport) hastenAnswers(n int) {
-	took := t.loop.driver.Now() - t.answers.began
-	slow := n == 1 && took > answersBetweenClocks*slowCallback
-	if !slow && took <= maxAnswersWait {
-		return
-	}
-	t.sendAnswers()
-	if slow || took > answersBetweenClocks*maxAnswersWait {
+// hastenAnswers sends the answers when they become late. When the callbacks since it
+// looked last were slow, the rest of the batch goes out without waiting.
+func (t *datagramTransport) hastenAnswers() {
+	a := t.answers
+	now := t.loop.driver.Now()
+	slow := now-a.looked > answersBetweenLooks*slowCallback
+	a.looked = now
+	switch {
+	case slow:
 		t.dropAnswers()
-		return
+	case now-a.began > maxAnswersWait:
+		t.sendAnswers()
+		a.looked = t.loop.driver.Now()
+		a.began = a.looked
 	}
-	t.answers.began += took
 }
 
 // sendAnswers sends the answers that there are.

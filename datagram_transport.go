@@ -395,7 +395,7 @@ func (t *datagramTransport) finish(reason error) {
 	if t.closed {
 		return
 	}
-	t.sendAnswers()
+	t.dropAnswers()
 	t.closed, t.closing = true, true
 	t.reason = reason
 	t.stowed = nil
@@ -445,7 +445,7 @@ func (t *datagramTransport) RemoteAddr() net.Addr { return t.conn.RemoteAddr() }
 
 func (t *datagramTransport) SyscallConn() (syscall.RawConn, error) {
 	t.direct = true
-	t.sendAnswers()
+	t.dropAnswers()
 	return t.conn.SyscallConn()
 }
 
