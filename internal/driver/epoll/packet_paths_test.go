@@ -23,22 +23,6 @@ func TestDatagramsGoEachWayThatIsLeft(t *testing.T) {
 	}
 }
 
-// option returns an option of a socket.
-func option(t *testing.T, c interface {
-	SyscallConn() (syscall.RawConn, error)
-}, level, name int) int {
-	t.Helper()
-	raw, err := c.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	value := 0
-	if cerr := raw.Control(func(fd uintptr) { value, err = unix.GetsockoptInt(int(fd), level, name) }); cerr != nil || err != nil {
-		t.Fatal(cerr, err)
-	}
-	return value
-}
-
 // packetPair is a socket that is read, and one that sends to it.
 func packetPair(t *testing.T, control driver.Control) (in, out driver.PacketBatcher) {
 	t.Helper()
