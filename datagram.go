@@ -26,8 +26,9 @@ type DatagramTransport interface {
 	//
 	// What is sent, while DatagramReceived is told of datagrams that have come
 	// together, to the sender of the one that it is told of may leave together
-	// with other such answers, at the latest when the last of them was told. It
-	// waits for no others where the calls take longer than some microseconds.
+	// with other such answers, behind what other endpoints have sent meanwhile, and
+	// at the latest when the last of them was told. It waits for no others where
+	// the calls take longer than some microseconds, nor after SyscallConn.
 	SendTo(p []byte, to net.Addr) error
 	// SendBatch sends datagrams in their order, each as SendTo does, with fewer
 	// calls of the system's: on Linux one for many, and less for those of one

@@ -157,7 +157,8 @@ func (t *datagramTransport) dropAnswers() {
 // and it is to be sent behind them.
 func (t *datagramTransport) answer(p []byte, to net.Addr) bool {
 	a := t.answers
-	if to != nil && to != a.to || len(p) > maxAnswer || len(t.queue) > 0 {
+	back := to != nil && to == a.to || to == nil && t.conn.RemoteAddr() != nil
+	if !back || len(p) > maxAnswer || len(t.queue) > 0 {
 		t.sendAnswers()
 		return false
 	}

@@ -91,6 +91,8 @@ func (s *scripted) DatagramReceived(data []byte, from net.Addr) {
 			err = tr.SendTo(data, textAddr("another"))
 		case 'e':
 			err = tr.SendTo([]byte("refused"), from)
+		case 'n':
+			err = tr.SendTo(data, nil)
 		case 'b':
 			_, err = tr.SendBatch([]asyncio.Datagram{{Data: []byte("one"), Addr: from}, {Data: []byte("refused"), Addr: from}, {Data: data, Addr: textAddr("another")}})
 		case 's':
@@ -149,7 +151,7 @@ func scriptedRun(rt *rapid.T, ctx context.Context, script []string, rooms []int,
 
 func TestBatchesOfDatagramsAreWhatSingleOnesAre(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		words := rapid.SliceOfN(rapid.SampledFrom([]string{"", "a", "a", "a", "aa", "o", "ao", "ae", "b", "as", "e", "c", "ac", "x", "ax", "p", "ap"}), 0, 120).Draw(rt, "script")
+		words := rapid.SliceOfN(rapid.SampledFrom([]string{"", "a", "a", "a", "aa", "o", "ao", "ae", "b", "as", "e", "c", "ac", "an", "n", "x", "ax", "p", "ap"}), 0, 120).Draw(rt, "script")
 		if !rapid.Bool().Draw(rt, "ends") {
 			words = slices.DeleteFunc(words, func(w string) bool { return strings.ContainsAny(w, "cxp") })
 		}

@@ -72,6 +72,9 @@ func (w *packetWire) WriteTo(p []byte, to net.Addr) (int, error) {
 	if w.refuses != "" && string(p) == w.refuses {
 		return 0, errRefusedHere
 	}
+	if w.refuses != "" && to == nil && w.remote == nil {
+		return 0, syscall.EDESTADDRREQ
+	}
 	w.out, w.to = append(w.out, string(p)), append(w.to, to)
 	return len(p), nil
 }

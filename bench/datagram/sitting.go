@@ -23,12 +23,13 @@ type row struct {
 }
 
 var rows = []row{
-	{"echo, 64 B, window 64", echoes("gro", 64, 64, 300_000)},
-	{"echo, 1,200 B, window 64", echoes("gro", 1200, 64, 300_000)},
-	{"echo, 64 B, window 1", echoes("gro", 64, 1, 15_000)},
-	{"echo, 1,200 B, window 1", echoes("gro", 1200, 1, 15_000)},
-	{"echo, 64 B, window 64, cut by the sender", echoes("gso", 64, 64, 600_000)},
-	{"echo, 1,200 B, window 64, cut by the sender", echoes("gso", 1200, 64, 600_000)},
+	{"echo, 64 B, window 64", echoes("gro", 1, 64, 64, 300_000)},
+	{"echo, 1,200 B, window 64", echoes("gro", 1, 1200, 64, 300_000)},
+	{"echo, 64 B, window 1", echoes("gro", 1, 64, 1, 15_000)},
+	{"echo, 1,200 B, window 1", echoes("gro", 1, 1200, 1, 15_000)},
+	{"echo, 64 B, window 64, cut by the sender", echoes("gso", 1, 64, 64, 600_000)},
+	{"echo, 1,200 B, window 64, cut by the sender", echoes("gso", 1, 1200, 64, 600_000)},
+	{"echo, 64 B, 16 clients of window 8", echoes("gro", 16, 64, 8, 20_000)},
 	{"receive, 64 B", receives("mmsg", 64, 600_000)},
 	{"receive, 1,200 B", receives("mmsg", 1200, 600_000)},
 	{"receive, 1,200 B, cut by the sender", receives("gso", 1200, 3_000_000)},
@@ -153,7 +154,7 @@ func each(cpu time.Duration, n int) (float64, error) {
 	return float64(cpu.Nanoseconds()) / 1e3 / float64(n), nil
 }
 
-func echoes(how string, size, window, count int) func(string, column) (float64, error) {
+func echoes(how string, clients, size, window, count int) func(string, column) (float64, error) {
 	return func(peer string, c column) (float64, error) {
 		if c.variant == "batch" {
 			return 0, errUnfit
@@ -162,7 +163,14 @@ func echoes(how string, size, window, count int) func(string, column) (float64, 
 		if err != nil {
 			return 0, err
 		}
-		err = on(othersCore, peer, "load", how, s.port, strconv.Itoa(size), strconv.Itoa(window), strconv.Itoa(count)).Run()
+		loads := make([]*exec.Cmd, clients)
+		for i := range loads {
+			loads[i] = on(othersCore, peer, "load", how, s.port, strconv.Itoa(size), strconv.Itoa(window), strconv.Itoa(count))
+			err = errors.Join(err, loads[i].Start())
+		}
+		for _, l := range loads {
+			err = errors.Join(err, l.Wait())
+		}
 		n, cpu, err2 := s.end()
 		if err := errors.Join(err, err2); err != nil {
 			return 0, err

@@ -44,7 +44,8 @@ type Driver struct {
 	generation uint32  // of the slot that was filled last
 
 	paths               packetPaths
-	inbounds, outbounds sync.Pool // nothing stays of them with sockets that are idle
+	few                 *inbound  // nil: none was needed yet, or it is in use
+	inbounds, outbounds sync.Pool // those for many datagrams, of which nothing stays
 }
 
 // slot is who is told about a descriptor. The generation, which every event

@@ -48,8 +48,9 @@ type batchPacket struct {
 var _ driver.PacketBatcher = (*batchPacket)(nil)
 
 const (
-	// maxRead is how many messages are read at a time, and readTogether how many
-	// datagrams it is to be about.
+	// fewRead messages are read at a time, and maxRead when there are more than
+	// those; readTogether is how many datagrams it is to be about.
+	fewRead      = 3
 	maxRead      = 16
 	readTogether = 64
 	// busyReads is how many reads must have been full before GRO is asked for. A
@@ -66,7 +67,7 @@ func (p *packet) batching(own bool) driver.PacketConn {
 	if p.family == unix.AF_UNIX || !p.d.paths.mmsg {
 		return p
 	}
-	b := &batchPacket{packet: *p, messages: maxRead, askGRO: busyReads}
+	b := &batchPacket{packet: *p, messages: fewRead, askGRO: busyReads}
 	if !own || !p.d.paths.gro {
 		b.askGRO = -1
 	}

@@ -5,6 +5,7 @@ package epoll_test
 import (
 	"errors"
 	"net"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -123,13 +124,22 @@ func TestASocketThatCutsForItsUserIsLeftAlone(t *testing.T) {
 	if n, err := out.WriteBatch(ds); n != 2 || err != nil {
 		t.Fatal(n, err)
 	}
-	b, err := in.ReadBatch()
-	if err != nil {
-		t.Fatal(err)
+	var got []int
+	for {
+		b, err := in.ReadBatch()
+		if err == driver.ErrWouldBlock {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range b.Datagrams {
+			got = append(got, len(d.Data))
+		}
+		b.Release()
 	}
-	defer b.Release()
-	if len(b.Datagrams) != 4 || len(b.Datagrams[0].Data) != 10 {
-		t.Errorf("%d datagrams came, the first of %d bytes", len(b.Datagrams), len(b.Datagrams[0].Data))
+	if !slices.Equal(got, []int{10, 10, 10, 10}) {
+		t.Errorf("datagrams of %v bytes came", got)
 	}
 }
 

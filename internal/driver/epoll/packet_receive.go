@@ -24,10 +24,10 @@ const (
 type inbound struct {
 	driver.Batch
 	room     []byte
-	msgs     [maxRead]mmsghdr
-	iovs     [maxRead]unix.Iovec
-	names    [maxRead]rawPeer
-	controls [maxRead][controlRoom]byte
+	msgs     []mmsghdr
+	iovs     []unix.Iovec
+	names    []rawPeer
+	controls [][controlRoom]byte
 	known    [knownPeers]knownPeer
 }
 
@@ -38,13 +38,15 @@ type knownPeer struct {
 	addr *net.UDPAddr
 }
 
-// inbound returns one that is not used, and takes it back when its batch is released.
-func (d *Driver) inbound() *inbound {
-	if in, ok := d.inbounds.Get().(*inbound); ok {
-		return in
+// newInbound returns one for so many messages.
+func newInbound(messages int) *inbound {
+	in := &inbound{
+		room:     make([]byte, messages*roomStride),
+		msgs:     make([]mmsghdr, messages),
+		iovs:     make([]unix.Iovec, messages),
+		names:    make([]rawPeer, messages),
+		controls: make([][controlRoom]byte, messages),
 	}
-	in := &inbound{room: make([]byte, maxRead*roomStride)}
-	in.Free = func() { d.inbounds.Put(in) }
 	for i := range in.msgs {
 		in.iovs[i].Base = &in.room[i*roomStride]
 		in.iovs[i].SetLen(64 << 10)
@@ -54,12 +56,32 @@ func (d *Driver) inbound() *inbound {
 	return in
 }
 
+// inbound returns one that is not used, and takes it back when its batch is released.
+// One for few messages stays, so that a datagram now and then needs no memory; those
+// for many go when they are not used.
+func (d *Driver) inbound(messages int) *inbound {
+	if messages > fewRead {
+		in, ok := d.inbounds.Get().(*inbound)
+		if !ok {
+			in = newInbound(maxRead)
+			in.Free = func() { d.inbounds.Put(in) }
+		}
+		return in
+	}
+	in := d.few
+	if d.few = nil; in == nil {
+		in = newInbound(fewRead)
+		in.Free = func() { d.few = in }
+	}
+	return in
+}
+
 // ReadBatch implements [driver.PacketBatcher].
 func (p *batchPacket) ReadBatch() (*driver.Batch, error) {
 	if p.fd < 0 {
 		return nil, net.ErrClosed
 	}
-	in := p.d.inbound()
+	in := p.d.inbound(p.messages)
 	for i := range in.msgs[:p.messages] {
 		m := &in.msgs[i]
 		m.Name, m.Namelen, m.Control = nil, 0, nil
@@ -106,12 +128,15 @@ func (in *inbound) take(i int, p *batchPacket) {
 
 // pace chooses how many messages to read next, by what n have brought.
 func (p *batchPacket) pace(n, datagrams int, full bool) {
-	p.messages = maxRead
-	if datagrams > n {
-		// Two at least, so that the second says whether there was more.
+	switch {
+	case datagrams > n: // two at least, so that the second says whether there was more
 		p.messages = min(max(readTogether*n/datagrams, 2), maxRead)
+	case full:
+		p.messages = maxRead
+	case n <= fewRead:
+		p.messages = fewRead
 	}
-	if !full || p.askGRO < 0 {
+	if n < maxRead || p.askGRO < 0 {
 		return
 	}
 	if p.askGRO--; p.askGRO < 0 {
