@@ -167,3 +167,43 @@ func TestASocketThatIsTakenOverIsNotMadeToJoin(t *testing.T) {
 		t.Error("the option is set on a socket that others may read")
 	}
 }
+
+// A connected socket learns in the midst of a batch that nobody hears it, if the answer
+// to one datagram is there before the next is sent. It often is, on one machine.
+func TestARefusalInTheMidstOfABatchIsNotLost(t *testing.T) {
+	d, err := epoll.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	gone, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = gone.Close()
+	c, err := d.OpenPacket(driver.PacketSpec{Remote: gone.LocalAddr()}, nobody{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ds := make([]driver.Datagram, 10)
+	for i := range ds {
+		ds[i].Data = make([]byte, 1+i) // which cannot be one message
+	}
+	oneByOne := false
+	for range 50 {
+		for _, d := range ds {
+			_, err := c.WriteTo(d.Data, nil)
+			oneByOne = oneByOne || errors.Is(err, syscall.ECONNREFUSED)
+		}
+		_, _, _ = c.ReadFrom(make([]byte, 1)) // what is still to be told
+		if n, err := c.(driver.PacketBatcher).WriteBatch(ds); n > 0 && errors.Is(err, syscall.ECONNREFUSED) {
+			return
+		}
+		_, _, _ = c.ReadFrom(make([]byte, 1))
+	}
+	if !oneByOne {
+		t.Skip("no refusal came in time")
+	}
+	t.Error("no batch was told of a refusal")
+}
