@@ -23,7 +23,19 @@ type DatagramTransport interface {
 	// The error is that of the call: the transport is closed, or the address is
 	// not one that it can send to. What the network does to the datagram is
 	// told by ErrorReceived, if at all. Python: sendto.
+	//
+	// What is sent, while DatagramReceived is told of datagrams that have come
+	// together, to the sender of the one that it is told of may leave together
+	// with other such answers, behind what other endpoints have sent meanwhile, and
+	// at the latest when the last of them was told. It waits for no others where
+	// the calls take longer than some microseconds, nor after SyscallConn.
 	SendTo(p []byte, to net.Addr) error
+	// SendBatch sends datagrams in their order, each as SendTo does, with fewer
+	// calls of the system's: on Linux one for many, and less for those of one
+	// length to one receiver. It returns how many it has sent or queued; if not
+	// all, the error is what SendTo would have returned for the next one. It
+	// copies what it keeps. Python: none.
+	SendBatch(batch []Datagram) (n int, err error)
 
 	// Close stops receiving and closes the socket after what is queued.
 	// ConnectionLost follows, with nil. Closing twice does nothing. Python:

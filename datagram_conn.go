@@ -124,12 +124,21 @@ func (q *packetQueue) read(p []byte) (int, net.Addr, error) {
 			q.kept[0] = packet{}
 			q.kept = q.kept[1:]
 			q.tr.pauseReading(false)
-			return copy(p, first.data), first.from, nil
+			return copy(p, first.data), q.own(first.from), nil
 		default:
 			err = q.news.wait(t, nil, q.tr)
 		}
 	}
 	return 0, nil, err
+}
+
+// own returns an address that the caller may change, as that of a [net.PacketConn].
+func (q *packetQueue) own(from net.Addr) net.Addr {
+	u, ok := from.(*net.UDPAddr)
+	if !ok || from == q.tr.RemoteAddr() {
+		return from
+	}
+	return &net.UDPAddr{IP: bytes.Clone(u.IP), Port: u.Port, Zone: u.Zone}
 }
 
 // write sends p, and suspends the running task while too much is queued.

@@ -1,9 +1,12 @@
 package asyncio
 
+import "sync"
+
 // datagrams is what a loop keeps for its datagram endpoints.
 type datagrams struct {
 	endpoints    []*datagramTransport
-	readUnixInto []byte // what unix sockets are read into: their datagrams may be longer than others
+	readUnixInto []byte    // what unix sockets are read into: their datagrams may be longer than others
+	answers      sync.Pool // those that no endpoint has: *answers
 }
 
 func datagramsOf(l *Loop) *datagrams { return partOf[datagrams](l, datagramsPart) }

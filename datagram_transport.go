@@ -15,17 +15,23 @@ import (
 type datagramTransport struct {
 	loop     *Loop
 	conn     driver.PacketConn
+	batcher  driver.PacketBatcher // conn, or nil
 	protocol DatagramProtocol
-	waiter   *future // told when ConnectionMade was called; or nil
-	index    int     // in the loop's list
-	queue    []datagram
-	size     int // of the queue
+	waiter   *future           // told when ConnectionMade was called; or nil
+	index    int               // in the loop's list
+	queue    []driver.Datagram // what the kernel had no room for
+	size     int               // of the queue
 	low,
 	high int
 	errs   []error  // for ErrorReceived
 	room   waitList // who waits for the queue to sink; the protocol may not hear of a short pause
 	retry  *TimerHandle
 	reason error // what ConnectionLost is given
+
+	stowed  []driver.Datagram // what has come, and was not told yet
+	answers *answers          // what a protocol sends that is told of a batch; or nil
+	direct  bool              // a user has the socket: answers do not wait for others
+	hurries bool              // callbacks take long: likewise
 
 	order      callOrder
 	scheduled  bool // run is in the ready queue
@@ -38,18 +44,14 @@ type datagramTransport struct {
 	closed     bool // the descriptor is gone
 }
 
-// datagram is one that the kernel had no room for.
-type datagram struct {
-	data []byte
-	to   net.Addr
-}
-
 const (
 	// datagramCost is what each datagram counts for in the queue beside its
 	// bytes, as in CPython.
 	datagramCost = 8
-	// datagramsAtOnce are read in one turn, so that others have theirs.
-	datagramsAtOnce = 16
+	// datagramsAtOnce are read in one turn, so that others have theirs, and of
+	// what the kernel has joined so many as take no longer.
+	datagramsAtOnce       = 16
+	joinedDatagramsAtOnce = 128
 	// maxDatagramErrors is how many errors wait to be told. There may be one
 	// for each datagram that is sent; of more than that the oldest are dropped.
 	maxDatagramErrors = 64
@@ -70,6 +72,7 @@ func newDatagramTransport(l *Loop) *datagramTransport {
 // attach gives the transport its socket. ConnectionMade follows.
 func (t *datagramTransport) attach(conn driver.PacketConn) {
 	t.conn = conn
+	t.batcher, _ = conn.(driver.PacketBatcher)
 	t.mayRead = true
 	datagramsOf(t.loop).add(t)
 }
@@ -113,6 +116,8 @@ func (t *datagramTransport) run() {
 	case t.toldPaused != t.paused:
 		t.tellFlow()
 		t.schedule()
+	case t.batcher != nil:
+		t.readBatches()
 	default:
 		t.read()
 	}
@@ -251,26 +256,48 @@ func (t *datagramTransport) SendTo(p []byte, to net.Addr) error {
 	if t.closing {
 		return fmt.Errorf("asyncio: send a datagram: %w", net.ErrClosed)
 	}
-	if remote := t.conn.RemoteAddr(); remote != nil && to != nil && to.String() == remote.String() {
-		to = nil
+	to = t.receiver(to)
+	if t.answers != nil && t.answer(p, to) {
+		return nil
 	}
 	if len(t.queue) == 0 {
-		switch _, err := t.conn.WriteTo(p, to); {
-		case err == nil:
-			return nil
-		case err == driver.ErrWouldBlock:
-			t.blocked()
-		case isMisuse(err):
-			return fmt.Errorf("asyncio: send a datagram: %w", err)
-		default:
-			t.failed(err)
-			return nil
+		_, err := t.conn.WriteTo(p, to)
+		if err != driver.ErrWouldBlock {
+			return t.sent(err)
 		}
+		t.blocked()
 	}
-	t.queue = append(t.queue, datagram{append([]byte(nil), p...), to})
-	t.size += len(p) + datagramCost
+	t.enqueue(p, to)
 	t.settleFlow()
 	return nil
+}
+
+// receiver returns the address as the driver wants it: nil for the remote one.
+func (t *datagramTransport) receiver(to net.Addr) net.Addr {
+	remote := t.conn.RemoteAddr()
+	if remote != nil && to != nil && (to == remote || to.String() == remote.String()) {
+		return nil
+	}
+	return to
+}
+
+// sent returns the error of sending a datagram that is one of the call, and takes note
+// of others.
+func (t *datagramTransport) sent(err error) error {
+	switch {
+	case err == nil:
+	case isMisuse(err):
+		return fmt.Errorf("asyncio: send a datagram: %w", err)
+	default:
+		t.failed(err)
+	}
+	return nil
+}
+
+// enqueue copies a datagram to the end of the queue.
+func (t *datagramTransport) enqueue(p []byte, to net.Addr) {
+	t.queue = append(t.queue, driver.Datagram{Data: append([]byte(nil), p...), Addr: to})
+	t.size += len(p) + datagramCost
 }
 
 // isMisuse reports whether the error of sending is one of the call, and not of the
@@ -296,18 +323,21 @@ func (t *datagramTransport) blocked() {
 // flush sends what the kernel takes of what is queued.
 func (t *datagramTransport) flush() {
 	for len(t.queue) > 0 {
-		d := &t.queue[0]
-		_, err := t.conn.WriteTo(d.data, d.to)
+		n, err := t.writeSome(t.queue)
 		if err == driver.ErrWouldBlock {
 			t.blocked()
+		} else if err != nil {
+			t.failed(err)
+			n++
+		}
+		for i := range t.queue[:n] {
+			t.size -= len(t.queue[i].Data) + datagramCost
+			t.queue[i] = driver.Datagram{}
+		}
+		t.queue = t.queue[n:]
+		if err == driver.ErrWouldBlock {
 			break
 		}
-		if err != nil {
-			t.failed(err)
-		}
-		t.size -= len(d.data) + datagramCost
-		*d = datagram{}
-		t.queue = t.queue[1:]
 	}
 	t.settleFlow()
 	if len(t.queue) == 0 {
@@ -316,6 +346,17 @@ func (t *datagramTransport) flush() {
 			t.finish(nil)
 		}
 	}
+}
+
+// writeSome writes datagrams until one fails, and returns how many it has written.
+func (t *datagramTransport) writeSome(ds []driver.Datagram) (int, error) {
+	if t.batcher != nil && len(ds) > 1 {
+		return t.batcher.WriteBatch(ds)
+	}
+	if _, err := t.conn.WriteTo(ds[0].Data, ds[0].Addr); err != nil {
+		return 0, err
+	}
+	return 1, nil
 }
 
 // settleFlow compares the queue with the water marks.
@@ -336,6 +377,7 @@ func (t *datagramTransport) Close() {
 	if onLoop() != nil || t.closing {
 		return
 	}
+	t.sendAnswers()
 	t.closing = true
 	if len(t.queue) == 0 {
 		t.finish(nil)
@@ -353,8 +395,10 @@ func (t *datagramTransport) finish(reason error) {
 	if t.closed {
 		return
 	}
+	t.dropAnswers()
 	t.closed, t.closing = true, true
 	t.reason = reason
+	t.stowed = nil
 	t.queue, t.size = nil, 0
 	t.paused = t.toldPaused
 	t.room.fire(nil)
@@ -390,13 +434,20 @@ func (t *datagramTransport) SetWriteBufferLimits(low, high int) {
 
 func (t *datagramTransport) WriteBufferLimits() (low, high int) { return t.low, t.high }
 
-func (t *datagramTransport) WriteBufferSize() int { return t.size }
+func (t *datagramTransport) WriteBufferSize() int {
+	t.sendAnswers()
+	return t.size
+}
 
 func (t *datagramTransport) LocalAddr() net.Addr { return t.conn.LocalAddr() }
 
 func (t *datagramTransport) RemoteAddr() net.Addr { return t.conn.RemoteAddr() }
 
-func (t *datagramTransport) SyscallConn() (syscall.RawConn, error) { return t.conn.SyscallConn() }
+func (t *datagramTransport) SyscallConn() (syscall.RawConn, error) {
+	t.direct = true
+	t.dropAnswers()
+	return t.conn.SyscallConn()
+}
 
 func (t *datagramTransport) Loop() *Loop { return t.loop }
 

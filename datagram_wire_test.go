@@ -26,7 +26,8 @@ type packetWire struct {
 	to            []net.Addr
 	room          int // for so many datagrams more
 	full          bool
-	fail          error // of the next datagram that is sent, or received
+	fail          error  // of the next datagram that is sent, or received
+	refuses       string // what cannot be sent
 	inVain        []string
 	tries, closed int
 }
@@ -68,13 +69,22 @@ func (w *packetWire) WriteTo(p []byte, to net.Addr) (int, error) {
 	if err := w.failure(); err != nil {
 		return 0, err
 	}
+	if w.refuses != "" && string(p) == w.refuses {
+		return 0, errRefusedHere
+	}
+	if w.refuses != "" && to == nil && w.remote == nil {
+		return 0, syscall.EDESTADDRREQ
+	}
 	w.out, w.to = append(w.out, string(p)), append(w.to, to)
 	return len(p), nil
 }
 
-func (w *packetWire) Close() error         { w.note(true, "Close"); w.closed++; return nil }
-func (w *packetWire) LocalAddr() net.Addr  { return w.local }
-func (w *packetWire) RemoteAddr() net.Addr { return w.remote }
+func (w *packetWire) SyscallConn() (syscall.RawConn, error) { return nil, nil }
+func (w *packetWire) Close() error                          { w.note(true, "Close"); w.closed++; return nil }
+func (w *packetWire) LocalAddr() net.Addr                   { return w.local }
+func (w *packetWire) RemoteAddr() net.Addr                  { return w.remote }
+
+var errRefusedHere = fmt.Errorf("refused here: %w", syscall.EPERM)
 
 // textAddr is an address that is its text.
 type textAddr string
@@ -83,7 +93,7 @@ func (textAddr) Network() string  { return "udp" }
 func (a textAddr) String() string { return string(a) }
 
 // openPacketWire makes an endpoint on w.
-func openPacketWire(ctx context.Context, w *packetWire) (*mailbox, driver.Handler) {
+func openPacketWire(ctx context.Context, w driver.PacketConn) (*mailbox, driver.Handler) {
 	m := &mailbox{}
 	h := asyncio.NewDatagramTransportOn(loopOf(ctx), w, m)
 	m.untilCall(ctx, "made")
@@ -92,11 +102,16 @@ func openPacketWire(ctx context.Context, w *packetWire) (*mailbox, driver.Handle
 }
 
 func TestADatagramEndpointMakesNoCallInVainAndHoldsItsProtocolUpByTheMarks(t *testing.T) {
+	checkPacketWire(t, func(_ *rapid.T, w *packetWire) driver.PacketConn { return w })
+}
+
+// checkPacketWire does random things to endpoints on wires, as of returns them.
+func checkPacketWire(t *testing.T, of func(*rapid.T, *packetWire) driver.PacketConn) {
 	rapid.Check(t, func(rt *rapid.T) {
 		steps := rapid.SliceOfN(rapid.IntRange(0, 9999), 1, 50).Draw(rt, "steps")
 		connected, abort := rapid.Bool().Draw(rt, "connected"), rapid.Bool().Draw(rt, "abort")
 		err := asyncio.Run(t.Context(), func(ctx context.Context) error {
-			randomPacketWire(rt, ctx, steps, connected, abort)
+			randomPacketWire(rt, ctx, steps, connected, abort, of)
 			return nil
 		}, asyncio.WithVirtualClock(), asyncio.WithDebug(true), asyncio.WithExceptionHandler(func(_ *asyncio.Loop, c asyncio.ExceptionContext) {
 			rt.Errorf("told %v", c.Err)
@@ -107,13 +122,13 @@ func TestADatagramEndpointMakesNoCallInVainAndHoldsItsProtocolUpByTheMarks(t *te
 	})
 }
 
-func randomPacketWire(rt *rapid.T, ctx context.Context, steps []int, connected, abort bool) {
+func randomPacketWire(rt *rapid.T, ctx context.Context, steps []int, connected, abort bool, of func(*rapid.T, *packetWire) driver.PacketConn) {
 	peer := textAddr("peer")
 	w := &packetWire{local: textAddr("here")}
 	if connected {
 		w.remote = peer
 	}
-	m, h := openPacketWire(ctx, w)
+	m, h := openPacketWire(ctx, of(rt, w))
 	tr := m.transport
 	var sent, wantErrs []string
 	queued, came := 0, 0

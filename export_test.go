@@ -57,6 +57,13 @@ func NewDatagramTransportOn(l *Loop, conn driver.PacketConn, p DatagramProtocol)
 	return t
 }
 
+// NewPacketConnOn makes a PacketConn on a socket that is no descriptor, likewise.
+func NewPacketConnOn(l *Loop, conn driver.PacketConn) (PacketConn, driver.Handler) {
+	q := &packetQueue{}
+	h := NewDatagramTransportOn(l, conn, q)
+	return &packetConn{netView{of: q, local: conn.LocalAddr(), remote: conn.RemoteAddr()}, q}, h
+}
+
 // CheckCallOrder is what debug mode does with a callback, which is in its order or
 // not, after so many of ConnectionMade, EOFReceived and ConnectionLost.
 func CheckCallOrder(after int, ok bool, what string) { callOrder(after).check(ok, what) }

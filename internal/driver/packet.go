@@ -42,6 +42,36 @@ type PacketConn interface {
 	SyscallConn() (syscall.RawConn, error)
 }
 
+// A Datagram is one that was received, or is to be sent.
+type Datagram struct {
+	Data []byte
+	Addr net.Addr // the sender or the receiver, as PacketConn has it
+}
+
+// A PacketBatcher is a PacketConn that reads and writes several datagrams in one
+// call of the system's. What comes of them, and in which order, is what as many calls
+// of ReadFrom and WriteTo would have led to. What is read by ReadBatch is not read by
+// ReadFrom besides.
+type PacketBatcher interface {
+	PacketConn
+	// ReadBatch reads some of the datagrams that have come, at least one. None is
+	// cut. The batch is the caller's until its Release.
+	ReadBatch() (*Batch, error)
+	// WriteBatch writes the datagrams in their order until one fails, and returns
+	// how many it has written. The error is that of the one after them.
+	WriteBatch(ds []Datagram) (int, error)
+}
+
+// A Batch is datagrams that were read together.
+type Batch struct {
+	Datagrams []Datagram
+	Drained   bool // nothing was left: an event follows when there is something
+	Free      func()
+}
+
+// Release lets go of the batch and of its memory.
+func (b *Batch) Release() { b.Free() }
+
 // A Watcher is a Driver that can report events of descriptors which it does not
 // own, by their number.
 type Watcher interface {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +23,15 @@ type New = func() (driver.Driver, error)
 
 // Run runs all tests but those named, which the driver under test has no use for.
 func Run(t *testing.T, newDriver New, except ...string) {
+	run(t, newDriver, func(name string) bool { return !slices.Contains(except, name) })
+}
+
+// RunPackets runs the tests of datagrams.
+func RunPackets(t *testing.T, newDriver New) {
+	run(t, newDriver, func(name string) bool { return strings.HasPrefix(name, "Packet") })
+}
+
+func run(t *testing.T, newDriver New, wanted func(name string) bool) {
 	tests := []struct {
 		name string
 		test func(*rig)
@@ -93,6 +103,11 @@ func Run(t *testing.T, newDriver New, except ...string) {
 		{"PacketControlIsCalled", testPacketControl},
 		{"PacketSocketIsTakenOver", testPacketTakeOver},
 		{"PacketSocketIsClosed", testPacketClose},
+		{"PacketBatchesKeepOrderAndBounds", testPacketBatchOrder},
+		{"PacketBatchesOfAConnectedPair", testPacketBatchConnected},
+		{"PacketBatchErrorIsThatOfOne", testPacketBatchErrors},
+		{"PacketBatchToNobodyIsRefused", testPacketBatchRefused},
+		{"PacketBatchIsFollowedByEvents", testPacketBatchEvents},
 
 		{"WatchReportsWhileItLasts", testWatch},
 		{"WatchTwoDirections", testWatchTwoDirections},
@@ -113,7 +128,7 @@ func Run(t *testing.T, newDriver New, except ...string) {
 		{"WakeAfterClose", testWakeAfterClose},
 	}
 	for _, test := range tests {
-		if slices.Contains(except, test.name) {
+		if !wanted(test.name) {
 			continue
 		}
 		t.Run(test.name, func(t *testing.T) {

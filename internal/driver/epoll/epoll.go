@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -41,6 +42,10 @@ type Driver struct {
 	pages      []*page // of slots, by descriptor; nil: all of them are empty
 	spare      *page   // an empty one
 	generation uint32  // of the slot that was filled last
+
+	paths               packetPaths
+	few                 *inbound  // nil: none was needed yet, or it is in use
+	inbounds, outbounds sync.Pool // those for many datagrams, of which nothing stays
 }
 
 // slot is who is told about a descriptor. The generation, which every event
@@ -83,6 +88,7 @@ func New() (*Driver, error) {
 		file:     os.NewFile(uintptr(epfd), "epoll"),
 		events:   make([]unix.EpollEvent, eventsAtOnce),
 		deadline: driver.Forever,
+		paths:    askedPaths(),
 	}
 	d.look = d.fetch
 	if d.raw, err = d.file.SyscallConn(); err == nil {

@@ -45,7 +45,7 @@ func (d *Driver) OpenPacket(spec driver.PacketSpec, h driver.Handler) (driver.Pa
 		_ = unix.Close(fd)
 		return nil, err
 	}
-	return p, nil
+	return p.batching(true), nil
 }
 
 func (p *packet) open(spec driver.PacketSpec, at net.Addr, h driver.Handler) error {
@@ -138,33 +138,46 @@ func (p *packet) WriteTo(b []byte, to net.Addr) (int, error) {
 		return 0, net.ErrClosed
 	}
 	var sa unix.Sockaddr
+	err := p.sendable(to)
+	if err == nil && to != nil {
+		sa, err = p.sockaddr(to)
+	}
+	if err != nil {
+		return 0, err
+	}
+	if err := p.wrote(p.send(b, sa)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// sendable returns what is wrong with sending to an address because the socket is
+// connected, or is not.
+func (p *packet) sendable(to net.Addr) error {
 	switch {
 	case p.remote != nil && to != nil:
-		return 0, fmt.Errorf("send to %v from a socket that is connected: %w", to, syscall.EISCONN)
+		return fmt.Errorf("send to %v from a socket that is connected: %w", to, syscall.EISCONN)
 	case p.remote == nil && to == nil:
-		return 0, errNoReceiver
-	case to != nil:
-		var err error
-		if sa, err = p.sockaddr(to); err != nil {
-			return 0, err
-		}
+		return errNoReceiver
 	}
-	err := p.send(b, sa)
+	return nil
+}
+
+// wrote takes note of how a send has ended, and returns the error as the caller is to
+// see it.
+func (p *packet) wrote(err error) error {
 	if err == unix.EAGAIN {
 		if err := p.wantRoom(true); err != nil {
-			return 0, err
+			return err
 		}
-		return 0, driver.ErrWouldBlock
+		return driver.ErrWouldBlock
 	}
 	if p.full {
 		if err := p.wantRoom(false); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	if err != nil {
-		return 0, os.NewSyscallError("sendto", err)
-	}
-	return len(b), nil
+	return os.NewSyscallError("sendto", err)
 }
 
 func (p *packet) send(b []byte, to unix.Sockaddr) error {

@@ -56,6 +56,44 @@ func send(fd int, p []byte, flags int) (int, error) {
 	}
 }
 
+// sendto is send to an address, of which there are size bytes.
+func sendto(fd int, p []byte, to *rawPeer, size uint32) error {
+	for {
+		_, _, e := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
+			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_DONTWAIT,
+			uintptr(unsafe.Pointer(to)), uintptr(size))
+		if e == 0 {
+			return nil
+		}
+		if e != unix.EINTR {
+			return e
+		}
+	}
+}
+
+// mmsghdr is a message of recvmmsg and sendmmsg.
+type mmsghdr struct {
+	unix.Msghdr
+	n uint32 // bytes received or sent
+}
+
+func recvmmsg(fd int, msgs []mmsghdr) (int, error) { return mmsg(unix.SYS_RECVMMSG, fd, msgs) }
+
+func sendmmsg(fd int, msgs []mmsghdr) (int, error) { return mmsg(unix.SYS_SENDMMSG, fd, msgs) }
+
+func mmsg(call uintptr, fd int, msgs []mmsghdr) (int, error) {
+	for {
+		n, _, e := syscall.RawSyscall6(call, uintptr(fd),
+			uintptr(unsafe.Pointer(unsafe.SliceData(msgs))), uintptr(len(msgs)), unix.MSG_DONTWAIT, 0, 0)
+		if e == 0 {
+			return int(n), nil
+		}
+		if e != unix.EINTR {
+			return 0, e
+		}
+	}
+}
+
 func read(fd int, p []byte) (int, error) {
 	for {
 		n, _, e := syscall.RawSyscall(unix.SYS_READ, uintptr(fd),

@@ -93,7 +93,7 @@ func (d *Driver) FromPacket(pc net.PacketConn, h driver.Handler) (driver.PacketC
 		_ = unix.Close(fd)
 		return nil, err
 	}
-	return p, nil
+	return p.batching(false), nil
 }
 
 // duplicate copies the descriptor of c, to one that does not block.
