@@ -60,3 +60,6 @@ func NewDatagramTransportOn(l *Loop, conn driver.PacketConn, p DatagramProtocol)
 // CheckCallOrder is what debug mode does with a callback, which is in its order or
 // not, after so many of ConnectionMade, EOFReceived and ConnectionLost.
 func CheckCallOrder(after int, ok bool, what string) { callOrder(after).check(ok, what) }
+
+// HoldsBuffer reports whether the reader has a buffer.
+func (r *StreamReader) HoldsBuffer() bool { return r.in != nil && r.in.buf != nil }

@@ -1,43 +1,46 @@
 // Command tls is a TLS server, on the loop or on goroutines, to be measured beside
 // others; bench/tls/run does it.
 //
-//	tls PORT echo|send CERT KEY streams|proto|goroutines
+//	tls PORT echo|send|lines CERT KEY streams|proto|goroutines
 //
-// It echoes, or sends without end. It serves until it is killed.
+// It echoes, or sends without end, 64 KiB at a time or 64 lines of 1 KiB. It serves
+// until it is killed.
 package main
 
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"slices"
 
 	"github.com/asyncio-go/asyncio"
 )
 
 func main() {
 	if len(os.Args) != 6 {
-		fmt.Fprintln(os.Stderr, "usage: tls PORT echo|send CERT KEY streams|proto|goroutines")
+		fmt.Fprintln(os.Stderr, "usage: tls PORT echo|send|lines CERT KEY streams|proto|goroutines")
 		os.Exit(2)
 	}
-	if err := serve("127.0.0.1:"+os.Args[1], os.Args[2] == "send", os.Args[3], os.Args[4], os.Args[5]); err != nil {
+	if err := serve("127.0.0.1:"+os.Args[1], os.Args[2], os.Args[3], os.Args[4], os.Args[5]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func serve(address string, sends bool, cert, key, kind string) error {
+func serve(address, does, cert, key, kind string) error {
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
 		return err
 	}
 	cfg := &tls.Config{Certificates: []tls.Certificate{pair}}
 	if kind == "goroutines" {
-		return goroutines(address, sends, cfg)
+		return goroutines(address, does, cfg)
 	}
 	return asyncio.Run(context.Background(), func(ctx context.Context) error {
-		srv, err := listen(ctx, address, sends, kind, cfg)
+		srv, err := listen(ctx, address, does, kind, cfg)
 		if err != nil {
 			return err
 		}
@@ -45,13 +48,21 @@ func serve(address string, sends bool, cert, key, kind string) error {
 	})
 }
 
-func listen(ctx context.Context, address string, sends bool, kind string, cfg *tls.Config) (*asyncio.Server, error) {
-	if kind == "streams" || sends {
-		handler := func(_ context.Context, s *asyncio.Stream) error { return echo(s, buffer[:]) }
-		if sends {
-			handler = func(_ context.Context, s *asyncio.Stream) error { return send(s) }
+func listen(ctx context.Context, address, does, kind string, cfg *tls.Config) (*asyncio.Server, error) {
+	if kind == "streams" {
+		handler := func(_ context.Context, s *asyncio.Stream) error {
+			switch does {
+			case "send":
+				return send(s)
+			case "lines":
+				return sendLines(s)
+			}
+			return echo(s, buffer[:])
 		}
 		return asyncio.StartServer(ctx, "tcp", address, handler, asyncio.WithTLS(cfg))
+	}
+	if does != "echo" {
+		return nil, errors.ErrUnsupported
 	}
 	l, err := asyncio.RunningLoop(ctx)
 	if err != nil {
@@ -88,7 +99,19 @@ func send(c conn) error {
 	}
 }
 
-func goroutines(address string, sends bool, cfg *tls.Config) error {
+// lines is what sendLines writes.
+func lines() [][]byte { return slices.Collect(slices.Chunk(buffer[:], 1<<10)) }
+
+func sendLines(s *asyncio.Stream) error {
+	lines := lines()
+	for {
+		if _, err := s.WriteLines(lines...); err != nil {
+			return nil
+		}
+	}
+}
+
+func goroutines(address, does string, cfg *tls.Config) error {
 	ln, err := tls.Listen("tcp", address, cfg)
 	if err != nil {
 		return err
@@ -100,11 +123,17 @@ func goroutines(address string, sends bool, cfg *tls.Config) error {
 		}
 		go func(c net.Conn) {
 			defer c.Close()
-			if sends {
+			switch does {
+			case "send":
 				_ = send(c)
-				return
+			case "lines":
+				for err := error(nil); err == nil; {
+					all := net.Buffers(lines())
+					_, err = all.WriteTo(c)
+				}
+			default:
+				_ = echo(c, make([]byte, 16<<10))
 			}
-			_ = echo(c, make([]byte, 16<<10))
 		}(c)
 	}
 }

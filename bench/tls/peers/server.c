@@ -1,5 +1,5 @@
 // A TLS server in C on OpenSSL: one thread, epoll, level triggered.
-// server PORT echo|send CERT KEY
+// server PORT echo|send|lines CERT KEY
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -36,7 +36,7 @@ static void drop(conn *c) {
 	ERR_clear_error();
 }
 
-// failed looks at what an SSL_ call returned, and says whether the connection is at its end.
+// failed looks at what an SSL_ call returned, and reports whether the connection is at its end.
 static int failed(conn *c, int n) {
 	switch (SSL_get_error(c->ssl, n)) {
 	case SSL_ERROR_WANT_READ: want(c, 0); return 0;
@@ -73,6 +73,7 @@ static int put(conn *c, char *p, size_t len) {
 	return 1;
 }
 
+// serve echoes, or sends so many bytes at a time.
 static void serve(conn *c, int sends) {
 	if (!c->ready) {
 		int n = SSL_accept(c->ssl);
@@ -81,15 +82,15 @@ static void serve(conn *c, int sends) {
 			return;
 		}
 		c->ready = 1;
-		want(c, sends);
+		want(c, sends != 0);
 	}
 	if (c->left) {
 		if (!put(c, c->left + c->off, c->len)) drop(c);
 		return;
 	}
 	if (sends) {
-		for (int i = 0; i < 4 && !c->left; i++)
-			if (!put(c, buf, sizeof buf)) { drop(c); return; }
+		for (size_t n = 0; n < 4 * sizeof buf && !c->left; n += (size_t)sends)
+			if (!put(c, buf, (size_t)sends)) { drop(c); return; }
 		want(c, 1);
 		return;
 	}
@@ -105,7 +106,7 @@ static void serve(conn *c, int sends) {
 
 int main(int argc, char **argv) {
 	if (argc != 5) return 2;
-	int sends = !strcmp(argv[2], "send"), one = 1;
+	int sends = !strcmp(argv[2], "send") ? (int)sizeof buf : !strcmp(argv[2], "lines") ? 1024 : 0, one = 1;
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 	SSL_CTX_set_read_ahead(ctx, 1);
 	SSL_CTX_set_num_tickets(ctx, 1);
