@@ -1,4 +1,4 @@
-"""A TLS server on asyncio or uvloop: server.py PORT echo|send CERT KEY proto|streams asyncio|uvloop"""
+"""A TLS server on asyncio or uvloop: server.py PORT echo|send CERT KEY proto|streams asyncio|uvloop."""
 
 import asyncio
 import ssl
