@@ -2,10 +2,10 @@ package asyncio
 
 // connections is what a loop keeps for its connections.
 type connections struct {
-	unserved socketList // those that no server serves
-	readInto []byte     // what connections are read into for their protocols
-	records  *recordBatch
-	buffers  [][]byte // what readers have emptied, for the next who needs one
+	unserved socketList   // those that no server serves
+	readInto []byte       // what connections are read into for their protocols
+	records  *recordBatch // for the TLS records of one write; nil: in use, or not made yet
+	buffers  [][]byte     // what readers have emptied, for the next who needs one
 }
 
 func connectionsOf(l *Loop) *connections { return partOf[connections](l, connectionsPart) }

@@ -23,9 +23,10 @@ type incoming struct {
 }
 
 const (
-	// A ReadExactly of no more reads into a buffer that is large enough at
-	// once; of a larger one nobody knows whether it comes.
-	exactBuffer = 64 << 10
+	// A ReadExactly of no more has a buffer that is large enough as soon as the
+	// first byte is there. What is asked for beyond that may never come, and
+	// the buffer grows with what does.
+	exactBuffer = 16 << 10
 
 	// That a read has not filled its buffer says that there is no more.
 	exactSlack = 512
