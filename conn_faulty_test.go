@@ -13,12 +13,13 @@ import (
 )
 
 // A faultyDriver refuses one kind of call, from the n-th on, and counts what is
-// open.
+// open and how often was written.
 type faultyDriver struct {
 	driver.Driver
 	refused string
 	n       int
 	open    int
+	writes  int // system calls
 }
 
 var errFault = errors.New("the driver refuses")
@@ -121,6 +122,22 @@ func (c *faultyConn) Start(h driver.Handler) error {
 		return err
 	}
 	return c.Conn.Start(h)
+}
+
+func (c *faultyConn) Write(p []byte) (int, error) {
+	c.d.writes++
+	if err := c.d.check("Write"); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}
+
+func (c *faultyConn) Writev(p [][]byte) (int, error) {
+	c.d.writes++
+	if err := c.d.check("Write"); err != nil {
+		return 0, err
+	}
+	return c.Conn.Writev(p)
 }
 
 func (c *faultyConn) CloseWrite() error {

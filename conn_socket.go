@@ -40,7 +40,6 @@ type socket struct {
 	hungUp  bool // the peer has ended its half, or the connection has failed: a short read does not mean that all was read
 
 	paused    bool // the queue went above high, and not to low yet
-	corked    bool // queue, and write later
 	scheduled bool // run is in the ready queue
 	eof       bool // nothing more will be written: shut after the queue
 	eofSent   bool
@@ -154,7 +153,7 @@ func (s *socket) unsent() bool {
 func (s *socket) sendsFile() bool { return s.out != nil && s.out.sending != nil }
 
 // direct reports whether what is written now may go to the kernel at once.
-func (s *socket) direct() bool { return !s.corked && !s.unsent() }
+func (s *socket) direct() bool { return !s.unsent() }
 
 // write writes p or queues it. It never suspends.
 func (s *socket) write(p []byte) (int, error) {
@@ -224,14 +223,6 @@ func (s *socket) writev(bufs [][]byte) (int, error) {
 		s.enqueue(b[skip:])
 	}
 	return total, nil
-}
-
-// uncork writes what was queued while corked was set.
-func (s *socket) uncork() {
-	s.corked = false
-	if !s.closed && s.unsent() {
-		s.flush()
-	}
 }
 
 // writable says why nothing can be written any more, if so.

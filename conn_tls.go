@@ -36,22 +36,6 @@ func overWire(wire net.Conn, cfg *tls.Config, server bool) *tls.Conn {
 	return tls.Client(wire, cfg)
 }
 
-// A tlsWire is the rest of a connection under crypto/tls: writing only queues.
-type tlsWire struct{ sock *socket }
-
-func (w tlsWire) Write(p []byte) (int, error) { return w.sock.write(p) }
-
-// Close is never what ends the connection: its owner does.
-func (w tlsWire) Close() error         { return nil }
-func (w tlsWire) LocalAddr() net.Addr  { return w.sock.conn.LocalAddr() }
-func (w tlsWire) RemoteAddr() net.Addr { return w.sock.conn.RemoteAddr() }
-
-// Deadlines are the owner's; crypto/tls sets one for its close_notify, which
-// must not drop what is queued.
-func (w tlsWire) SetDeadline(time.Time) error      { return nil }
-func (w tlsWire) SetReadDeadline(time.Time) error  { return nil }
-func (w tlsWire) SetWriteDeadline(time.Time) error { return nil }
-
 // A temporaryError is one after which crypto/tls does not give a connection up.
 type temporaryError struct{ error }
 

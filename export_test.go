@@ -67,3 +67,6 @@ func NewPacketConnOn(l *Loop, conn driver.PacketConn) (PacketConn, driver.Handle
 // CheckCallOrder is what debug mode does with a callback, which is in its order or
 // not, after so many of ConnectionMade, EOFReceived and ConnectionLost.
 func CheckCallOrder(after int, ok bool, what string) { callOrder(after).check(ok, what) }
+
+// HoldsBuffer reports whether the reader has a buffer.
+func (r *StreamReader) HoldsBuffer() bool { return r.in != nil && r.in.buf != nil }

@@ -96,7 +96,7 @@ func (p *outputPipe) run() {
 		return // a task reads, and comes back to this when it is done
 	}
 	for !p.ended && !p.sock.closed && p.sock.mayRead && r.buffered() < 2*int(r.limit) {
-		n, err := p.sock.readNow(r.room())
+		n, err := p.sock.readNow(r.room(0))
 		r.in.buf = r.in.buf[:len(r.in.buf)+n]
 		switch {
 		case err == nil || err == driver.ErrWouldBlock:

@@ -100,7 +100,8 @@ func (s *pullSocket) gone(reason, closeErr error) {
 	}
 }
 
-// read reads what there is, at least one byte, and suspends t until there is.
+// read reads what there is, at least one byte, and suspends t until there is. With
+// a nil p it only waits, until an attempt may succeed.
 //
 // Very many tasks stand in here, each with its stack: the frames from a
 // coroutine's first to this one's wait are kept small enough for two kilobytes.
@@ -119,12 +120,7 @@ func (s *pullSocket) read(t *task, level context.Context, p []byte) (int, error)
 		}
 		if err == nil {
 			var n int
-			if n, err = s.readNow(p); err != driver.ErrWouldBlock {
-				s.count(n)
-				s.reading = false
-				if err != nil {
-					s.readFailed(err)
-				}
+			if n, err = s.attempt(p); err != driver.ErrWouldBlock {
 				return n, err
 			}
 			s.moved = 0
@@ -136,6 +132,22 @@ func (s *pullSocket) read(t *task, level context.Context, p []byte) (int, error)
 			return 0, err
 		}
 	}
+}
+
+// attempt is read that returns driver.ErrWouldBlock where that waits.
+func (s *pullSocket) attempt(p []byte) (n int, err error) {
+	if p == nil && (s.mayRead || s.closed) {
+		s.reading = false
+		return 0, nil
+	}
+	if n, err = s.readNow(p); err != driver.ErrWouldBlock {
+		s.reading = false
+		s.count(n)
+		if err != nil {
+			s.readFailed(err)
+		}
+	}
+	return n, err
 }
 
 // cancelWith implements canceller, for arrived.

@@ -32,7 +32,7 @@ func (r *StreamReader) ReadAll(ctx context.Context) ([]byte, error) {
 func (r *StreamReader) fetchAll(ctx context.Context) error {
 	t, level, err := r.begin(ctx)
 	for err == nil && !r.eof {
-		err = r.fill(t, level)
+		err = r.fill(t, level, 0)
 	}
 	return err
 }

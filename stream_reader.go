@@ -54,33 +54,19 @@ func (e *LimitOverrunError) Error() string {
 // Python: ValueError.
 var ErrLineTooLong = errors.New("asyncio: the line is longer than the stream's limit")
 
-const (
-	defaultLimit = 64 << 10
-	firstBuffer  = 4 << 10
-)
+const defaultLimit = 64 << 10
 
 // A StreamReader is the half of a stream that is read. Python: StreamReader.
 //
 // One task at a time may read. All methods are for the loop's goroutine; those
 // that wait need a running task. A reader with nothing left in its buffer owns
-// no buffer.
+// no buffer, and one that waits for the first byte has none either, unless TLS
+// is in between.
 type StreamReader struct {
 	src   streamSource
 	in    *incoming // nil: nothing was ever buffered
 	limit int32
 	eof   bool
-}
-
-// An incoming is what a reader holds. It is made when there is something: who
-// reads into a buffer of his own needs none, and there may be very many.
-type incoming struct {
-	buf []byte // buf[off:] is what has come and was not read
-	off int
-	err error // all reads return it
-
-	// A line that was too long was dropped with its end, and nothing was read
-	// since.
-	wholeLine bool
 }
 
 // A streamSource is where a reader's bytes come from.
@@ -137,14 +123,6 @@ func (h *handFeed) read(t *task, level context.Context, _ []byte) (int, error) {
 
 // lost implements streamSource: who feeds by hand says so by SetError.
 func (h *handFeed) lost() error { return nil }
-
-// held returns what the reader holds, to add to it.
-func (r *StreamReader) held() *incoming {
-	if r.in == nil {
-		r.in = &incoming{}
-	}
-	return r.in
-}
 
 // FeedData appends p, which is copied, to what can be read. After FeedEOF it
 // panics, as in Python, where it is an assertion. Python: feed_data.
@@ -212,80 +190,6 @@ func (r *StreamReader) wake(err error) {
 	}
 }
 
-func (r *StreamReader) buffered() int { return len(r.unread()) }
-
-// unread is what is in the buffer.
-func (r *StreamReader) unread() []byte {
-	if r.in == nil {
-		return nil
-	}
-	return r.in.buf[r.in.off:]
-}
-
-// take removes n bytes from the buffer. They are the caller's to copy before
-// the next fill.
-func (r *StreamReader) take(n int) []byte {
-	p := r.unread()[:n]
-	if n > 0 {
-		r.in.off += n
-		r.release()
-	}
-	return p
-}
-
-// release lets go of the buffer when there is nothing in it.
-func (r *StreamReader) release() {
-	if in := r.in; in != nil && in.off == len(in.buf) {
-		in.buf, in.off = nil, 0
-	}
-}
-
-// takeCopy is take for what the caller may keep. Where all is taken, the
-// buffer itself is given away.
-func (r *StreamReader) takeCopy(n int) []byte {
-	all := n == r.buffered()
-	p := r.take(n)
-	if all && cap(p) < 2*len(p) {
-		return p[:n:n]
-	}
-	return bytes.Clone(p)
-}
-
-// fill waits until there is more in the buffer, or the end has come.
-func (r *StreamReader) fill(t *task, level context.Context) error {
-	var room []byte
-	if _, byHand := r.src.(*handFeed); !byHand {
-		room = r.room()
-	}
-	n, err := r.src.read(t, level, room)
-	if n > 0 { // in place, unless another task has taken what there was
-		r.in.buf = append(r.in.buf, room[:n]...)
-	}
-	switch err {
-	case nil:
-	case io.EOF:
-		r.eof, err = true, nil
-	default:
-		r.keepError()
-	}
-	return err
-}
-
-// room returns room for more at the end of the buffer.
-func (r *StreamReader) room() []byte {
-	in := r.held()
-	if in.off > 0 && len(in.buf) == cap(in.buf) {
-		in.buf = in.buf[:copy(in.buf, in.buf[in.off:])]
-		in.off = 0
-	}
-	if len(in.buf) == cap(in.buf) {
-		grown := make([]byte, len(in.buf), max(firstBuffer, 2*cap(in.buf)))
-		copy(grown, in.buf)
-		in.buf = grown
-	}
-	return in.buf[len(in.buf):cap(in.buf)]
-}
-
 // begin is the door of every read that is given a context.
 func (r *StreamReader) begin(ctx context.Context) (*task, context.Context, error) {
 	t, level, err := enter(ctx)
@@ -302,6 +206,7 @@ func (r *StreamReader) readable(t *task) error {
 	}
 	if in := r.in; in != nil {
 		in.wholeLine = false
+		r.release() // the buffer of a line that Lines has handed out
 		return in.err
 	}
 	return nil
@@ -354,7 +259,9 @@ func (r *StreamReader) read(t *task, level context.Context, p []byte) (int, erro
 		}
 		return 0, nil // another task took what had come
 	}
-	return copy(p, r.take(min(len(p), r.buffered()))), nil
+	n := copy(p, r.take(min(len(p), r.buffered())))
+	r.release()
+	return n, nil
 }
 
 // ReadExactly reads n bytes. When the stream ends before, it returns an
@@ -372,7 +279,7 @@ func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
 		if r.eof {
 			return nil, &IncompleteReadError{Partial: r.takeCopy(r.buffered()), Expected: n}
 		}
-		if err := r.fill(t, level); err != nil {
+		if err := r.fill(t, level, n); err != nil {
 			return nil, err
 		}
 	}
@@ -430,7 +337,7 @@ func (r *StreamReader) find(t *task, level context.Context, separators [][]byte)
 			return 0, &IncompleteReadError{Partial: r.takeCopy(r.buffered()), Expected: -1}
 		}
 		// An error that is set meanwhile ends the wait, and else the next read.
-		if err := r.fill(t, level); err != nil {
+		if err := r.fill(t, level, 0); err != nil {
 			return 0, err
 		}
 	}
@@ -470,7 +377,9 @@ func (r *StreamReader) ReadLine(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bytes.Clone(line), nil
+	line = bytes.Clone(line)
+	r.release()
+	return line, nil
 }
 
 // line is ReadLine whose result is valid until the next read.
@@ -491,6 +400,7 @@ func (r *StreamReader) line(t *task, level context.Context) ([]byte, error) {
 		} else {
 			r.take(r.buffered())
 		}
+		r.release()
 		return nil, fmt.Errorf("%w (%d bytes)", ErrLineTooLong, r.limit)
 	}
 	return nil, err
@@ -506,13 +416,15 @@ func (r *StreamReader) SkipLine(ctx context.Context) error {
 	for err == nil && !dropped {
 		if i := bytes.IndexByte(r.unread(), '\n'); i >= 0 {
 			r.take(i + 1)
+			r.release()
 			return nil
 		}
 		r.take(r.buffered())
+		r.release()
 		if r.eof {
 			return nil
 		}
-		err = r.fill(t, level)
+		err = r.fill(t, level, 0)
 	}
 	return err
 }

@@ -27,7 +27,7 @@ func startTLS(t *task, level context.Context, s *pullSocket, cfg *tls.Config, se
 	if err := s.writable(); err != nil {
 		return nil, err
 	}
-	layer := &tlsLayer{inner: &tlsSocket{tlsWire: tlsWire{&s.socket}, pull: s, level: level, left: left}}
+	layer := &tlsLayer{inner: &tlsSocket{tlsWire: tlsWire{sock: &s.socket}, pull: s, level: level, left: left}}
 	layer.conn = overWire(layer.inner, cfg, server)
 	s.setReadDeadline(time.Now().Add(timeout))
 	defer s.setReadDeadline(time.Time{})
@@ -72,6 +72,14 @@ func (l *tlsLayer) read(_ *task, level context.Context, p []byte) (int, error) {
 		err = unwrapTemporary(err)
 	}
 	return n, err
+}
+
+// write never waits.
+func (l *tlsLayer) write(bufs ...[]byte) (int, error) {
+	if err := l.inner.sock.writable(); err != nil { // crypto/tls would say it in its own words
+		return 0, err
+	}
+	return l.inner.send(l.conn, bufs...)
 }
 
 // tlsSocket is the private connection under crypto/tls.

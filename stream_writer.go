@@ -76,10 +76,7 @@ func (w *StreamWriter) WriteNowait(p []byte) error {
 // put is write that never waits.
 func (w *StreamWriter) put(p []byte) (int, error) {
 	if layer := w.tls(); layer != nil {
-		if err := w.sock.writable(); err != nil { // crypto/tls would say it in its own words
-			return 0, err
-		}
-		return layer.conn.Write(p)
+		return layer.write(p)
 	}
 	return w.sock.write(p)
 }
@@ -90,25 +87,20 @@ func (w *StreamWriter) drain(t *task, level context.Context) error { return w.so
 // WriteLines writes several slices, with one system call where that can be.
 // Python: writelines.
 func (w *StreamWriter) WriteLines(bufs ...[]byte) (int, error) {
-	if w.tls() == nil {
-		if err := onLoop(); err != nil {
-			return 0, err
-		}
-		n, err := w.sock.writev(bufs)
-		if err != nil {
-			return n, err
-		}
-		return n, w.holdUp(n)
+	if err := onLoop(); err != nil {
+		return 0, err
 	}
-	total := 0
-	for _, b := range bufs {
-		n, err := w.Write(b)
-		total += n
-		if err != nil {
-			return total, err
-		}
+	var n int
+	var err error
+	if layer := w.tls(); layer != nil {
+		n, err = layer.write(bufs...)
+	} else {
+		n, err = w.sock.writev(bufs)
 	}
-	return total, nil
+	if err != nil {
+		return n, err
+	}
+	return n, w.holdUp(n)
 }
 
 // holdUp suspends the running task, if there is one, while too much is queued;

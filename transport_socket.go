@@ -289,7 +289,7 @@ func (t *transport) WriteLines(bufs ...[]byte) (int, error) {
 		return 0, err
 	}
 	if t.tls != nil {
-		return t.tls.writeAll(bufs)
+		return t.tls.write(bufs...)
 	}
 	return t.sock.writev(bufs)
 }

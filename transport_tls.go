@@ -24,6 +24,7 @@ import (
 type tlsTransport struct {
 	t     *transport
 	conn  *tls.Conn
+	wire  *transportWire
 	co    *coro.Coro // the handshake's
 	err   error      // what the handshake gave
 	timer *TimerHandle
@@ -39,8 +40,8 @@ type tlsTransport struct {
 // when the transport runs next.
 func (t *transport) secure(cfg *tls.Config, server bool, o *streamOptions) {
 	l := &tlsTransport{t: t, shaking: true, shutdownTimeout: o.shutdownTimeout}
-	wire := &transportWire{tlsWire{&t.sock}, l}
-	l.conn = overWire(wire, cfg, server)
+	l.wire = &transportWire{tlsWire{sock: &t.sock}, l}
+	l.conn = overWire(l.wire, cfg, server)
 	l.limit(o.handshakeTimeout, "TLS handshake")
 	t.tls = l
 }
@@ -180,46 +181,11 @@ func (l *tlsTransport) writable() error {
 	return l.t.sock.writable()
 }
 
-func (l *tlsTransport) write(p []byte) (int, error) {
+func (l *tlsTransport) write(bufs ...[]byte) (int, error) {
 	if err := l.writable(); err != nil {
 		return 0, err
 	}
-	defer l.cork(len(p))()
-	return l.conn.Write(p)
-}
-
-func (l *tlsTransport) writeAll(bufs [][]byte) (int, error) {
-	if err := l.writable(); err != nil {
-		return 0, err
-	}
-	total := 0
-	for _, b := range bufs {
-		total += len(b)
-	}
-	defer l.cork(total)()
-	total = 0
-	for _, b := range bufs {
-		n, err := l.conn.Write(b)
-		total += n
-		if err != nil {
-			return total, err
-		}
-	}
-	return total, nil
-}
-
-// smallRecord is what crypto/tls makes one record of, also at a connection's
-// beginning, when its records are small.
-const smallRecord = 1 << 10
-
-// cork makes what becomes several records one system call.
-func (l *tlsTransport) cork(n int) (uncork func()) {
-	s := &l.t.sock
-	if n <= smallRecord || !s.direct() {
-		return func() {}
-	}
-	s.corked = true
-	return s.uncork
+	return l.wire.send(l.conn, bufs...)
 }
 
 func (l *tlsTransport) writeEOF() error {

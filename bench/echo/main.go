@@ -1,8 +1,9 @@
 // Command echo is an echo server on the loop, to be measured beside others:
 //
-//	echo PORT streams|streams-fmt|proto
+//	echo PORT streams|streams-fmt|streams-exactly|proto
 //
-// The handlers of streams-fmt format what they write, as handlers often do. It
+// The handlers of streams-fmt format what they write, as handlers often do; those of
+// streams-exactly read messages of SIZE bytes (environment; 64) with ReadExactly. It
 // serves until it is killed. INSIGHT=on in the environment makes the loop take note of
 // what it does.
 package main
@@ -11,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
 
 	"github.com/asyncio-go/asyncio"
 )
@@ -23,6 +25,18 @@ func main() {
 		"streams-fmt": func(ctx context.Context, address string) (*asyncio.Server, error) {
 			return asyncio.StartServer(ctx, "tcp", address, formatted)
 		},
+		"streams-exactly": func(ctx context.Context, address string) (*asyncio.Server, error) {
+			size := 64
+			if s := os.Getenv("SIZE"); s != "" {
+				var err error
+				if size, err = strconv.Atoi(s); err != nil {
+					return nil, err
+				}
+			}
+			return asyncio.StartServer(ctx, "tcp", address, func(ctx context.Context, s *asyncio.Stream) error {
+				return exactly(ctx, s, size)
+			})
+		},
 		"proto": func(ctx context.Context, address string) (*asyncio.Server, error) {
 			l, err := asyncio.RunningLoop(ctx)
 			if err != nil {
@@ -32,7 +46,7 @@ func main() {
 		},
 	}
 	if len(os.Args) != 3 || servers[os.Args[2]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: echo PORT streams|streams-fmt|proto")
+		fmt.Fprintln(os.Stderr, "usage: echo PORT streams|streams-fmt|streams-exactly|proto")
 		os.Exit(2)
 	}
 	if os.Getenv("INSIGHT") == "on" {
@@ -75,6 +89,18 @@ func formatted(_ context.Context, s *asyncio.Stream) error {
 			return nil
 		}
 		if _, err := fmt.Fprintf(s, "%s", buffer[:n]); err != nil {
+			return nil
+		}
+	}
+}
+
+func exactly(ctx context.Context, s *asyncio.Stream, size int) error {
+	for {
+		message, err := s.ReadExactly(ctx, size)
+		if err != nil {
+			return nil
+		}
+		if _, err := s.Write(message); err != nil {
 			return nil
 		}
 	}
