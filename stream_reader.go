@@ -57,7 +57,16 @@ var ErrLineTooLong = errors.New("asyncio: the line is longer than the stream's l
 const (
 	defaultLimit = 64 << 10
 	firstBuffer  = 4 << 10
+	smallBuffer  = 512 // in a simulated world: many connections, of which few say much
 )
+
+// firstBuffer returns how much room a reader has at first.
+func (l *Loop) firstBuffer() int {
+	if l.coros.Settled {
+		return smallBuffer
+	}
+	return firstBuffer
+}
 
 // A StreamReader is the half of a stream that is read. Python: StreamReader.
 //
@@ -279,7 +288,7 @@ func (r *StreamReader) room() []byte {
 		in.off = 0
 	}
 	if len(in.buf) == cap(in.buf) {
-		grown := make([]byte, len(in.buf), max(firstBuffer, 2*cap(in.buf)))
+		grown := make([]byte, len(in.buf), max(r.src.eventLoop().firstBuffer(), 2*cap(in.buf)))
 		copy(grown, in.buf)
 		in.buf = grown
 	}

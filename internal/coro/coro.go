@@ -73,6 +73,9 @@ type Coro struct {
 type Pool struct {
 	// Next says who goes on when one has stopped that nobody resumed.
 	Next func() *Coro
+	// Settled says that whoever uses the pool is never locked to a thread: Put need not
+	// find out then.
+	Settled bool
 
 	running *Coro              // the coroutine that runs, or root
 	begin   iter.Seq[struct{}] // what each runs: one func for all
@@ -395,7 +398,7 @@ func (p *Pool) Alive() int { return p.alive }
 // it. When it has waited in between, the loop itself has let it go on, and it is
 // like all the others.
 func (p *Pool) Put(c *Coro) {
-	if c.unproven && Here().Locked != 0 {
+	if c.unproven && !p.Settled && Here().Locked != 0 {
 		p.Unwind(c)
 		return
 	}
