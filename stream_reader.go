@@ -62,7 +62,7 @@ const (
 
 // firstBuffer returns how much room a reader has at first.
 func (l *Loop) firstBuffer() int {
-	if l.coros.Settled {
+	if l.coros.Simulated {
 		return smallBuffer
 	}
 	return firstBuffer
