@@ -40,7 +40,7 @@ var bugs = []bug{
 	{name: "a write without fencing after a pause", world: unfencedWrite},
 	{name: "Raft: a vote is forgotten in a crash", world: raftElection(forgetsVotes)},
 	{name: "Raft: two votes in one term", world: raftElection(votesTwice)},
-	{name: "Raft: a vote of an older term is counted", world: raftElection(countsOldVotes), choices: 60},
+	{name: "Raft: a vote of an older term is counted", world: raftElection(countsOldVotes), choices: 12},
 	{name: "starvation of fourteen picks", world: starvation, opts: []sim.Option{sim.WidePCT(3)}},
 }
 
