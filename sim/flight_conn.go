@@ -63,7 +63,7 @@ func (h *flightHandle) open(d *flight, what op, arg uint64, to driver.Handler, r
 	return e
 }
 
-// begin gives the handle the newest number.
+// begin makes the newest number that of the handle.
 func (h *flightHandle) begin(d *flight, to driver.Handler) {
 	h.d, h.id = d, d.ids
 	h.told.begin(d, h.id, to)

@@ -27,7 +27,7 @@ var (
 )
 
 // StartProcess implements [driver.Starter]. It is a job of the loop's, which is called
-// again in a replay: the first call on the loop's goroutine gives the process its number.
+// again in a replay: the process gets its number in the first call on the loop's goroutine.
 func (d *flight) StartProcess(s *driver.ProcessSpec) (driver.Process, error) {
 	p := &flightProcess{d: d}
 	if d.inner == nil {
