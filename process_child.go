@@ -254,7 +254,9 @@ func (s *children) close(l *Loop) {
 	var killed []*child
 	for c := range s.alive {
 		if c.simulated != nil {
-			_ = c.signalSimulated(os.Kill) // it may have ended
+			if _, closed := l.driver.(driver.Fence); closed || !c.detached {
+				_ = c.signalSimulated(os.Kill) // it may have ended
+			}
 			c.end(nil, nil)
 			continue
 		}

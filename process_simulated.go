@@ -51,25 +51,25 @@ func (l *Loop) startSimulated(t *task, level context.Context, by driver.Starter,
 	if err != nil {
 		return nil, err
 	}
-	var p driver.Process
-	_, err = toThread(t, level, func(context.Context) (struct{}, error) {
-		var err error
-		p, err = by.StartProcess(spec)
-		return struct{}{}, err
-	})
-	if err != nil {
-		if p != nil { // the wait was cut off
-			l.discard(&startedProcess{simulated: p})
+	f := runInExecutor(l, baseOf(valuesOf(t, level)).outer, nil, func(context.Context) (driver.Process, error) { return by.StartProcess(spec) })
+	if err := t.wait(&f.future, level); err != nil {
+		if !f.Done() { // the wait was cut off, and nobody wants the process
+			f.AddDoneCallback(func() {
+				if p, err := f.Result(); err == nil {
+					l.discard(&startedProcess{simulated: p})
+				}
+			})
 		}
 		return nil, err
 	}
-	return &startedProcess{simulated: p}, nil
+	return &startedProcess{simulated: f.value}, nil
 }
 
 // simulatedSpec says what to start. What no simulated world has is an escape; what makes
 // no difference there, groups, sessions and users, is passed over.
 func (l *Loop) simulatedSpec(c *spawn.Command) (*driver.ProcessSpec, error) {
-	s := &driver.ProcessSpec{Name: c.Name, Args: c.Args, Shell: c.Shell, Env: c.Env, Dir: c.Dir}
+	s := &driver.ProcessSpec{Name: c.Name, Args: c.Args, Shell: c.Shell, Env: c.Env, Dir: c.Dir, System: c}
+	var real string
 	for i, r := range c.Std {
 		switch r.Kind {
 		case spawn.Pipe:
@@ -79,16 +79,21 @@ func (l *Loop) simulatedSpec(c *spawn.Command) (*driver.ProcessSpec, error) {
 		case spawn.ToStdout:
 			s.Std[i] = driver.ToStdout
 		case spawn.UseFile:
-			return nil, l.escape("a process with a file of the system")
+			real = "a process with a file of the system"
 		}
 	}
 	switch {
 	case c.Terminal != nil:
-		return nil, l.escape("a process with a terminal")
+		real = "a process with a terminal"
 	case len(c.Extra) > 0:
-		return nil, l.escape("a process with descriptors of the system")
+		real = "a process with descriptors of the system"
 	case c.Sys != nil:
-		return nil, l.escape("a process with attributes of the system")
+		real = "a process with attributes of the system"
+	}
+	if real != "" {
+		if err := l.escape(real); err != nil {
+			return nil, err
+		}
 	}
 	return s, nil
 }

@@ -38,6 +38,7 @@ func init() {
 	hook.Step = func(l any) hook.SteppedLoop {
 		s := (*steppedLoop)(l.(*Loop))
 		s.watched = new(watchedWaits)
+		s.coros.Simulated = true
 		return s
 	}
 	hook.WhenDone = func(l any, ctx context.Context, fn func()) (stop func()) { return l.(*Loop).whenDone(ctx, fn) }

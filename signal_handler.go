@@ -73,6 +73,7 @@ func (l *Loop) AddSignalHandler(sig os.Signal, fn func()) error {
 	s.watches[sig] = w
 	if ownSignals {
 		by.NotifySignal(sig, w)
+		s.interrupts.pause(sig)
 		return nil
 	}
 	w.signals = make(chan os.Signal, signalsAtOnce)

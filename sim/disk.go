@@ -56,10 +56,7 @@ func Capacity(bytes int64) DiskOption {
 // does, it does at the beginning of that time or at its end.
 func DiskLatency(d, jitter time.Duration) DiskOption {
 	return diskOption(func(k *simdisk.Disk) {
-		k.Latency, k.Jitter, k.Quantum = d, jitter, min(jitter, time.Millisecond)
-		if jitter/time.Millisecond > 200 {
-			k.Quantum = jitter / 200
-		}
+		k.Latency, k.Jitter, k.Quantum = d, jitter, stepOf(jitter)
 	})
 }
 

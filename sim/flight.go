@@ -35,12 +35,15 @@ func RecordLimit(bytes int64) RecordOption {
 }
 
 // Record makes a loop in the real world write down what comes to it from outside, in
-// order: what it reads from sockets and which are ready, what connects, the clock, and
-// what jobs of executors return. [Replay] runs the program again with that. It is for
-// programs to which nothing else comes: no goroutines of their own that call
-// CallSoonThreadsafe, no signals, processes, pipes or datagrams, no contexts that end by
-// package time, no random numbers but by this module. What such a loop is asked for that
-// cannot be recorded returns an error that is [errors.ErrUnsupported].
+// order: what it reads from sockets, datagrams and pipes and which are ready, what
+// connects, the clock, what jobs of executors return, signals that have a handler by
+// [asyncio.Loop.AddSignalHandler], and of processes their numbers, pipes and exit codes.
+// [Replay] runs the program again with that. It is for programs to which nothing else
+// comes: no goroutines of their own that call CallSoonThreadsafe, no interrupt that
+// cancels them, no contexts that end by package time, no random numbers but by this
+// module. What such a loop is asked for that cannot be recorded returns an error that is
+// [errors.ErrUnsupported]: connections, listeners and datagram sockets that are taken
+// over, descriptors, and processes that die with a thread. [asyncio.Process.State] is nil.
 //
 // The file is written again when it is there, and is whole up to the last moment in which
 // the loop had nothing to do, also when the process is killed. The option stands behind
@@ -59,7 +62,7 @@ func Record(file string, opts ...RecordOption) asyncio.Option {
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("sim: record: %w", err), d.Close())
 		}
-		return &flight{inner: d, file: f, w: bufio.NewWriterSize(f, 64<<10), left: c.limit, pool: asyncio.NewThreadPoolExecutor(32)}, nil
+		return &flight{inner: d, file: f, w: bufio.NewWriterSize(f, 64<<10), left: c.limit, pool: asyncio.NewThreadPoolExecutor(32), unknown: make(map[*flightProcess]struct{})}, nil
 	}).(asyncio.Option)
 }
 
@@ -77,15 +80,13 @@ type flight struct {
 	pool *asyncio.ThreadPoolExecutor
 
 	mu   sync.Mutex
-	done []flown // jobs that have ended
+	news []func() // what other goroutines have to tell, for the loop's
+	over bool     // the driver is closed
 
-	play *playback
-}
+	unknown map[*flightProcess]struct{} // that were started, and the loop does not know it yet
 
-// A flown is a job and its number.
-type flown struct {
-	n   uint64
-	job driver.Job
+	signals map[os.Signal]*flightSignal
+	play    *playback
 }
 
 var (
@@ -94,6 +95,7 @@ var (
 	_ driver.Chooser       = (*flight)(nil)
 	_ driver.WallClock     = (*flight)(nil)
 	_ driver.DeadlineClock = (*flight)(nil)
+	_ driver.Signaler      = (*flight)(nil)
 )
 
 // do is one call of the driver: really fills in what comes of it; in a replay that is
@@ -168,7 +170,7 @@ func (d *flight) Poll() error {
 		return d.play.tell(entry{op: opPoll})
 	}
 	err := d.inner.Poll()
-	d.jobsEnded()
+	d.tellNews()
 	d.note(entry{op: opPoll, err: err})
 	return err
 }
@@ -181,8 +183,8 @@ func (d *flight) Park(until time.Duration, pending func() bool) error {
 	if d.left > 0 {
 		_ = d.w.Flush() // note finds out
 	}
-	err := d.inner.Park(until, func() bool { return pending() || d.anyEnded() })
-	d.jobsEnded()
+	err := d.inner.Park(until, func() bool { return pending() || d.anyNews() })
+	d.tellNews()
 	d.note(entry{op: opPark, err: err})
 	return err
 }
@@ -190,59 +192,68 @@ func (d *flight) Park(until time.Duration, pending func() bool) error {
 // RunJob implements [driver.JobRunner].
 func (d *flight) RunJob(j driver.Job) {
 	d.jobs++
-	f := flown{d.jobs, j}
-	d.do(opJob, f.n, 0, func(*entry) {
+	n := d.jobs
+	d.do(opJob, n, 0, func(*entry) {
+		ended := func() {
+			e := entry{op: opJobDone, id: n}
+			e.data, e.n, e.err = resultOf(j)
+			d.note(e)
+			j.Deliver()
+		}
 		err := d.pool.Submit(j, func(context.Context) {
-			defer func() {
-				d.mu.Lock()
-				d.done = append(d.done, f)
-				d.mu.Unlock()
-				d.inner.Wake()
-			}()
+			defer d.arrive(ended)
 			j.Compute()
 		})
 		if err != nil {
 			_, to := j.Result()
 			*to = err
-			d.mu.Lock()
-			d.done = append(d.done, f)
-			d.mu.Unlock()
+			d.arrive(ended)
 		}
 	})
 	if d.inner == nil {
-		d.play.jobs[f.n] = j
+		d.play.jobs[n] = j
 	}
 }
 
-func (d *flight) anyEnded() bool {
+// arrive lets the loop's goroutine call fn when it next looks what has happened. It may
+// be called from any goroutine.
+func (d *flight) arrive(fn func()) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.done) > 0
+	d.news = append(d.news, fn)
+	d.mu.Unlock()
+	d.inner.Wake()
 }
 
-// jobsEnded tells the loop of the jobs that have ended.
-func (d *flight) jobsEnded() {
+func (d *flight) anyNews() bool {
 	d.mu.Lock()
-	all := d.done
-	d.done = nil
+	defer d.mu.Unlock()
+	return len(d.news) > 0
+}
+
+// tellNews tells the loop what has come of other goroutines.
+func (d *flight) tellNews() {
+	d.mu.Lock()
+	all := d.news
+	d.news = nil
 	d.mu.Unlock()
-	for _, f := range all {
-		e := entry{op: opJobDone, id: f.n}
-		e.data, e.n, e.err = resultOf(f.job)
-		d.note(e)
-		f.job.Deliver()
+	for _, tell := range all {
+		tell()
 	}
 }
 
 // Close implements [driver.Driver].
 func (d *flight) Close() error {
 	d.do(opEnd, 0, 0, func(*entry) {})
+	for _, s := range d.signals {
+		s.stop()
+	}
 	if d.inner == nil {
 		return nil
 	}
 	ended, end := context.WithCancel(context.Background())
 	end()
 	_ = d.pool.Shutdown(ended) // who waited for a job was told that the loop is closed
+	d.discardUnknown()
 	var err error
 	if d.left > 0 {
 		err = d.w.Flush()
@@ -252,48 +263,51 @@ func (d *flight) Close() error {
 
 // Dial implements [driver.Driver].
 func (d *flight) Dial(spec driver.DialSpec, h driver.Handler) (driver.Conn, error) {
-	c := &flightConn{d: d}
-	d.ids++
-	c.id = d.ids
-	c.told.begin(d, c.id, h)
-	e := d.do(opDial, c.id, addressSum(spec.Remote), func(e *entry) { c.inner, e.err = d.inner.Dial(spec, &c.told) })
+	c := new(flightConn)
+	e := c.open(d, opDial, addressSum(spec.Remote), h, func(told driver.Handler) (err error) {
+		c.inner, err = d.inner.Dial(spec, told)
+		return err
+	})
 	if e.err != nil {
-		c.told.end()
 		return nil, e.err
 	}
-	d.open++
 	return c, nil
 }
 
 // Listen implements [driver.Driver].
 func (d *flight) Listen(spec driver.ListenSpec, h driver.Handler) (driver.Listener, error) {
-	l := &flightListener{d: d}
-	d.ids++
-	l.id = d.ids
-	l.told.begin(d, l.id, h)
-	e := d.do(opListen, l.id, addressSum(spec.Addr), func(e *entry) {
-		if l.inner, e.err = d.inner.Listen(spec, &l.told); e.err == nil {
-			e.data = encodeAddr(l.inner.Addr())
-		}
+	l := new(flightListener)
+	e := l.open(d, opListen, addressSum(spec.Addr), h, func(told driver.Handler) (err error) {
+		l.inner, err = d.inner.Listen(spec, told)
+		return err
 	})
 	if e.err != nil {
-		l.told.end()
 		return nil, e.err
 	}
-	l.addr = decodeAddr(e.data)
-	d.open++
+	l.addr = l.address(opLocal, func() net.Addr { return l.inner.Addr() })
 	return l, nil
+}
+
+// OpenFile implements [driver.Driver]. In a replay the file is only closed, unless it is
+// one of the process's own.
+func (d *flight) OpenFile(f *os.File) (driver.Conn, error) {
+	c := new(flightConn)
+	e := c.open(d, opOpenFile, 0, nil, func(driver.Handler) (err error) {
+		c.inner, err = d.inner.OpenFile(f)
+		return err
+	})
+	if d.inner == nil && f != os.Stdin && f != os.Stdout && f != os.Stderr {
+		_ = f.Close()
+	}
+	if e.err != nil {
+		return nil, e.err
+	}
+	return c, nil
 }
 
 // cannot is the error of what is not recorded.
 func (d *flight) cannot(what string) error {
 	return fmt.Errorf("sim: %s: a recording has none: %w", what, errors.ErrUnsupported)
-}
-
-// OpenFile implements [driver.Driver].
-func (d *flight) OpenFile(f *os.File) (driver.Conn, error) {
-	_ = f.Close()
-	return nil, d.cannot("a pipe or terminal")
 }
 
 // FromConn implements [driver.Driver].
@@ -308,11 +322,6 @@ func (d *flight) FromListener(ln net.Listener, _ driver.Handler) (driver.Listene
 	return nil, d.cannot("a listener that is taken over")
 }
 
-// OpenPacket implements [driver.Driver].
-func (d *flight) OpenPacket(driver.PacketSpec, driver.Handler) (driver.PacketConn, error) {
-	return nil, d.cannot("a datagram socket")
-}
-
 // FromPacket implements [driver.Driver].
 func (d *flight) FromPacket(pc net.PacketConn, _ driver.Handler) (driver.PacketConn, error) {
 	_ = pc.Close()
@@ -321,5 +330,8 @@ func (d *flight) FromPacket(pc net.PacketConn, _ driver.Handler) (driver.PacketC
 
 // addressSum is a checksum of an address that was asked for.
 func addressSum(a net.Addr) uint64 {
+	if a == nil {
+		return 0
+	}
 	return uint64(crc32.ChecksumIEEE([]byte(a.Network() + " " + a.String())))
 }

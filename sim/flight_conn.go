@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
+	"github.com/asyncio-go/asyncio/internal/spawn"
 )
 
 // told is the handler that a driver has in the place of the loop's.
@@ -42,19 +43,65 @@ func (t *told) Ready(e driver.Event) {
 	}
 }
 
-// A flightConn is a connection of a [flight].
-type flightConn struct {
+// A flightHandle is what all handles of a [flight] have in common.
+type flightHandle struct {
 	d      *flight
 	id     uint64
-	inner  driver.Conn
 	told   told
 	closed bool
 }
 
-var _ driver.Conn = (*flightConn)(nil)
+// open opens a handle. really does so, with the handler to be told.
+func (h *flightHandle) open(d *flight, what op, arg uint64, to driver.Handler, really func(told driver.Handler) error) entry {
+	d.ids++
+	h.begin(d, to)
+	e := d.do(what, h.id, arg, func(e *entry) { e.err = really(&h.told) })
+	if e.err != nil {
+		h.told.end()
+		d.open--
+	}
+	return e
+}
+
+// begin makes the newest number that of the handle.
+func (h *flightHandle) begin(d *flight, to driver.Handler) {
+	h.d, h.id = d, d.ids
+	h.told.begin(d, h.id, to)
+	d.open++
+}
+
+// shut closes the handle.
+func (h *flightHandle) shut(what op, really func() error) error {
+	if !h.closed {
+		h.closed = true
+		h.d.open--
+		h.told.end()
+	}
+	return h.d.do(what, h.id, 0, func(e *entry) { e.err = really() }).err
+}
+
+// address returns one of the handle's.
+func (h *flightHandle) address(which op, really func() net.Addr) net.Addr {
+	return decodeAddr(h.d.do(which, h.id, 0, func(e *entry) { e.data = encodeAddr(really()) }).data)
+}
+
+// A flightConn is a connection, or an end of a pipe, of a [flight].
+type flightConn struct {
+	flightHandle
+	inner  driver.Conn
+	failed error // of a process's pipe: the driver cannot wait for it, and Start says so
+}
+
+var (
+	_ driver.Conn       = (*flightConn)(nil)
+	_ driver.PipeWriter = (*flightConn)(nil)
+)
 
 // Start implements [driver.Conn].
 func (c *flightConn) Start(h driver.Handler) error {
+	if c.failed != nil {
+		return c.failed
+	}
 	c.told.to = h
 	return c.d.do(opStart, c.id, 0, func(e *entry) { e.err = c.inner.Start(&c.told) }).err
 }
@@ -103,12 +150,10 @@ func (c *flightConn) CloseWrite() error {
 
 // Close implements [driver.Conn].
 func (c *flightConn) Close() error {
-	if !c.closed {
-		c.closed = true
-		c.d.open--
-		c.told.end()
+	if c.failed != nil {
+		return nil
 	}
-	return c.d.do(opClose, c.id, 0, func(e *entry) { e.err = c.inner.Close() }).err
+	return c.shut(opClose, func() error { return c.inner.Close() })
 }
 
 // Reset implements [driver.Conn].
@@ -121,12 +166,30 @@ func (c *flightConn) Discard(buf []byte) {
 
 // LocalAddr implements [driver.Conn].
 func (c *flightConn) LocalAddr() net.Addr {
-	return decodeAddr(c.d.do(opLocal, c.id, 0, func(e *entry) { e.data = encodeAddr(c.inner.LocalAddr()) }).data)
+	return c.address(opLocal, func() net.Addr { return c.inner.LocalAddr() })
 }
 
 // RemoteAddr implements [driver.Conn].
 func (c *flightConn) RemoteAddr() net.Addr {
-	return decodeAddr(c.d.do(opRemote, c.id, 0, func(e *entry) { e.data = encodeAddr(c.inner.RemoteAddr()) }).data)
+	return c.address(opRemote, func() net.Addr { return c.inner.RemoteAddr() })
+}
+
+// ReaderGone implements [driver.PipeWriter].
+func (c *flightConn) ReaderGone() bool {
+	return c.d.do(opReaderGone, c.id, 0, func(e *entry) {
+		if readerGone(c.inner) {
+			e.n = 1
+		}
+	}).n != 0
+}
+
+// readerGone reports whether nobody is left who could read from a pipe.
+func readerGone(c driver.Conn) bool {
+	if p, ok := c.(driver.PipeWriter); ok {
+		return p.ReaderGone()
+	}
+	raw, err := c.SyscallConn()
+	return err == nil && spawn.ReaderGone(raw)
 }
 
 // SyscallConn implements [driver.Conn].
@@ -134,38 +197,28 @@ func (c *flightConn) SyscallConn() (syscall.RawConn, error) { return nil, c.d.ca
 
 // A flightListener is a listener of a [flight].
 type flightListener struct {
-	d      *flight
-	id     uint64
-	inner  driver.Listener
-	addr   net.Addr
-	told   told
-	closed bool
+	flightHandle
+	inner driver.Listener
+	addr  net.Addr
 }
 
 var _ driver.Listener = (*flightListener)(nil)
 
 // Accept implements [driver.Listener].
 func (l *flightListener) Accept() (driver.Conn, error) {
-	c := &flightConn{d: l.d}
+	c := new(flightConn)
 	e := l.d.do(opAccept, l.id, 0, func(e *entry) { c.inner, e.err = l.inner.Accept() })
 	if e.err != nil {
 		return nil, e.err
 	}
 	l.d.ids++
-	c.id = l.d.ids
-	c.told.begin(l.d, c.id, nil)
-	l.d.open++
+	c.begin(l.d, nil)
 	return c, nil
 }
 
 // Close implements [driver.Listener].
 func (l *flightListener) Close() error {
-	if !l.closed {
-		l.closed = true
-		l.d.open--
-		l.told.end()
-	}
-	return l.d.do(opCloseListener, l.id, 0, func(e *entry) { e.err = l.inner.Close() }).err
+	return l.shut(opCloseListener, func() error { return l.inner.Close() })
 }
 
 // Addr implements [driver.Listener].
@@ -189,6 +242,8 @@ func decodeAddr(p []byte) net.Addr {
 	network, text, _ := strings.Cut(string(p), " ")
 	if at, err := netip.ParseAddrPort(text); err == nil && strings.HasPrefix(network, "tcp") {
 		return net.TCPAddrFromAddrPort(at)
+	} else if err == nil && strings.HasPrefix(network, "udp") {
+		return net.UDPAddrFromAddrPort(at)
 	}
 	if network == "" {
 		return nil

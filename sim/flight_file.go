@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
@@ -47,6 +49,16 @@ const (
 	opRemote                  // address
 	opAccept                  //
 	opCloseListener           //
+	opOpenPacket              //
+	opReadFrom                //
+	opOpenFile                //
+	opReaderGone              // of a pipe
+	opNotify                  // a signal is to be handled
+	opProcess                 // was started
+	opPipe                    // of a process
+	opWatch                   // its end
+	opExitCode                //
+	opSignal                  // to it
 	opEnd                     // the loop has closed its driver
 
 	numOps
@@ -55,7 +67,9 @@ const (
 var opNames = [numOps]string{"the clock is read", "the time of day is read", "a deadline is set", "something is chosen by chance",
 	"the loop looks what has happened", "the loop waits", "a socket is ready", "a job has ended", "a job begins", "dial", "listen",
 	"a connection is taken up", "a connection was made or not", "read", "write", "end of writing", "close", "reset", "discard",
-	"local address", "remote address", "accept", "close of a listener", "end of the loop"}
+	"local address", "remote address", "accept", "close of a listener",
+	"a datagram socket", "a datagram is read", "a pipe is taken over", "a look for the reader of a pipe", "a handler of a signal",
+	"a process is started", "a pipe of a process", "a process is watched", "exit code", "signal to a process", "end of the loop"}
 
 // An entry is one of a recording.
 type entry struct {
@@ -85,7 +99,7 @@ func (e entry) String() string {
 // same reports whether two entries ask the same.
 func (e entry) same(o entry) bool { return e.op == o.op && e.id == o.id && e.arg == o.arg }
 
-const recordingHead = "asyncio recording 1 "
+const recordingHead = "asyncio recording 2 "
 
 // Flags of an entry.
 const (
@@ -197,6 +211,7 @@ func openRecording(name string) (*os.File, *bufio.Reader, error) {
 // The errors that are themselves again in a replay, by what stands for them.
 var plainErrors = map[string]error{
 	"eof": io.EOF, "block": driver.ErrWouldBlock, "closed": net.ErrClosed, "inuse": driver.ErrInUse,
+	"ended": os.ErrProcessDone, "no program": exec.ErrNotFound, "no pipe": errNoPipe,
 }
 
 // encodeError returns what stands for an error, and whether what is made of that
@@ -209,6 +224,8 @@ func encodeError(err error) (text string, whole bool) {
 	}
 	var call *os.SyscallError
 	var dns *net.DNSError
+	var path *fs.PathError
+	var program *exec.Error
 	switch number, ok := err.(syscall.Errno); {
 	case ok:
 		return fmt.Sprintf("errno %d", uint(number)), true
@@ -216,12 +233,27 @@ func encodeError(err error) (text string, whole bool) {
 		if number, ok := call.Err.(syscall.Errno); ok {
 			return fmt.Sprintf("call %d %s", uint(number), call.Syscall), true
 		}
+	case errors.As(err, &path) && err == error(path):
+		cause, whole := encodeError(path.Err)
+		return encodeWords("path", cause, path.Op, path.Path), whole
+	case errors.As(err, &program) && err == error(program):
+		cause, whole := encodeError(program.Err)
+		return encodeWords("program", cause, program.Name), whole
 	case errors.As(err, &dns) && err == error(dns) && dns.UnwrapErr == nil:
 		if p, e := json.Marshal(dns); e == nil {
 			return "dns " + string(p), true
 		}
 	}
 	return "text " + err.Error(), false
+}
+
+// encodeWords returns what stands for an error that has words and a cause.
+func encodeWords(kind, cause string, words ...string) string {
+	p, err := json.Marshal(append([]string{cause}, words...))
+	if err != nil {
+		panic(err) // there are only strings
+	}
+	return kind + " " + string(p)
 }
 
 // decodeError makes an error of what stands for it.
@@ -239,6 +271,14 @@ func decodeError(text string) error {
 		number, call, _ := strings.Cut(rest, " ")
 		if n, err := strconv.ParseUint(number, 10, 32); err == nil {
 			return os.NewSyscallError(call, syscall.Errno(n))
+		}
+	case "path", "program":
+		var words []string
+		switch err := json.Unmarshal([]byte(rest), &words); {
+		case err == nil && word == "path" && len(words) == 3:
+			return &fs.PathError{Op: words[1], Path: words[2], Err: decodeError(words[0])}
+		case err == nil && word == "program" && len(words) == 2:
+			return &exec.Error{Name: words[1], Err: decodeError(words[0])}
 		}
 	case "dns":
 		dns := new(net.DNSError)

@@ -21,6 +21,8 @@ import (
 // Replay runs main again with what a [Record] has written, instead of the world, in a
 // bubble of testing/synctest, and returns what [asyncio.Run] returns for it. It takes no
 // more time than main needs for itself. The options are those of the loop, as they were.
+// Nothing leaves it: no process is started, no signal is sent to one, and a pipe that main
+// hands to the loop is closed. It is for the goroutine of the test.
 //
 // It fails with [ErrDiverged], which names the first thing that main did otherwise and the
 // stack of that, when main does not do what it did: it has been changed, or it depends on

@@ -308,7 +308,7 @@ func TestResultsOfJobsAreThoseOfTheRecording(t *testing.T) {
 		_, err = asyncio.ToThread(ctx, func(context.Context) (int, error) {
 			calls++
 			_, err := os.Open(file + ".none")
-			return 0, err
+			return 0, fmt.Errorf("of a kind that is not known: %w", err)
 		})
 		got = append(got, fmt.Sprint(errors.Is(err, os.ErrNotExist)))
 		return nil

@@ -20,6 +20,9 @@ import (
 // programs run. What they keep in variables that they made themselves is its memory,
 // and is gone with a crash. Its [Disk] is not, but for what was not synced, nor are
 // variables of the package or of the function that set the world up.
+//
+// Its methods, and those of its Disk, of a [Process], a [Link] and a [Rule], may be called
+// where those of World may.
 type Host struct {
 	w       *World
 	machine *netsim.Machine

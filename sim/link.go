@@ -27,11 +27,14 @@ func (f linkOption) applyLink(l *netsim.Link) { f(l) }
 // time as something else.
 func Latency(d, jitter time.Duration) LinkOption {
 	return linkOption(func(l *netsim.Link) {
-		l.Latency, l.Jitter, l.Quantum = d, jitter, min(jitter, time.Millisecond)
-		if jitter/time.Millisecond > 200 {
-			l.Quantum = jitter / 200
-		}
+		l.Latency, l.Jitter, l.Quantum = d, jitter, stepOf(jitter)
 	})
+}
+
+// stepOf returns the steps in which something varies: milliseconds, where it takes no more
+// than two hundred of them.
+func stepOf(jitter time.Duration) time.Duration {
+	return max(min(jitter, time.Millisecond), jitter/200)
 }
 
 // Loss sets the probability with which a packet is lost. A stream sends it again,

@@ -48,8 +48,7 @@ type Process struct {
 }
 
 // Program makes fn a program of the host, which its programs can start by its name as a
-// process: fn runs as a task of a loop of its own, and returns the
-// exit code. A name that is not known fails as one that exec does not find. A program
+// process: fn runs as a task of a loop of its own, and returns the exit code. A name that is not known fails as one that exec does not find. A program
 // "sh" is what shell lines are for; without it a line is a name and arguments.
 func (h *Host) Program(name string, fn func(p *Process) int) {
 	if h.commands == nil {

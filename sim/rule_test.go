@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
-	"net/http/httptest"
 	"net/netip"
 	"syscall"
 	"testing"
@@ -190,16 +188,7 @@ func TestADNSAnswerChanges(t *testing.T) {
 }
 
 func TestAWorldWithTLSIsTheSameAgain(t *testing.T) {
-	peer := httptest.NewUnstartedServer(nil)
-	peer.StartTLS() // for its certificate
-	cert := peer.TLS.Certificates[0]
-	peer.Close()
-	roots := x509.NewCertPool()
-	leaf, err := x509.ParseCertificate(cert.Certificate[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots.AddCert(leaf)
+	cert, roots := testCertificate()
 	sim.Test(t, func(w *sim.World) {
 		server := w.Host("server")
 		server.Serve(func(ctx context.Context) error {

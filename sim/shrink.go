@@ -9,6 +9,7 @@ import (
 // not tame.
 type shrinker struct {
 	runs  int                // that are left
+	share int                // of runs, as many as are not for the search that goes on
 	fails func(t *tape) bool // runs a world with a tape, which is then written
 	thin  uint64             // the seed of the next thin tape
 }
@@ -20,16 +21,17 @@ const few = 10
 // shrink returns the best that it has found.
 //
 // A tape can be made smaller step by step only as long as each step still fails, and
-// what is left then may be more than the failure needs. A tape that fails and was thin
-// from the beginning leads elsewhere.
+// what is left then may be more than the failure needs: to change one choice is to move
+// all that come after it. A tape that fails and was thin from the beginning leads
+// elsewhere. So no tape is given more than a part of the runs, and many are tried.
 func (s *shrinker) shrink(t *tape) *tape {
-	best := s.reduce(t)
+	best := s.reduce(t, s.runs/3)
 	for best.wild() > few {
 		thin := s.findThin(4 * best.wild())
 		if thin == nil {
 			break
 		}
-		if thin = s.reduce(thin); thin.wild() < best.wild() {
+		if thin = s.reduce(thin, max(s.runs/4, 50)); thin.wild() < best.wild() {
 			best = thin
 		}
 	}
@@ -37,29 +39,24 @@ func (s *shrinker) shrink(t *tape) *tape {
 }
 
 // findThin looks for a tape that fails and has fewer choices than so many that are not
-// tame, the thinnest first.
+// tame.
 func (s *shrinker) findThin(most int) *tape {
-	for _, thin := range []uint64{64, 32, 16, 8, 4, 2} {
-		for range 12 {
-			if s.runs <= 0 {
-				return nil
-			}
-			s.runs--
-			s.thin++
-			t := thinTape(s.thin, thin)
-			if s.fails(t) && t.wild() < most {
-				return t.trimmed()
-			}
+	for s.runs > 0 {
+		s.runs--
+		s.thin++
+		if t := thinTape(s.thin); s.fails(t) && t.wild() < most {
+			return t.trimmed()
 		}
 	}
 	return nil
 }
 
-// reduce makes a tape smaller step by step.
-func (s *shrinker) reduce(t *tape) *tape {
+// reduce makes a tape smaller step by step, in so many runs.
+func (s *shrinker) reduce(t *tape, runs int) *tape {
 	best := t.trimmed()
+	s.share = s.runs - runs
 	try := func(change func(*tape)) bool {
-		if s.runs <= 0 {
+		if s.over() {
 			return false
 		}
 		next := best.again()
@@ -76,7 +73,7 @@ func (s *shrinker) reduce(t *tape) *tape {
 			try(func(t *tape) { t.streams[i].data = nil })
 		}
 	}
-	for before := -1; before != best.wild() && s.runs > 0; {
+	for before := -1; before != best.wild() && !s.over(); {
 		before = best.wild()
 		for i := range best.streams {
 			shrinkStream(i, func() []byte { return best.streams[i].data }, try)
@@ -84,6 +81,9 @@ func (s *shrinker) reduce(t *tape) *tape {
 	}
 	return best
 }
+
+// over reports whether what is searched has had its runs.
+func (s *shrinker) over() bool { return s.runs <= max(s.share, 0) }
 
 // shrinkStream takes blocks out of a stream or makes them tame, large ones first:
 // what is left is tried in smaller ones. data returns what the stream is now.

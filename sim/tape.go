@@ -33,10 +33,10 @@ const maxChoice = 1 << 24
 type tape struct {
 	streams [numStreams]struct {
 		state uint64 // of the generator
+		thin  uint64 // not 0: of what that gives, only one choice in so many
 		data  []byte
 		at    int // of a replay
 	}
-	thin   uint64 // not 0: of what the generator gives, only one choice in so many
 	replay bool
 	one    bool // there is one stream, for fuzzing
 	frozen bool // the world is over
@@ -52,13 +52,22 @@ func seededTape(seed uint64) *tape {
 	return t
 }
 
-// thinTape returns a tape that is written by a generator, on which only one choice in
-// so many is not tame.
-func thinTape(seed, thin uint64) *tape {
+// thinTape returns a tape that is written by a generator, on which few choices are not
+// tame: in some streams none, in others one in two, or one in sixty-four. Which failure
+// needs which kind of choice nobody knows, so the seed says it.
+func thinTape(seed uint64) *tape {
 	t := seededTape(seed)
-	t.thin = thin
+	for i := range t.streams {
+		kind := splitmix64(&seed) % 8
+		if t.streams[i].thin = 1 << kind; kind == 0 || kind == 7 {
+			t.streams[i].thin = never
+		}
+	}
 	return t
 }
+
+// never is how thin a stream is that has tame choices only.
+const never = ^uint64(0)
 
 // again returns a tape that plays back what is on t.
 func (t *tape) again() *tape {
@@ -107,7 +116,7 @@ func (t *tape) pick(of stream, n int) int {
 		return int(p[0]) % n
 	}
 	v := int((splitmix64(&s.state) >> 32 * uint64(n)) >> 32)
-	if t.thin > 0 && splitmix64(&s.state)%t.thin != 0 {
+	if s.thin > 0 && (s.thin == never || splitmix64(&s.state)%s.thin != 0) {
 		v = 0
 	}
 	if wide {

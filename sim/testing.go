@@ -72,7 +72,7 @@ func Test(t *testing.T, fn func(w *World), opts ...Option) {
 	if err := c.heedFlags(); err != nil {
 		t.Fatal(err)
 	}
-	c.enter = func(live func()) { synctest.Test(t, func(t *testing.T) { c.t = t; live() }) }
+	c.inBubbles(t)
 	call := callOf(t)
 	if o := ordered(); o != nil {
 		if o.Test == t.Name() && o.Call == call {
@@ -89,6 +89,11 @@ func Test(t *testing.T, fn func(w *World), opts ...Option) {
 		t.Fatal(err)
 	}
 	c.tell(t, r)
+}
+
+// inBubbles makes each world live in a bubble of its own.
+func (c *config) inBubbles(t *testing.T) {
+	c.enter = func(live func()) { synctest.Test(t, func(t *testing.T) { c.t = t; live() }) }
 }
 
 // heedFlags applies what go test was called with.
@@ -181,7 +186,7 @@ func Fuzz(f *testing.F, fn func(w *World), opts ...Option) {
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, choices []byte) {
 		d := *c
-		d.enter = func(live func()) { synctest.Test(t, func(t *testing.T) { d.t = t; live() }) }
+		d.inBubbles(t)
 		choosing := &tape{replay: true, one: true}
 		choosing.streams[0].data = choices
 		if w := d.once(choosing, fn); w.failure != nil {

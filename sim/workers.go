@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/asyncio-go/asyncio/internal/coro"
-	"github.com/asyncio-go/asyncio/internal/driver"
 	netsim "github.com/asyncio-go/asyncio/internal/driver/sim"
 )
 
@@ -70,5 +69,3 @@ func (h *Host) work(call func(), end func(died bool)) {
 	}
 	end(died)
 }
-
-var _ driver.WorkerHost = (*netsim.Driver)(nil)

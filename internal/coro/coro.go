@@ -73,6 +73,10 @@ type Coro struct {
 type Pool struct {
 	// Next says who goes on when one has stopped that nobody resumed.
 	Next func() *Coro
+	// Simulated says that the pool is one of many in a simulated world, each of which is
+	// soon gone. Who uses it is never locked to a thread, so Put need not find out, and
+	// stacks begin as large as they will be.
+	Simulated bool
 
 	running *Coro              // the coroutine that runs, or root
 	begin   iter.Seq[struct{}] // what each runs: one func for all
@@ -305,6 +309,9 @@ func (p *Pool) bodies() iter.Seq[struct{}] {
 		defer func() { p.leave(c, returned, recover()) }()
 		MarkGoroutine()
 		c.yield = yield
+		if p.Simulated {
+			deepen()
+		}
 		for !c.unwinding {
 			body := c.body
 			body.Run()
@@ -319,6 +326,18 @@ func (p *Pool) bodies() iter.Seq[struct{}] {
 		returned = true
 	}
 }
+
+// deepen lets a stack grow at once to what most bodies need. Later it would have to be
+// copied, frame by frame, perhaps twice.
+//
+//go:noinline
+func deepen() {
+	var room [5 << 10]byte
+	keep(&room)
+}
+
+//go:noinline
+func keep(*[5 << 10]byte) {}
 
 // MarkGoroutine marks the calling goroutine as one that belongs to a loop, and
 // reports whether it was marked before.
@@ -395,7 +414,7 @@ func (p *Pool) Alive() int { return p.alive }
 // it. When it has waited in between, the loop itself has let it go on, and it is
 // like all the others.
 func (p *Pool) Put(c *Coro) {
-	if c.unproven && Here().Locked != 0 {
+	if c.unproven && !p.Simulated && Here().Locked != 0 {
 		p.Unwind(c)
 		return
 	}

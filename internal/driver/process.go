@@ -30,6 +30,10 @@ type ProcessSpec struct {
 	Env   []string // nil: the world's
 	Dir   string
 	Std   [3]Stdio
+
+	// System is the command whole, an internal/spawn.Command, for a driver that starts
+	// processes of the system.
+	System any
 }
 
 // A Stdio says what a standard descriptor of a process is.

@@ -8,21 +8,12 @@ import (
 	"time"
 )
 
-// The flags of a TCP segment.
-const (
-	Fin = 1 << iota
-	Syn
-	Rst
-	Psh
-	Ack
-)
-
 // A Packet is what a capture of a link has of a message.
 type Packet struct {
 	At       time.Time
 	From, To netip.AddrPort
 	UDP      bool   // else TCP
-	Flags    uint8  // of TCP
+	Flags    uint8  // of TCP, with the values that they have there
 	Seq, Ack uint32 // of TCP
 	Data     []byte
 }

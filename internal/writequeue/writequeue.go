@@ -14,7 +14,8 @@ type Queue struct {
 }
 
 const (
-	queueChunk  = 16 << 10 // what small writes are gathered in
+	firstChunk  = 1 << 10  // what the first small writes are gathered in: often there are no more
+	queueChunk  = 16 << 10 // and those of a queue that has grown
 	flushAtOnce = 64       // chunks given to one writev
 )
 
@@ -31,7 +32,7 @@ func (q *Queue) Push(p []byte) {
 		p = p[take:]
 	}
 	if len(p) > 0 {
-		q.chunks = append(q.chunks, append(make([]byte, 0, max(queueChunk, len(p))), p...))
+		q.chunks = append(q.chunks, append(make([]byte, 0, max(min(max(firstChunk, 4*(q.size-len(p))), queueChunk), len(p))), p...))
 	}
 }
 

@@ -3,6 +3,7 @@ package sim
 import (
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"syscall"
@@ -24,9 +25,10 @@ type conn struct {
 	handle
 	id            uint64 // of the connection: both ends have it
 	state         connState
-	port          uint16 // to be let go of; 0: none
-	local, remote net.Addr
-	peer          *conn // nil: the other machine does not know of it yet
+	port          uint16         // to be let go of; 0: none
+	src, dst      netip.AddrPort // of TCP
+	local, remote net.Addr       // the same, made when somebody asks
+	peer          *conn          // nil: the other machine does not know of it yet
 	connectErr    error
 	err           error // why it is broken, until a call has returned it
 
@@ -171,12 +173,12 @@ func (c *conn) write(size int, p ...[]byte) (int, error) {
 	} else if n < size {
 		c.wantRoom()
 	}
-	data := make([]byte, 0, n)
+	s := newSegment(n)
 	for _, b := range p {
-		data = append(data, b[:min(len(b), n-len(data))]...)
+		s.data = append(s.data, b[:min(len(b), n-len(s.data))]...)
 	}
 	c.unread += n
-	c.send(&segment{data: data})
+	c.send(s)
 	return n, nil
 }
 
@@ -220,10 +222,18 @@ func (c *conn) Close() error {
 }
 
 // LocalAddr implements [driver.Conn].
-func (c *conn) LocalAddr() net.Addr { return c.local }
+func (c *conn) LocalAddr() net.Addr { return tcpAddr(&c.local, c.src) }
 
 // RemoteAddr implements [driver.Conn].
-func (c *conn) RemoteAddr() net.Addr { return c.remote }
+func (c *conn) RemoteAddr() net.Addr { return tcpAddr(&c.remote, c.dst) }
+
+// tcpAddr returns an address that is made when it is asked for first.
+func tcpAddr(a *net.Addr, of netip.AddrPort) net.Addr {
+	if *a == nil {
+		*a = net.TCPAddrFromAddrPort(of)
+	}
+	return *a
+}
 
 // arrive takes a segment of the peer's.
 func (c *conn) arrive(s *segment) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
+	"github.com/asyncio-go/asyncio/internal/heap"
 )
 
 // A SYN that is not answered is sent again after a second, two, four and so on; after
@@ -66,20 +67,21 @@ func (d *Driver) dialTCP(spec driver.DialSpec, h driver.Handler) (driver.Conn, e
 		from = netip.AddrPortFrom(from.Addr(), port)
 	}
 	d.net.conns++
-	c := &conn{id: d.net.conns, state: connecting, port: from.Port(), local: net.TCPAddrFromAddrPort(from), remote: net.TCPAddrFromAddrPort(to)}
+	c := &conn{id: d.net.conns, state: connecting, port: from.Port(), src: from, dst: to}
 	d.usePort(from.Port())
 	d.addConn(c, h)
 	d.net.world.Trace(Dial, d.machine.ID, c.id, uint64(to.Port()))
-	(&syn{c: c, from: from, to: to, again: firstSyn}).send()
+	(&syn{c: c, again: firstSyn}).send()
 	return c, nil
 }
 
 // A syn is the beginning of a connection, under way.
 type syn struct {
-	c        *conn
-	from, to netip.AddrPort
-	again    time.Duration
-	sent     int
+	c     *conn
+	again time.Duration
+	sent  int
+
+	retry heap.Node[Event]
 }
 
 // send sends it, and makes it sent again.
@@ -90,14 +92,10 @@ func (s *syn) send() {
 		s.c.fail(syscall.ETIMEDOUT)
 		return
 	}
-	n.At(n.now+s.again, EventFunc(func() {
-		if s.c.state == connecting && !s.c.closed && !s.c.d.dead {
-			n.world.Trace(Lost, m.ID, s.c.id, uint64(s.sent))
-			s.send()
-		}
-	}))
+	s.retry.Value = s
+	n.schedule(n.now+s.again, &s.retry)
 	s.again *= 2
-	target := m.at(s.to.Addr())
+	target := m.at(s.c.dst.Addr())
 	if target == nil {
 		return // into nothing
 	}
@@ -113,6 +111,14 @@ func (s *syn) send() {
 	s.convey(target)
 }
 
+// Happen sends it again, where that is still of use.
+func (s *syn) Happen() {
+	if c := s.c; c.state == connecting && !c.closed && !c.d.dead {
+		c.d.net.world.Trace(Lost, c.d.machine.ID, c.id, uint64(s.sent))
+		s.send()
+	}
+}
+
 // convey gives it to the link.
 func (s *syn) convey(target *Machine) {
 	n := target.net
@@ -126,71 +132,94 @@ func (s *syn) convey(target *Machine) {
 	}
 	at := link.arrival(n, 0)
 	s.c.recorded(target, at, FlagSyn, 0, nil)
-	n.At(at, EventFunc(func() { s.arrive(target) }))
+	a := &synArrival{s: s, target: target}
+	a.node.Value = a
+	n.schedule(at, &a.node)
 }
 
-// arrive is what the machine does to which it goes.
-func (s *syn) arrive(at *Machine) {
-	n, c := at.net, s.c
+// A synArrival is a syn that reaches a machine.
+type synArrival struct {
+	s      *syn
+	target *Machine
+	node   heap.Node[Event]
+}
+
+// Happen is what that machine does.
+func (a *synArrival) Happen() {
+	s, at := a.s, a.target
+	c := s.c
 	d := at.up
 	if d == nil {
 		return
 	}
 	if c.peer == nil {
-		l := d.listenerFor(s.to)
+		l := d.listenerFor(c.dst)
 		if l != nil && len(l.waiting) >= l.backlog {
 			return // it will be sent again
 		}
 		if l == nil {
-			s.answer(at, FlagRst|FlagAck, EventFunc(func() {
-				if c.state == connecting && !c.d.dead {
-					n.world.Trace(Refuse, c.d.machine.ID, c.id, uint64(s.to.Port()))
-					c.fail(syscall.ECONNREFUSED)
-				}
-			}))
+			s.answer(at, FlagRst|FlagAck)
 			return
 		}
-		p := &conn{id: c.id, state: established, remote: c.local, local: net.TCPAddrFromAddrPort(s.to), peer: c}
+		p := &conn{id: c.id, state: established, src: c.dst, dst: c.src, peer: c}
 		l.d.addConn(p, nil)
 		c.peer = p
 		l.waiting = append(l.waiting, p)
 		l.tell(driver.Readable)
 	}
-	s.answer(at, FlagSyn|FlagAck, EventFunc(func() {
-		if c.d.dead || c.state != connecting {
-			return
-		}
-		if c.closed { // it has gone meanwhile
-			c.sendReset()
-			return
-		}
-		n.world.Trace(Connect, c.d.machine.ID, c.id, uint64(s.to.Port()))
-		c.state = established
-		c.tell(driver.Writable)
-	}))
+	s.answer(at, FlagSyn|FlagAck)
 }
 
 // answer sends something back.
-func (s *syn) answer(from *Machine, flags Flags, e Event) {
+func (s *syn) answer(from *Machine, flags Flags) {
 	n := from.net
 	if len(n.rules) > 0 {
-		p := Packet{Sent: n.now, From: from, To: s.c.d.machine, Src: s.to, Dst: s.from, Conn: s.c.id, Flags: flags}
-		if n.ruled(p, func() { s.conveyAnswer(from, flags, e) }) != Pass {
+		p := Packet{Sent: n.now, From: from, To: s.c.d.machine, Src: s.c.dst, Dst: s.c.src, Conn: s.c.id, Flags: flags}
+		if n.ruled(p, func() { s.conveyAnswer(from, flags) }) != Pass {
 			return
 		}
 	}
-	s.conveyAnswer(from, flags, e)
+	s.conveyAnswer(from, flags)
 }
 
 // conveyAnswer gives it to the link.
-func (s *syn) conveyAnswer(from *Machine, flags Flags, e Event) {
+func (s *syn) conveyAnswer(from *Machine, flags Flags) {
 	n, at := from.net, Never
 	if link := n.Link(from, s.c.d.machine); !link.loses(n) {
 		at = link.arrival(n, 0)
-		n.At(at, e)
+		a := &synAnswer{s: s, refused: flags&FlagRst != 0}
+		a.node.Value = a
+		n.schedule(at, &a.node)
 	}
 	if n.record != nil {
-		n.record(Packet{Sent: n.now, Arrives: at, From: from, To: s.c.d.machine, Src: s.to, Dst: s.from, Conn: s.c.id, Flags: flags, Ack: 1})
+		n.record(Packet{Sent: n.now, Arrives: at, From: from, To: s.c.d.machine, Src: s.c.dst, Dst: s.c.src, Conn: s.c.id, Flags: flags, Ack: 1})
+	}
+}
+
+// A synAnswer is what comes back.
+type synAnswer struct {
+	s       *syn
+	refused bool
+	node    heap.Node[Event]
+}
+
+// Happen is what the machine does that has dialled.
+func (a *synAnswer) Happen() {
+	c := a.s.c
+	if c.d.dead || c.state != connecting {
+		return
+	}
+	world, port := c.d.net.world, uint64(c.dst.Port())
+	switch {
+	case a.refused:
+		world.Trace(Refuse, c.d.machine.ID, c.id, port)
+		c.fail(syscall.ECONNREFUSED)
+	case c.closed: // it has gone meanwhile
+		c.sendReset()
+	default:
+		world.Trace(Connect, c.d.machine.ID, c.id, port)
+		c.state = established
+		c.tell(driver.Writable)
 	}
 }
 

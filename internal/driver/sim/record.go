@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"net"
 	"net/netip"
 	"time"
 )
@@ -40,14 +39,13 @@ func (n *Network) Record(fn func(Packet)) { n.record = fn }
 // recorded tells of a segment of a connection.
 func (c *conn) recorded(to *Machine, arrives time.Duration, flags Flags, seq uint32, data []byte) {
 	n := c.d.net
-	src, dst := addrPort(c.local), addrPort(c.remote)
-	if n.record == nil || to == nil || !src.IsValid() || !dst.IsValid() {
+	if n.record == nil || to == nil || !c.src.IsValid() {
 		return
 	}
 	if len(data) > 0 {
 		flags |= FlagPsh
 	}
-	n.record(Packet{Sent: n.now, Arrives: arrives, From: c.d.machine, To: to, Src: src, Dst: dst, Conn: c.id, Flags: flags, Seq: seq, Ack: 1 + c.got, Data: data})
+	n.record(Packet{Sent: n.now, Arrives: arrives, From: c.d.machine, To: to, Src: c.src, Dst: c.dst, Conn: c.id, Flags: flags, Seq: seq, Ack: 1 + c.got, Data: data})
 }
 
 // recorded tells of a datagram.
@@ -55,11 +53,4 @@ func (p *packetConn) recorded(g datagram, to *Machine, target netip.AddrPort, ar
 	if n := p.d.net; n.record != nil {
 		n.record(Packet{Sent: n.now, Arrives: arrives, From: p.d.machine, To: to, Src: g.from, Dst: target, UDP: true, Data: g.data})
 	}
-}
-
-func addrPort(a net.Addr) netip.AddrPort {
-	if a, ok := a.(*net.TCPAddr); ok {
-		return a.AddrPort()
-	}
-	return netip.AddrPort{}
 }

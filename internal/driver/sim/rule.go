@@ -68,7 +68,7 @@ func (n *Network) ruled(p Packet, send func()) Verdict {
 
 // ofConn describes a segment of a connection.
 func (c *conn) ofConn(to *Machine, flags Flags, data []byte) Packet {
-	return Packet{Sent: c.d.net.now, From: c.d.machine, To: to, Src: addrPort(c.local), Dst: addrPort(c.remote), Conn: c.id, Flags: flags, Data: data}
+	return Packet{Sent: c.d.net.now, From: c.d.machine, To: to, Src: c.src, Dst: c.dst, Conn: c.id, Flags: flags, Data: data}
 }
 
 // ofDatagram describes a datagram.

@@ -45,6 +45,22 @@ type segment struct {
 	data []byte
 }
 
+// newSegment returns one with room for so many bytes. Small ones, which most are, lie in
+// one piece with their bytes.
+func newSegment(size int) *segment {
+	if size > smallSegment {
+		return &segment{data: make([]byte, 0, size)}
+	}
+	s := new(struct {
+		segment
+		room [smallSegment]byte
+	})
+	s.data = s.room[:0:size]
+	return &s.segment
+}
+
+const smallSegment = 48
+
 // room returns how many bytes may be written.
 func (c *conn) room() int { return c.d.net.Window - c.unread }
 
