@@ -549,6 +549,44 @@ func TestACursorMeetsEachTaskThatStays(t *testing.T) {
 	})
 }
 
+// What a loop makes while the collector runs it pays for by helping it, in the middle of
+// its work.
+func TestALoopAllocatesNothingForASleepingTaskThatIsLookedAt(t *testing.T) {
+	withInsight(t, asyncio.InsightOn)
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		sleeper := asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
+		asyncio.Sleep(ctx, 0)
+		if n := asyncio.AllocationsOfALook(sleeper); n != 0 {
+			t.Errorf("%v allocations", n)
+		}
+	})
+}
+
+func TestTheLastOfMoreOrFewerThings(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		size := 1 << rapid.IntRange(0, 4).Draw(t, "size")
+		s := asyncio.NewLastOf(size)
+		var all []int
+		kept := 0 // so many of the last
+		for range rapid.IntRange(0, 60).Draw(t, "actions") {
+			if rapid.IntRange(0, 9).Draw(t, "action") == 0 {
+				size = 1 << rapid.IntRange(0, 4).Draw(t, "other size")
+				s.Keep(size)
+			} else {
+				s.Add(len(all))
+				all = append(all, len(all))
+				kept++
+			}
+			kept = min(kept, size)
+			after := rapid.IntRange(0, len(all)).Draw(t, "after")
+			first, list := s.Since(uint64(after))
+			if want := max(after, len(all)-kept); int(first) != want || !slices.Equal(list, all[want:]) {
+				t.Fatalf("of %d, of which %d are kept, after %d: %d %v", len(all), kept, after, first, list)
+			}
+		}
+	})
+}
+
 func TestWhatATaskNotesInFewBits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		at := time.Duration(rapid.Int64Range(0, int64(36*365*24*time.Hour)).Draw(t, "at"))

@@ -78,14 +78,15 @@ type Pool struct {
 	begin   iter.Seq[struct{}] // what each runs: one func for all
 	resumer *Coro              // who has resumed the running coroutine, if that is nested
 	order   func() *Coro       // what whoever wakes up next has to do first; see obey
-	relays  bool               // see relay
-	root    Coro               // stands for the goroutine that is no coroutine of this pool
-	idle    *Coro              // the one that was put back last
-	unused  []Coro             // made, and not yet coroutines
-	n       int                // how many are idle
-	least   int                // the fewest that were since the last Trim
-	excess  int                // how many Shed is to end
-	alive   int                // how many have not ended
+	visit   visit
+	relays  bool   // see relay
+	root    Coro   // stands for the goroutine that is no coroutine of this pool
+	idle    *Coro  // the one that was put back last
+	unused  []Coro // made, and not yet coroutines
+	n       int    // how many are idle
+	least   int    // the fewest that were since the last Trim
+	excess  int    // how many Shed is to end
+	alive   int    // how many have not ended
 
 	dead   []*Coro // to be ended by Close
 	ender  *Coro   // who is ending a coroutine
@@ -195,13 +196,24 @@ func (p *Pool) Visit(c *Coro, fn func()) bool {
 	if _, idle := c.body.(idle); idle || c == p.running || c.body == nil {
 		return false
 	}
-	visitor := p.running
-	p.order = func() *Coro {
-		fn()
-		return visitor
+	if p.visit.order == nil {
+		p.visit.order = func() *Coro {
+			p.visit.fn()
+			return p.visit.by
+		}
 	}
+	p.visit.fn, p.visit.by = fn, p.running
+	p.order = p.visit.order
 	p.Switch(c)
+	p.visit.fn = nil
 	return true
+}
+
+// A visit is the one that is under way. Its order is made once, for there may be very many.
+type visit struct {
+	fn    func()
+	by    *Coro
+	order func() *Coro
 }
 
 // Unwind ends a waiting coroutine, whose Switch or Suspend never returns. It
