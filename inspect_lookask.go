@@ -126,7 +126,7 @@ func (a *asker) keep(s *seenTask) {
 	a.tasks = append(a.tasks, t)
 }
 
-// name gives all that has a name its name.
+// name names what a task and its stack are called.
 func (a *asker) name(s *seenTask) {
 	s.Name = nameOf(s.ID, s.Name)
 	if s.object != nil {
@@ -157,7 +157,7 @@ func (a *asker) tellKept(k *LoopLook) {
 	}
 }
 
-// tell gives a task to who asks for each, when it is known who waits for whom.
+// tell tells who asks for each of a task, when it is known who waits for whom.
 func (a *asker) tell(t *TaskLook) {
 	if w := t.Waits; w != nil {
 		if w.Tasks == nil && w.takesEdges() {
