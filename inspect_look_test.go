@@ -562,6 +562,31 @@ func TestALoopAllocatesNothingForASleepingTaskThatIsLookedAt(t *testing.T) {
 	})
 }
 
+func TestALookThatIsOverHoldsNothing(t *testing.T) {
+	if raceDetector() {
+		t.Skip("with the race detector, memory is another")
+	}
+	withInsight(t, asyncio.InsightOn)
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		for range 1000 {
+			asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
+		}
+		asyncio.Sleep(ctx, 0)
+		look(t, ctx) // stacks grow once
+		before := memory()
+		for range 5 {
+			if k := look(t, ctx); len(k.Tasks) < 1000 {
+				t.Fatal(len(k.Tasks))
+			}
+		}
+		asyncio.Sleep(ctx, 0)
+		after := memory()
+		if more := int64(after.HeapAlloc+after.StackInuse) - int64(before.HeapAlloc+before.StackInuse); more > 100_000 {
+			t.Errorf("%d bytes are held, of 5 looks at 1000 tasks", more)
+		}
+	})
+}
+
 func TestTheLastOfMoreOrFewerThings(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		size := 1 << rapid.IntRange(0, 4).Draw(t, "size")

@@ -353,7 +353,7 @@ func shortText(err error) (text string) {
 
 const maxErrorText = 200
 
-// What a task notes of itself stands in gaps of its future and in eight bytes more.
+// What a task notes of itself takes sixteen bytes.
 // When it last went on, or was made, is on the clock that was last read, in 40 bits:
 // 36 years in units of 2^20 ns, which are about a millisecond. The first of them is 1:
 // a task of which nobody took note has 0.
