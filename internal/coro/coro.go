@@ -78,19 +78,20 @@ type Pool struct {
 	begin   iter.Seq[struct{}] // what each runs: one func for all
 	resumer *Coro              // who has resumed the running coroutine, if that is nested
 	order   func() *Coro       // what whoever wakes up next has to do first; see obey
-	visit   visit
-	relays  bool   // see relay
-	root    Coro   // stands for the goroutine that is no coroutine of this pool
-	idle    *Coro  // the one that was put back last
-	unused  []Coro // made, and not yet coroutines
-	n       int    // how many are idle
-	least   int    // the fewest that were since the last Trim
-	excess  int    // how many Shed is to end
-	alive   int    // how many have not ended
+	relays  bool               // see relay
+	root    Coro               // stands for the goroutine that is no coroutine of this pool
+	idle    *Coro              // the one that was put back last
+	unused  []Coro             // made, and not yet coroutines
+	n       int                // how many are idle
+	least   int                // the fewest that were since the last Trim
+	excess  int                // how many Shed is to end
+	alive   int                // how many have not ended
 
 	dead   []*Coro // to be ended by Close
 	ender  *Coro   // who is ending a coroutine
 	thrown any     // the panic of the one that is ended
+
+	visit visit
 }
 
 // Root stands for the goroutine that is no coroutine of the pool: the one that
