@@ -27,19 +27,16 @@ func addrText(a net.Addr) string {
 }
 
 // look implements lookingPart.
-func (c *connections) look(k *LoopLook, o *LookOptions) { c.unserved.look(k, o) }
+func (c *connections) look(k *seenLoop) { c.unserved.look(k) }
 
-func (l *socketList) look(k *LoopLook, o *LookOptions) {
+func (l *socketList) look(k *seenLoop) {
 	k.SocketCount += l.n
-	if !o.Sockets {
-		return
-	}
-	for s := l.head; s != nil && len(k.Sockets) < maxLookSockets; s = s.next {
-		k.Sockets = append(k.Sockets, s.look())
+	for s := l.head; s != nil && k.wantsSocket(); s = s.next {
+		k.sockets = append(k.sockets, s)
 	}
 }
 
-func (s *socket) look() SocketLook {
+func (s *socket) lookAtSocket() SocketLook {
 	k := SocketLook{Kind: "connection", State: "open"}
 	if s.closing {
 		k.State = "closing"
@@ -51,16 +48,26 @@ func (s *socket) look() SocketLook {
 }
 
 // look implements lookingPart.
-func (s *serverList) look(k *LoopLook, o *LookOptions) {
+func (s *serverList) look(k *seenLoop) {
 	for _, srv := range s.servers {
 		k.SocketCount += len(srv.addrs)
-		if o.Sockets {
-			for _, a := range srv.addrs {
-				k.Sockets = append(k.Sockets, SocketLook{Kind: "server", State: srv.lookState(), Local: addrText(a)})
+		for _, a := range srv.addrs {
+			if k.wantsSocket() {
+				k.sockets = append(k.sockets, servingSocket{srv, a})
 			}
 		}
-		srv.clients.look(k, o)
+		srv.clients.look(k)
 	}
+}
+
+// A servingSocket is one of a server's own.
+type servingSocket struct {
+	srv *Server
+	at  net.Addr
+}
+
+func (s servingSocket) lookAtSocket() SocketLook {
+	return SocketLook{Kind: "server", State: s.srv.lookState(), Local: addrText(s.at)}
 }
 
 func (s *Server) lookState() string {

@@ -32,18 +32,22 @@ func (d *datagrams) close(*Loop) {
 }
 
 // look implements lookingPart.
-func (d *datagrams) look(k *LoopLook, o *LookOptions) {
+func (d *datagrams) look(k *seenLoop) {
 	k.SocketCount += len(d.endpoints)
-	if !o.Sockets {
-		return
-	}
-	for _, t := range d.endpoints[:min(len(d.endpoints), maxLookSockets)] {
-		s := SocketLook{Kind: "datagram", State: "open", Local: addrText(t.LocalAddr()), Remote: addrText(t.RemoteAddr())}
-		if t.closing {
-			s.State = "closing"
+	for _, t := range d.endpoints {
+		if !k.wantsSocket() {
+			break
 		}
-		k.Sockets = append(k.Sockets, s)
+		k.sockets = append(k.sockets, t)
 	}
+}
+
+func (t *datagramTransport) lookAtSocket() SocketLook {
+	k := SocketLook{Kind: "datagram", State: "open", Local: addrText(t.LocalAddr()), Remote: addrText(t.RemoteAddr())}
+	if t.closing {
+		k.State = "closing"
+	}
+	return k
 }
 
 // describeWait implements waitDescriber.

@@ -1,6 +1,9 @@
 package asyncio
 
-import "time"
+import (
+	"testing"
+	"time"
+)
 
 // TaskList is a taskList of tasks that do nothing, for tests.
 type TaskList struct {
@@ -92,3 +95,27 @@ func DescribeLock(l *Lock) (w WaitLook, object any) {
 	object = l.describeWait(&w)
 	return w, object
 }
+
+// AllocationsOfALook returns how often the loop allocates when it looks at a task that
+// sleeps, with its stack. It is for the loop's goroutine.
+func AllocationsOfALook(t AnyTask) float64 {
+	h := t.(taskShell).half()
+	r := lookRequest{loop: h.loop, look: new(LoopLook), options: LookOptions{Stacks: true}, piece: lookPieces.New().(*lookPiece)}
+	return testing.AllocsPerRun(100, func() {
+		r.task(h)
+		if len(r.piece.tasks[0].pcs) == 0 {
+			panic("there is no stack")
+		}
+		r.piece.empty()
+	})
+}
+
+// LastOf is a lastOf of numbers.
+type LastOf struct{ list lastOf[int] }
+
+func NewLastOf(size int) *LastOf { return &LastOf{lastOf[int]{all: make([]int, size)}} }
+
+func (s *LastOf) Add(x int)     { s.list.add(x) }
+func (s *LastOf) Keep(size int) { s.list.keep(size) }
+
+func (s *LastOf) Since(n uint64) (first uint64, list []int) { return s.list.since(n) }

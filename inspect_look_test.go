@@ -549,6 +549,77 @@ func TestACursorMeetsEachTaskThatStays(t *testing.T) {
 	})
 }
 
+// What a loop makes while the collector runs it pays for by helping it, in the middle of
+// its work.
+func TestALoopAllocatesNothingForASleepingTaskThatIsLookedAt(t *testing.T) {
+	withInsight(t, asyncio.InsightOn)
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		sleeper := asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
+		asyncio.Sleep(ctx, 0)
+		if n := asyncio.AllocationsOfALook(sleeper); n != 0 {
+			t.Errorf("%v allocations", n)
+		}
+	})
+}
+
+func TestALookThatIsOverHoldsNothing(t *testing.T) {
+	if raceDetector() {
+		t.Skip("with the race detector, memory is another")
+	}
+	withInsight(t, asyncio.InsightOn)
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		for range 1000 {
+			asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
+		}
+		asyncio.Sleep(ctx, 0)
+		look(t, ctx) // stacks grow once
+		before := heldMemory()
+		for range 5 {
+			if k := look(t, ctx); len(k.Tasks) < 1000 {
+				t.Fatal(len(k.Tasks))
+			}
+		}
+		asyncio.Sleep(ctx, 0)
+		if more := heldMemory() - before; more > 100_000 {
+			t.Errorf("%d bytes are held, of 5 looks at 1000 tasks", more)
+		}
+	})
+}
+
+// heldMemory returns how many bytes of heap and stacks are in use.
+func heldMemory() int64 {
+	runtime.GC()
+	runtime.GC() // what a pool has kept goes with the second
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc + m.StackInuse)
+}
+
+func TestTheLastOfMoreOrFewerThings(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		size := 1 << rapid.IntRange(0, 4).Draw(t, "size")
+		s := asyncio.NewLastOf(size)
+		var all []int
+		kept := 0 // so many of the last
+		for range rapid.IntRange(0, 60).Draw(t, "actions") {
+			if rapid.IntRange(0, 9).Draw(t, "action") == 0 {
+				size = 1 << rapid.IntRange(0, 4).Draw(t, "other size")
+				s.Keep(size)
+			} else {
+				s.Add(len(all))
+				all = append(all, len(all))
+				kept++
+			}
+			kept = min(kept, size)
+			after := rapid.IntRange(0, len(all)).Draw(t, "after")
+			first, list := s.Since(uint64(after))
+			if want := max(after, len(all)-kept); int(first) != want || !slices.Equal(list, all[want:]) {
+				t.Fatalf("of %d, of which %d are kept, after %d: %d %v", len(all), kept, after, first, list)
+			}
+		}
+	})
+}
+
 func TestWhatATaskNotesInFewBits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		at := time.Duration(rapid.Int64Range(0, int64(36*365*24*time.Hour)).Draw(t, "at"))

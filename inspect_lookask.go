@@ -33,7 +33,9 @@ func newAsker(l *Loop, p *presence, o LookOptions) *asker {
 }
 
 // ask asks the loop until all was seen, and looks from outside when it does not answer.
-// While the loop fills one piece, it empties the other.
+// While it does something with a piece, the loop is not asked for the next: two threads
+// of one look would take the processors from each other, where there are few, and the
+// loop would stand still in the middle of a piece.
 func (a *asker) ask(ctx context.Context, patience time.Duration) (*LoopLook, error) {
 	r := &a.request
 	late := time.NewTimer(patience)
@@ -41,25 +43,19 @@ func (a *asker) ask(ctx context.Context, patience time.Duration) (*LoopLook, err
 	gone := time.NewTicker(50 * time.Millisecond) // for a loop that was stopped
 	defer gone.Stop()
 	pulse := takePulse(r.loop)
-	full, free := lookPieces.Get().(*lookPiece), lookPieces.Get().(*lookPiece)
-	if !r.ask(full) {
-		return nil, ErrLoopClosed
-	}
-	for over := false; !over; full, free = free, full {
+	piece := lookPieces.Get().(*lookPiece)
+	for !r.over {
+		if !r.ask(piece) {
+			return nil, ErrLoopClosed
+		}
 		if k, err := a.await(ctx, patience, late.C, gone.C); k != nil || err != nil {
-			return k, err
+			return k, err // the loop may still have the piece
 		}
-		if over = r.over; !over {
-			late.Reset(patience + laterPatience)
-			if !r.ask(free) {
-				return nil, ErrLoopClosed
-			}
-		}
-		a.take(full)
-		full.empty()
+		a.take(piece)
+		piece.empty()
+		late.Reset(patience + laterPatience)
 	}
-	lookPieces.Put(full)
-	lookPieces.Put(free)
+	lookPieces.Put(piece)
 	k := r.look
 	k.State = "runs"
 	if pulse.parked {
@@ -130,7 +126,7 @@ func (a *asker) keep(s *seenTask) {
 	a.tasks = append(a.tasks, t)
 }
 
-// name gives all that has a name its name.
+// name names what a task and its stack are called.
 func (a *asker) name(s *seenTask) {
 	s.Name = nameOf(s.ID, s.Name)
 	if s.object != nil {
@@ -161,7 +157,7 @@ func (a *asker) tellKept(k *LoopLook) {
 	}
 }
 
-// tell gives a task to who asks for each, when it is known who waits for whom.
+// tell tells who asks for each of a task, when it is known who waits for whom.
 func (a *asker) tell(t *TaskLook) {
 	if w := t.Waits; w != nil {
 		if w.Tasks == nil && w.takesEdges() {

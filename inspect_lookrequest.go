@@ -29,6 +29,9 @@ type lookRequest struct {
 	over  bool // all was seen
 	n     int  // how many tasks were looked at
 	after taskCursor
+
+	sockets []lookingSocket // to be looked at before the tasks
+	stacks  stackReader
 }
 
 // The moves of a lookRequest.
@@ -139,10 +142,14 @@ func (r *lookRequest) begin() {
 			k.Unseen++
 		}
 	}
+	seen := seenLoop{LoopLook: k, options: &r.options}
 	for _, p := range l.parts {
 		if p, ok := p.(lookingPart); ok {
-			p.look(k, &r.options)
+			p.look(&seen)
 		}
+	}
+	if n := len(seen.sockets); n > 0 {
+		r.sockets, k.Sockets = seen.sockets, make([]SocketLook, 0, n)
 	}
 	if b := l.notes.book; b != nil {
 		b.look(k)
@@ -159,11 +166,30 @@ func (r *lookRequest) begin() {
 // A lookingPart is a part that has something to show.
 type lookingPart interface {
 	part
-	look(k *LoopLook, o *LookOptions)
+	look(k *seenLoop)
 }
 
-// next looks at the next task.
+// A seenLoop is what the parts of a loop show of themselves.
+type seenLoop struct {
+	*LoopLook
+	options *LookOptions
+	sockets []lookingSocket // those to look at
+}
+
+// wantsSocket reports whether a further socket is to be shown.
+func (k *seenLoop) wantsSocket() bool { return k.options.Sockets && len(k.sockets) < maxLookSockets }
+
+// A lookingSocket is a socket that is to be looked at, when it is its turn: its addresses
+// may take the system's help, and all of a thousand too long at a time.
+type lookingSocket interface{ lookAtSocket() SocketLook }
+
+// next looks at the next socket or task.
 func (r *lookRequest) next() {
+	if len(r.sockets) > 0 {
+		r.look.Sockets = append(r.look.Sockets, r.sockets[0].lookAtSocket())
+		r.sockets = r.sockets[1:]
+		return
+	}
 	l := r.loop
 	t := r.after.take()
 	switch {
@@ -203,7 +229,7 @@ func (r *lookRequest) task(t *task) {
 	}
 	if r.options.Stacks {
 		from := len(p.pcs)
-		n := len(t.rawStack(p.pcs[from : from+rawFrames]))
+		n := r.stacks.of(t, p.pcs[from:from+rawFrames])
 		if n == 0 {
 			k.entry = t.shell().entry()
 		}

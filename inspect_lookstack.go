@@ -17,9 +17,10 @@ type namedStack struct {
 	entry  string     // the task's function
 }
 
-// stackKey returns what equal stacks have in common, as the key of a map.
+// stackKey returns what equal stacks have in common, as the key of a map. It lies in
+// pcs: who keeps it makes a copy.
 func stackKey(pcs []uintptr) string {
-	return string(unsafe.Slice((*byte)(unsafe.Pointer(&pcs[0])), len(pcs)*int(unsafe.Sizeof(pcs[0]))))
+	return unsafe.String((*byte)(unsafe.Pointer(&pcs[0])), len(pcs)*int(unsafe.Sizeof(pcs[0])))
 }
 
 func nameStack(frames []runtime.Frame) *namedStack {
@@ -51,13 +52,27 @@ func looksOf(frames []runtime.Frame) []FrameLook {
 	return list
 }
 
-// rawStack returns the program counters of a suspended task, in pcs.
-func (t *task) rawStack(pcs []uintptr) []uintptr {
-	n := 0
-	if t.co == nil || !t.loop.coros.Visit(t.co, func() { n = runtime.Callers(1, pcs) }) {
-		return nil
+// A stackReader reads the stacks of suspended tasks, one after another. It allocates
+// nothing for each: who does so while the collector runs has to help it, on the loop.
+type stackReader struct {
+	pcs  []uintptr
+	n    int
+	read func()
+}
+
+// of reads the program counters of a task into pcs, and returns how many those are: none
+// where it has no stack.
+func (r *stackReader) of(t *task, pcs []uintptr) int {
+	if t.co == nil {
+		return 0
 	}
-	return pcs[:n]
+	if r.read == nil {
+		r.read = func() { r.n = runtime.Callers(1, r.pcs) }
+	}
+	r.pcs, r.n = pcs, 0
+	t.loop.coros.Visit(t.co, r.read)
+	r.pcs = nil
+	return r.n
 }
 
 // entryName returns the name of the function fn, or "" where that is none that the

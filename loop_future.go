@@ -63,17 +63,15 @@ type future struct {
 	retrieved bool      // somebody has seen err
 	taskFlags           // of a task: here, where there is room
 	waits     uint32    // likewise
-	parentID  uint32    // likewise; see parent
 	callback  runnable  // nil, the only callback, or a callbackList
 	canceller canceller // what Cancel does, where that is not simply to cancel
 }
 
-// taskFlags are of the future of a task.
+// taskFlags are of the future of a task. There is room for two bytes: with a third, each
+// future would take eight more.
 type taskFlags struct {
 	mustCancel bool // a cancellation waits for the next step
 	insistent  bool // and after it another one: a cancel scope around the task's waits is cancelled
-	asking     bool // it is passing a cancellation on to what it waits for
-	sinceHigh  uint8
 }
 
 // A canceller is a future with its own way to be cancelled: a task, a gather.

@@ -44,6 +44,9 @@ type notebook struct {
 const (
 	longSteps  = 64
 	endedTasks = 64
+	// While nobody asks for events few are kept: those that are slow are noted anyway.
+	// The collector would run more often for more, by 4 % of a timer's costs.
+	fewEvents  = 64
 	loopEvents = 4096
 
 	timersUnnoted = 4 // each so many-th timer counts for so many
@@ -108,8 +111,9 @@ func (h *histogram) add(d time.Duration, n int) {
 
 // A lastOf is the last things of a kind.
 type lastOf[T any] struct {
-	all []T // a ring, the newest before n; its length is a power of two
-	n   uint64
+	all  []T // a ring, the newest before n; its length is a power of two
+	n    uint64
+	from uint64 // those before were dropped when the ring was smaller
 }
 
 func (s *lastOf[T]) add(x T) { *s.next() = x }
@@ -125,6 +129,7 @@ func (s *lastOf[T]) next() *T {
 // with the number of the first.
 func (s *lastOf[T]) since(n uint64) (first uint64, list []T) {
 	size := uint64(len(s.all))
+	n = max(n, s.from)
 	if s.n > size {
 		n = max(n, s.n-size)
 	}
@@ -134,12 +139,25 @@ func (s *lastOf[T]) since(n uint64) (first uint64, list []T) {
 	return n, list
 }
 
+// keep makes it the last size things, a power of two.
+func (s *lastOf[T]) keep(size int) {
+	if len(s.all) == size {
+		return
+	}
+	all := make([]T, size)
+	first, list := s.since(0)
+	for i, x := range list {
+		all[(first+uint64(i))&uint64(size-1)] = x
+	}
+	s.all, s.from = all, first
+}
+
 func newNotebook() *notebook {
 	return &notebook{
 		weight: 1,
 		slow:   lastOf[longStep]{all: make([]longStep, longSteps)},
 		ended:  lastOf[endedTask]{all: make([]endedTask, endedTasks)},
-		events: lastOf[loopEvent]{all: make([]loopEvent, loopEvents)},
+		events: lastOf[loopEvent]{all: make([]loopEvent, fewEvents)},
 	}
 }
 
@@ -153,14 +171,28 @@ func (n *notes) set(on, everyStep bool) {
 		n.book = newNotebook()
 	}
 	n.book.everyStep = everyStep
-	n.level, n.telling = notesOn, everyStep
+	n.level = notesOn
 	if everyStep {
 		n.level = notesTimed
 	}
+	n.setTelling(everyStep)
 }
 
 // tell notes events until then.
-func (n *notes) tell(until time.Duration) { n.telling, n.book.tellUntil = true, until }
+func (n *notes) tell(until time.Duration) {
+	n.book.tellUntil = until
+	n.setTelling(true)
+}
+
+// setTelling makes the loop note events, or no more.
+func (n *notes) setTelling(on bool) {
+	n.telling = on
+	if on {
+		n.book.events.keep(loopEvents)
+	} else {
+		n.book.events.keep(fewEvents)
+	}
+}
 
 // noteMade notes a new task, which the running one has made.
 func (l *Loop) noteMade(t *task) {
@@ -240,7 +272,9 @@ func (l *Loop) notePolled(now, took time.Duration, parked bool) {
 			b.events.add(loopEvent{at: now, took: took, kind: loopParked})
 		}
 	}
-	l.notes.telling = b.everyStep || now < b.tellUntil
+	if l.notes.telling && !b.everyStep && now >= b.tellUntil {
+		l.notes.setTelling(false)
+	}
 	if !parked && took > time.Duration(l.pace.ran)*timedAbove && b.timeAgain(l.pace.ran, took) {
 		l.notes.level, b.timedFor = notesTimed, timedSteps
 	}
@@ -319,7 +353,7 @@ func shortText(err error) (text string) {
 
 const maxErrorText = 200
 
-// What a task notes of itself stands in gaps of its future and in eight bytes more.
+// What a task notes of itself takes sixteen bytes.
 // When it last went on, or was made, is on the clock that was last read, in 40 bits:
 // 36 years in units of 2^20 ns, which are about a millisecond. The first of them is 1:
 // a task of which nobody took note has 0.

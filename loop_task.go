@@ -41,6 +41,9 @@ type task struct {
 	id         uint64
 	sinceLow   uint32 // see since
 	busy       uint32 // microseconds, of the steps that were timed
+	parentID   uint32 // see parent
+	sinceHigh  uint8
+	asking     bool // it is passing a cancellation on to what it waits for
 	rare       *taskRare
 	sleeping   *sleeper // its timer, while it sleeps
 	prev, next *task    // all tasks of the loop that are not done
@@ -219,7 +222,12 @@ type plainTask struct {
 
 // newPlainTask is newTask for a function without a result.
 func newPlainTask(fn func(context.Context) error) *Task[struct{}] {
-	t := &plainTask{plain: fn}
+	return new(plainTask).of(fn)
+}
+
+// of makes it a task of fn, that has not begun.
+func (t *plainTask) of(fn func(context.Context) error) *Task[struct{}] {
+	t.plain = fn
 	t.future.canceller = t
 	return &t.Task
 }

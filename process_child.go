@@ -337,7 +337,7 @@ func (c *child) signalled(err error) error {
 }
 
 // look implements lookingPart.
-func (s *children) look(k *LoopLook, _ *LookOptions) {
+func (s *children) look(k *seenLoop) {
 	for c := range s.alive {
 		k.Processes = append(k.Processes, ProcessLook{PID: c.pid, Command: c.command})
 	}

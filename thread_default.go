@@ -106,7 +106,7 @@ func (d *defaultExecutor) close(l *Loop) {
 }
 
 // look implements lookingPart.
-func (d *defaultExecutor) look(k *LoopLook, _ *LookOptions) {
+func (d *defaultExecutor) look(k *seenLoop) {
 	if e, ok := d.executor.(*ThreadPoolExecutor); ok {
 		k.Executors = append(k.Executors, e.look("threads"))
 	}

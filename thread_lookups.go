@@ -30,7 +30,7 @@ func (l *lookups) close(*Loop) {
 }
 
 // look implements lookingPart.
-func (l *lookups) look(k *LoopLook, _ *LookOptions) {
+func (l *lookups) look(k *seenLoop) {
 	if l.pool != nil {
 		k.Executors = append(k.Executors, l.pool.look("lookups"))
 	}

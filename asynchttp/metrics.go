@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A MetricsSource tells what was counted. [Metrics] is one; package
-// asynchttp/prometheus reads one.
+// A MetricsSource tells what was counted. [Metrics] is one; packages
+// asynchttp/prometheus and asynchttp/otel read one.
 type MetricsSource interface {
 	// Routes returns what was counted, by route, method and status.
 	Routes() []RouteMetrics

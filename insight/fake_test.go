@@ -2,8 +2,10 @@ package insight
 
 import (
 	"context"
+	"encoding/json"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/internal/insightwire"
 )
 
 // A fake is a subject whose looks were made by hand.
@@ -96,10 +99,38 @@ func startServer(t testing.TB, w *window, opts ...Option) *Server {
 
 // clientOf returns a client of the server's socket.
 func clientOf(t testing.TB, s *Server) *http.Client {
+	var at insightwire.Loopback // empty where there is a unix socket
+	if info, err := os.Stat(s.Path()); err == nil && info.Mode().IsRegular() {
+		text, err := os.ReadFile(s.Path())
+		if err == nil {
+			err = json.Unmarshal(text, &at)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
+		if at.Address != "" {
+			return d.DialContext(ctx, "tcp", at.Address)
+		}
 		return d.DialContext(ctx, "unix", s.Path())
 	}}
 	t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: tr}
+	return &http.Client{Transport: &authorized{tr, at}}
+}
+
+// An authorized client is one that has read the file of a loopback listener.
+type authorized struct {
+	*http.Transport
+	at insightwire.Loopback
+}
+
+func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
+	if a.at.Token != "" {
+		r = r.Clone(r.Context())
+		r.Host = a.at.Address
+		r.Header.Set("Authorization", "Bearer "+a.at.Token)
+	}
+	return a.Transport.RoundTrip(r)
 }

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"math"
 	"net/http"
+	"runtime/metrics"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/asyncio-go/asyncio/internal/insightwire"
 )
 
 func (w *window) serveMetrics(out http.ResponseWriter, r *http.Request) error {
@@ -56,26 +59,28 @@ func (s *Sample) kind() string {
 	return "gauge"
 }
 
-// writeHistogram writes every second bucket: a factor of four is as much as a graph needs.
 func writeHistogram(b *bytes.Buffer, s Sample) {
 	var count uint64
-	var sum float64
-	h := s.Histogram
+	for bound, below := range insightwire.Buckets(s.Histogram) {
+		le := Label{"le", strconv.FormatFloat(bound, 'g', -1, 64)}
+		writeSample(b, s.Name+"_bucket", append(slices.Clone(s.Labels), le), float64(below))
+		count = below
+	}
+	writeSample(b, s.Name+"_sum", s.Labels, estimatedSum(s.Histogram))
+	writeSample(b, s.Name+"_count", s.Labels, float64(count))
+}
+
+// estimatedSum returns the sum of what was counted, as if all had been in the middle of
+// its bucket.
+func estimatedSum(h *metrics.Float64Histogram) (sum float64) {
 	for i, n := range h.Counts {
-		count += n
 		low, high := h.Buckets[i], h.Buckets[i+1]
 		if math.IsInf(high, 1) {
 			high = low
 		}
 		sum += float64(n) * (low + high) / 2
-		if i%2 == 1 && i < len(h.Counts)-1 {
-			le := Label{"le", strconv.FormatFloat(high, 'g', -1, 64)}
-			writeSample(b, s.Name+"_bucket", append(slices.Clone(s.Labels), le), float64(count))
-		}
 	}
-	writeSample(b, s.Name+"_bucket", append(slices.Clone(s.Labels), Label{"le", "+Inf"}), float64(count))
-	writeSample(b, s.Name+"_sum", s.Labels, sum)
-	writeSample(b, s.Name+"_count", s.Labels, float64(count))
+	return sum
 }
 
 var escapeLabel = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)

@@ -40,7 +40,7 @@ func newStream(ctx context.Context, out http.ResponseWriter, each time.Duration)
 	return ctx, s
 }
 
-// A patientWriter gives each piece of an answer its own time.
+// A patientWriter writes each piece of an answer in a time of its own.
 type patientWriter struct {
 	http.ResponseWriter
 	c    *http.ResponseController

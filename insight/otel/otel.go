@@ -12,7 +12,6 @@ package otel
 import (
 	"context"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
@@ -20,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/asyncio-go/asyncio/insight"
+	"github.com/asyncio-go/asyncio/internal/insightwire"
 )
 
 // scope is the name of the meter.
@@ -85,17 +85,8 @@ func observe(to metric.Observer, i metric.Float64Observable, s insight.Sample) {
 		to.ObserveFloat64(i, s.Value, metric.WithAttributes(attributes...))
 		return
 	}
-	count := uint64(0)
-	for n, c := range s.Histogram.Counts {
-		count += c
-		bound := s.Histogram.Buckets[n+1]
-		if n%2 == 0 && !math.IsInf(bound, 1) {
-			continue // a factor of four between two bounds is enough
-		}
-		le := "+Inf"
-		if !math.IsInf(bound, 1) {
-			le = strconv.FormatFloat(bound, 'g', -1, 64)
-		}
-		to.ObserveFloat64(i, float64(count), metric.WithAttributes(append(attributes, attribute.String("le", le))...))
+	for bound, below := range insightwire.Buckets(s.Histogram) {
+		le := attribute.String("le", strconv.FormatFloat(bound, 'g', -1, 64))
+		to.ObserveFloat64(i, float64(below), metric.WithAttributes(append(attributes, le)...))
 	}
 }

@@ -94,6 +94,8 @@ type Pool struct {
 	dead   []*Coro // to be ended by Close
 	ender  *Coro   // who is ending a coroutine
 	thrown any     // the panic of the one that is ended
+
+	visit visit
 }
 
 // Root stands for the goroutine that is no coroutine of the pool: the one that
@@ -199,13 +201,24 @@ func (p *Pool) Visit(c *Coro, fn func()) bool {
 	if _, idle := c.body.(idle); idle || c == p.running || c.body == nil {
 		return false
 	}
-	visitor := p.running
-	p.order = func() *Coro {
-		fn()
-		return visitor
+	if p.visit.order == nil {
+		p.visit.order = func() *Coro {
+			p.visit.fn()
+			return p.visit.by
+		}
 	}
+	p.visit.fn, p.visit.by = fn, p.running
+	p.order = p.visit.order
 	p.Switch(c)
+	p.visit.fn = nil
 	return true
+}
+
+// A visit is the one that is under way. Its order is made once, for there may be very many.
+type visit struct {
+	fn    func()
+	by    *Coro
+	order func() *Coro
 }
 
 // Unwind ends a waiting coroutine, whose Switch or Suspend never returns. It

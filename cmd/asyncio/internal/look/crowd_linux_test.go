@@ -5,10 +5,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/asyncio-go/asyncio/internal/insightwire"
 )
@@ -44,17 +49,56 @@ func allCommands(t *testing.T, ctx context.Context, pid string) {
 	}
 }
 
+// collects rests, and runs the collector when it gets a signal.
+func collects(ctx context.Context, ready func()) error {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, unix.SIGUSR1)
+	go func() {
+		for range asked {
+			runtime.GC()
+		}
+	}()
+	return rests(ctx, ready)
+}
+
+func init() { programs["collects"] = collects }
+
 func TestAProcessThatWasLookedAtTakesLittleMoreMemory(t *testing.T) {
 	ownDirectory(t)
-	pid := startProgram(t, "rests", beside(max(*crowd, 10_000)))
+	pid := startProgram(t, "collects", beside(max(*crowd, 10_000)))
 	before := resident(t, pid)
 	for range 3 {
 		allCommands(t, t.Context(), pid)
 	}
 	after := resident(t, pid)
 	t.Logf("%d MB before, %d after", before>>10, after>>10)
+	if *crowd >= 100_000 { // to measure, by hand
+		p, _ := strconv.Atoi(pid)
+		if err := unix.Kill(p, unix.SIGUSR1); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(3 * time.Second)
+		t.Logf("%d MB soon after a collection", resident(t, pid)>>10)
+	}
 	if after > before*7/4+8<<10 {
 		t.Errorf("it takes %d kB, before it was looked at %d", after, before)
+	}
+}
+
+// worstDelay returns how late a timer of this process was at the worst, until stop is
+// closed: what the machine does to anybody.
+func worstDelay(stop <-chan struct{}) (worst time.Duration) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for last := time.Now(); ; {
+		select {
+		case <-stop:
+			return worst
+		case <-tick.C:
+			now := time.Now()
+			worst = max(worst, now.Sub(last)-time.Millisecond)
+			last = now
+		}
 	}
 }
 
@@ -66,18 +110,31 @@ func TestALookAtManyTasksHoldsTheLoopForLessThanAMillisecondAtATime(t *testing.T
 		t.Fatal(err)
 	}
 	defer tg.close()
-	var held []time.Duration
-	for range 15 {
+	looks := 15
+	if *crowd >= 100_000 {
+		looks = 30
+	}
+	var held, late []time.Duration
+	for range looks {
+		stop, worst := make(chan struct{}), make(chan time.Duration)
+		go func() { worst <- worstDelay(stop) }()
 		var w insightwire.Where
-		if err := tg.get(t.Context(), &w, "/v1/where"); err != nil {
+		err := tg.get(t.Context(), &w, "/v1/where")
+		close(stop)
+		late = append(late, <-worst)
+		if err != nil {
 			t.Fatal(err)
 		}
 		held = append(held, w.Loops[0].Held)
 	}
+	t.Logf("each look's longest hold: %v", held)
+	t.Logf("a timer beside it was late: %v", late)
 	slices.Sort(held)
-	t.Logf("at the longest: %v", held)
+	slices.Sort(late)
+	below, _ := slices.BinarySearch(held, time.Millisecond)
+	t.Logf("holds: least %v, median %v, most %v, %d of %d below 1 ms; the timer: median %v, most %v", held[0], held[looks/2], held[looks-1], below, looks, late[looks/2], late[looks-1])
 	// Others use this machine too, and the collector pauses the loop by itself.
-	if typical := held[len(held)/3]; typical >= time.Millisecond {
+	if typical := held[looks/3]; typical >= time.Millisecond && late[looks/3] < time.Millisecond {
 		t.Errorf("it held the loop for %v; %v", typical, held)
 	}
 }

@@ -77,7 +77,12 @@ func TestAFunctionOfCThatHoldsALoopIsNamed(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	ownDirectory(t)
-	pid := startProgram(t, "", func(c *exec.Cmd) { c.Path, c.Args = exe, []string{exe} })
-	soonNamed(t, pid, "HANGS", "Task-1 is in C, in nap at "+lineIn(t, "testdata/cgo/main.go", "the line that calls C"))
+	withC := func(c *exec.Cmd) { c.Path, c.Args = exe, []string{exe} }
+	for _, n := range []int{0, *crowd} {
+		t.Run("beside "+strconv.Itoa(n), func(t *testing.T) {
+			ownDirectory(t)
+			pid := startProgram(t, "", withC, beside(n))
+			soonNamed(t, pid, "HANGS", "Task-1 is in C, in nap at "+lineIn(t, "testdata/cgo/main.go", "the line that calls C"))
+		})
+	}
 }

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"time"
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/insight"
@@ -28,7 +30,14 @@ func main() {
 		_ = s.Close()
 		os.Exit(0)
 	}()
+	crowd, _ := strconv.Atoi(os.Getenv("ASYNCIO_TEST_CROWD"))
 	_ = asyncio.Run(context.Background(), func(ctx context.Context) error {
+		for range crowd {
+			asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
+		}
+		if err := asyncio.Sleep(ctx, 0); err != nil {
+			return err
+		}
 		fmt.Println("ready")
 		C.nap() // the line that calls C
 		return nil
