@@ -65,3 +65,10 @@ type Job interface {
 type DeadlineClock interface {
 	Until(t time.Time) time.Duration
 }
+
+// A PeerTeller is a Conn of a world without descriptors, which knows who is at its other
+// end.
+type PeerTeller interface {
+	// PeerCredentials returns the process, the user and the group of a unix socket's peer.
+	PeerCredentials() (pid, uid, gid int)
+}

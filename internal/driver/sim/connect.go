@@ -20,9 +20,12 @@ const (
 
 // Dial implements [driver.Driver].
 func (d *Driver) Dial(spec driver.DialSpec, h driver.Handler) (driver.Conn, error) {
+	if err := d.mayOpen("socket"); err != nil {
+		return nil, err
+	}
 	switch remote := spec.Remote.(type) {
 	case *net.UnixAddr:
-		return d.dialUnix(remote, h)
+		return d.dialUnix(spec, remote, h)
 	case *net.TCPAddr:
 		return d.dialTCP(spec, h)
 	}
@@ -151,10 +154,8 @@ func (s *syn) arrive(at *Machine) {
 			return
 		}
 		p := &conn{id: c.id, state: established, remote: c.local, local: net.TCPAddrFromAddrPort(s.to), peer: c}
-		l.d.addConn(p, nil)
 		c.peer = p
-		l.waiting = append(l.waiting, p)
-		l.tell(driver.Readable)
+		l.queue(p)
 	}
 	s.answer(at, FlagSyn|FlagAck, EventFunc(func() {
 		if c.d.dead || c.state != connecting {
@@ -192,26 +193,4 @@ func (s *syn) conveyAnswer(from *Machine, flags Flags, e Event) {
 	if n.record != nil {
 		n.record(Packet{Sent: n.now, Arrives: at, From: from, To: s.c.d.machine, Src: s.to, Dst: s.from, Conn: s.c.id, Flags: flags, Ack: 1})
 	}
-}
-
-// dialUnix connects within the machine, at once.
-func (d *Driver) dialUnix(to *net.UnixAddr, h driver.Handler) (driver.Conn, error) {
-	l := d.unix[to.Name]
-	switch {
-	case l == nil:
-		return nil, os.NewSyscallError("connect", syscall.ENOENT)
-	case len(l.waiting) >= l.backlog:
-		return nil, os.NewSyscallError("connect", syscall.EAGAIN)
-	}
-	d.net.conns++
-	c := &conn{id: d.net.conns, state: established, local: &net.UnixAddr{Net: "unix"}, remote: l.addr}
-	p := &conn{id: c.id, state: established, local: l.addr, remote: &net.UnixAddr{Net: "unix"}, peer: c}
-	c.peer = p
-	d.addConn(c, h)
-	l.d.addConn(p, nil)
-	d.net.world.Trace(Connect, d.machine.ID, c.id, 0)
-	l.waiting = append(l.waiting, p)
-	l.tell(driver.Readable)
-	c.tell(driver.Writable)
-	return c, nil
 }
