@@ -72,3 +72,11 @@ type PeerTeller interface {
 	// PeerCredentials returns the process, the user and the group of a unix socket's peer.
 	PeerCredentials() (pid, uid, gid int)
 }
+
+// A Program is a driver of a world that knows which of the world's programs it is of.
+type Program interface {
+	// Identity returns the name of the program's machine, and its number there.
+	Identity() (host string, process int)
+	// NewName returns a name that nobody else in the world has, or gets.
+	NewName() string
+}

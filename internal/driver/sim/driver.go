@@ -27,6 +27,7 @@ type Driver struct {
 
 	PID         int // the program's number, of those that its machine has started
 	Descriptors int // how many it may have open; 0: no bound
+	names       int // that NewName has returned
 
 	skew, shown time.Duration
 }
@@ -219,6 +220,17 @@ func (d *Driver) Shutdown(context.Context) error { return nil }
 
 // Up reports whether the program has not ended, nor the machine crashed.
 func (d *Driver) Up() bool { return !d.dead && !d.exited }
+
+var _ driver.Program = (*Driver)(nil)
+
+// Identity implements [driver.Program].
+func (d *Driver) Identity() (host string, process int) { return d.machine.Name, d.PID }
+
+// NewName implements [driver.Program].
+func (d *Driver) NewName() string {
+	d.names++
+	return fmt.Sprintf("%d_%d_%d_%d", d.machine.ID, d.machine.boot, d.PID, d.names)
+}
 
 // Machine returns the machine.
 func (d *Driver) Machine() *Machine { return d.machine }
