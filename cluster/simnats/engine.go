@@ -10,7 +10,9 @@
 //	w.Host("engine").Serve(func(ctx context.Context) error { return engine.Serve(ctx, ":4222") })
 //	w.Host("worker").Serve(func(ctx context.Context) error { return cluster.Serve(ctx, "nats://engine:4222") })
 //
-// In a world [cluster.Connect] and [cluster.Serve] talk to it by themselves.
+// In a world [cluster.Connect] and [cluster.Serve] talk to it by themselves. The world must
+// be one of sim.Test, for package cluster asks package time for the time. Reading, retrying
+// and dropping dead letters is not supported there.
 package simnats
 
 import (
