@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 
+	"github.com/asyncio-go/asyncio/internal/driver"
 	"github.com/asyncio-go/asyncio/internal/sockopt"
 )
 
@@ -12,6 +13,10 @@ import (
 func (s *socket) peerCredentials() (*Credentials, error) {
 	if _, ok := s.conn.RemoteAddr().(*net.UnixAddr); !ok {
 		return nil, fmt.Errorf("peer credentials of a connection that is no unix socket: %w", errors.ErrUnsupported)
+	}
+	if own, ok := s.conn.(driver.PeerTeller); ok {
+		pid, uid, gid := own.PeerCredentials()
+		return &Credentials{PID: pid, UID: uid, GID: gid}, nil
 	}
 	raw, err := s.conn.SyscallConn()
 	if err != nil {

@@ -89,7 +89,7 @@ func (l *Loop) watcher() (driver.Watcher, error) {
 	}
 	w, ok := l.driver.(driver.Watcher)
 	if !ok {
-		if err := l.escape("a descriptor of the system"); err != nil {
+		if err := l.escape("a descriptor of the system, whose events would come when they like"); err != nil {
 			return nil, err
 		}
 		return nil, fmt.Errorf("the %s driver cannot watch a descriptor by its number: %w", l.driver.Name(), errors.ErrUnsupported)

@@ -4,15 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nuid"
 
 	"github.com/asyncio-go/asyncio"
 )
@@ -28,7 +28,8 @@ const setupTime = 10 * time.Second
 type Client struct {
 	loop    *asyncio.Loop
 	config  *config
-	nc      *nats.Conn
+	place   place
+	nc      link
 	streams *streams
 	name    string // of this client, in subjects
 	inbox   string // the prefix of what it listens to
@@ -55,7 +56,7 @@ type Client struct {
 	in     inbound
 	ctx    context.Context // of the goroutines; ends when the client is closed
 	cancel context.CancelFunc
-	others sync.WaitGroup // goroutines that wait for NATS, but for the sender
+	others crew // those who wait for NATS, but for the sender
 }
 
 // Connect connects to the cluster at a NATS system, for the running task's loop,
@@ -75,23 +76,22 @@ func Connect(ctx context.Context, url string, opts ...ConnectOption) (*Client, e
 	if cfg.err != nil {
 		return nil, cfg.err
 	}
+	at := placeOf(ctx)
 	c := &Client{
-		loop: loop, config: cfg, name: nuid.Next(),
+		loop: loop, config: cfg, place: at, others: at.crew(), name: at.id(),
 		room: asyncio.NewSemaphore(cfg.pending), calls: map[uint64]*call{}, ghosts: map[uint64]*call{}, attached: map[string][]*call{},
 		stored: asyncio.NewEvent(),
 	}
 	c.stored.Set()
 	c.lookups.asked = map[uint64]*lookup{}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	c.in = newInbound(loop, c)
-	if _, err := asyncio.ToThread(ctx, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, c.open(ctx, url)
-	}); err != nil {
+	c.in = inbound{at.inbox(c)}
+	if err := at.beside(ctx, func(ctx context.Context) error { return c.open(ctx, url) }); err != nil {
 		c.closing, c.closed = true, true
 		c.cancel()
 		if !c.opened.CompareAndSwap(false, true) { // in the same moment
 			c.out.Close()
-			go c.nc.Close()
+			c.others.Go(c.nc.Close)
 		}
 		return nil, err
 	}
@@ -107,11 +107,11 @@ func Connect(ctx context.Context, url string, opts ...ConnectOption) (*Client, e
 // open connects, on a goroutine of the executor. When it is no longer wanted
 // nothing of it stays.
 func (c *Client) open(ctx context.Context, url string) error {
-	nc, err := c.config.connect(url, "client", nats.ReconnectHandler(func(*nats.Conn) {
+	nc, err := c.place.connect(c.config, url, "client", func() {
 		if c.opened.Load() {
 			c.in.post(c.reconnected)
 		}
-	}))
+	})
 	if err != nil {
 		return err
 	}
@@ -123,24 +123,19 @@ func (c *Client) open(ctx context.Context, url string) error {
 	}()
 	ctx, cancel := context.WithTimeout(ctx, setupTime)
 	defer cancel()
-	js, err := jetstream.New(nc)
+	js, err := nc.jetStream()
 	if err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}
-	c.streams = newStreams(c.config, js)
+	c.streams = newStreams(c.config, c.place, nc, js)
 	if err := c.streams.ensure(ctx, c.config); err != nil {
 		return err
 	}
 	c.inbox, c.inline = nc.NewInbox(), inlineLimit(nc)
-	sub, err := nc.Subscribe(c.inbox+".>", c.in.message)
-	if err == nil {
-		// What comes is bounded by what was asked for.
-		err = sub.SetPendingLimits(-1, -1)
+	if _, err := nc.listen(c.inbox+".>", c.in.message); err != nil {
+		return err
 	}
-	if err == nil {
-		err = nc.FlushWithContext(ctx)
-	}
-	if err != nil {
+	if err := nc.FlushWithContext(ctx); err != nil {
 		return fmt.Errorf("cluster: listen for results: %w", err)
 	}
 	if err := ctx.Err(); err != nil {
@@ -170,7 +165,8 @@ func (c *Client) Close(ctx context.Context) error {
 		c.check.Cancel()
 		c.check = nil
 	}
-	for _, call := range c.calls {
+	for _, n := range slices.Sorted(maps.Keys(c.calls)) {
+		call := c.calls[n]
 		c.forget(call)
 		call.target.fail(ErrClosed)
 	}
@@ -178,11 +174,10 @@ func (c *Client) Close(ctx context.Context) error {
 	c.out.Close()
 	// Not to be cut off: a goroutine that stays is a leak, and none of them waits
 	// for anybody now.
-	done := asyncio.WrapFuture(c.loop, func(context.Context) (struct{}, error) {
+	done := c.place.finish(c.loop, func() {
 		c.out.Wait()
 		c.others.Wait()
 		c.nc.Close()
-		return struct{}{}, nil
 	})
 	for !done.Done() {
 		if _, e := asyncio.Shield(context.WithoutCancel(ctx), done); e != nil {

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/asyncio-go/asyncio"
 )
 
 // ErrNoDeadLetter is the error for a number that no dead letter has (any more).
@@ -135,9 +133,12 @@ func onThread[T any](ctx context.Context, c *Client, fn func(context.Context) (T
 		var zero T
 		return zero, ErrClosed
 	}
-	return asyncio.ToThread(ctx, func(ctx context.Context) (T, error) {
+	var v T
+	err := c.place.beside(ctx, func(ctx context.Context) (err error) {
 		ctx, cancel := context.WithTimeout(ctx, setupTime)
 		defer cancel()
-		return fn(ctx)
+		v, err = fn(ctx)
+		return err
 	})
+	return v, err
 }

@@ -1,14 +1,9 @@
 package cluster
 
-import (
-	"github.com/nats-io/nats.go"
-
-	"github.com/asyncio-go/asyncio"
-	"github.com/asyncio-go/asyncio/internal/natslink"
-)
+import "github.com/nats-io/nats.go"
 
 // inbound brings to the loop what the goroutines of NATS have.
-type inbound struct{ *natslink.Inbox[arrival] }
+type inbound struct{ arrivals }
 
 // arrival is a message, or a function for the loop.
 type arrival struct {
@@ -16,14 +11,13 @@ type arrival struct {
 	fn      func()
 }
 
-func newInbound(loop *asyncio.Loop, c *Client) inbound {
-	return inbound{natslink.NewInbox(loop, func(a arrival) {
-		if a.fn != nil {
-			a.fn()
-		} else {
-			c.answered(a.message)
-		}
-	}, c.cancel)}
+// arrived takes what has come, on the loop.
+func (c *Client) arrived(a arrival) {
+	if a.fn != nil {
+		a.fn()
+	} else {
+		c.answered(a.message)
+	}
 }
 
 func (b inbound) message(m *nats.Msg) { b.Put(arrival{message: m}) }

@@ -6,10 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/asyncio-go/asyncio/internal/hook"
 )
 
 // A job's result comes by a message that is not stored, which costs half of what a
@@ -51,7 +54,8 @@ func (c *Client) lookAfter() {
 		c.asked = nil
 	}
 	c.lookups.forget(now)
-	for n, k := range c.ghosts {
+	for _, n := range slices.Sorted(maps.Keys(c.ghosts)) {
+		k := c.ghosts[n]
 		if now > k.due+answerTime {
 			delete(c.ghosts, n)
 			if k.hash == "" { // the job of a key may be another's
@@ -60,7 +64,8 @@ func (c *Client) lookAfter() {
 		}
 	}
 	var ask []*call
-	for _, k := range c.calls {
+	for _, n := range slices.Sorted(maps.Keys(c.calls)) {
+		k := c.calls[n]
 		if k.due > now {
 			continue
 		}
@@ -175,7 +180,7 @@ func (c *Client) putOff(k *call) {
 	pause := min(firstOffer<<min(k.refused, 10), lastOffer)
 	k.refused++
 	k.phase = waiting
-	pause = pause/2 + rand.N(pause)
+	pause = pause/2 + time.Duration(hook.Rand(c.loop, int64(pause)))
 	k.due = c.loop.Time() + pause + answerTime
 	c.loop.CallLater(pause, func() {
 		if !k.ended && k.phase == waiting {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -49,14 +49,14 @@ type Worker struct {
 
 // presence is what this worker tells of itself.
 func (w *worker) presence(state WorkerState) []byte {
-	host, _ := os.Hostname()
+	host, process := w.place.self()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.leaving && state == Working {
 		state = Leaving
 	}
 	p, _ := json.Marshal(Worker{
-		ID: w.id, Host: host, Process: os.Getpid(), State: state, Running: w.running, Held: len(w.held),
+		ID: w.id, Host: host, Process: process, State: state, Running: w.running, Held: len(w.held),
 		Places: w.config.concurrency, Finished: w.finished, Failed: w.failed, Began: w.began,
 	})
 	return p
@@ -71,7 +71,7 @@ func (w *worker) tellPresence(state WorkerState) {
 // introduce tells it for the first time, and returns when the stream has it: a worker
 // that dies or stands still in its first job would else be missed by nobody.
 func (w *worker) introduce(ctx context.Context) error {
-	err := patiently(ctx, func(ctx context.Context) error {
+	err := w.streams.patiently(ctx, func(ctx context.Context) error {
 		_, err := w.streams.js.Publish(ctx, w.streams.workerSubject(w.id), w.presence(Working))
 		return err
 	})
@@ -96,13 +96,13 @@ func (c *Client) watchWorkers() error {
 		return nil
 	}
 	m := &members{c: c, all: map[string]*Worker{}, ready: asyncio.NewEvent()}
-	_, err := c.nc.Subscribe(c.streams.workerSubject("*"), func(msg *nats.Msg) {
+	_, err := c.nc.listen(c.streams.workerSubject("*"), func(msg *nats.Msg) {
 		if w, ok := decodePresence(msg.Subject, msg.Data); ok {
 			c.in.post(func() { m.heard(w) })
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("cluster: listen to workers: %w", err)
+		return err
 	}
 	c.members = m
 	m.timer = c.loop.CallLater(beatEvery, m.look)
@@ -130,7 +130,7 @@ type told struct {
 // presences returns the last that each worker told, as far as it is kept.
 func (s *streams) presences(ctx context.Context) ([]told, error) {
 	var c jetstream.Consumer
-	err := patiently(ctx, func(ctx context.Context) (err error) {
+	err := s.patiently(ctx, func(ctx context.Context) (err error) {
 		c, err = s.js.CreateConsumer(ctx, s.workers, jetstream.ConsumerConfig{
 			DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, AckPolicy: jetstream.AckNonePolicy,
 			FilterSubject: s.workerSubject("*"), InactiveThreshold: setupTime, MemoryStorage: true,
@@ -212,7 +212,8 @@ func (m *members) look() {
 	}
 	m.timer = m.c.loop.CallLater(beatEvery/2, m.look)
 	now := m.c.loop.Time()
-	for id, w := range m.all {
+	for _, id := range slices.Sorted(maps.Keys(m.all)) {
+		w := m.all[id]
 		switch {
 		case now-w.Heard > forgetful:
 			delete(m.all, id)

@@ -5,12 +5,9 @@ import (
 	"log/slog"
 	"regexp"
 	"runtime"
-	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
-
-	"github.com/asyncio-go/asyncio/internal/natslink"
 )
 
 type config struct {
@@ -154,13 +151,4 @@ func newConfig() *config {
 		maxMessage: 64 << 20, lease: time.Second, pending: 1024,
 		concurrency: runtime.NumCPU(), grace: 10 * time.Second, log: slog.Default(),
 	}
-}
-
-// connect connects to NATS. An empty url is that of the environment.
-func (c *config) connect(url, role string, more ...nats.Option) (*nats.Conn, error) {
-	nc, err := natslink.Connect(url, c.name+" "+role, c.log, append(slices.Clip(c.nats), more...)...)
-	if err != nil {
-		return nil, fmt.Errorf("cluster: %w", err)
-	}
-	return nc, nil
 }

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 
 	"github.com/nats-io/nats.go"
-
-	"github.com/asyncio-go/asyncio/internal/natslink"
 )
 
 // outbox sends what the loop wants to have sent.
@@ -14,9 +12,9 @@ import (
 // Nothing is lost in it. What could not be published is published again by
 // [Client.lookAfter] when no answer has come.
 type outbox struct {
-	*natslink.Outbox[outgoing]
+	outgoings
 	c         *Client
-	listening map[string][]*nats.Subscription // of the goroutine, by hash
+	listening map[string][]subscription // of who sends, by hash
 }
 
 // outgoing is a message, or something else to do.
@@ -28,8 +26,8 @@ type outgoing struct {
 }
 
 func newOutbox(c *Client) *outbox {
-	o := &outbox{c: c, listening: map[string][]*nats.Subscription{}}
-	o.Outbox = natslink.NewOutbox(o.send)
+	o := &outbox{c: c, listening: map[string][]subscription{}}
+	o.outgoings = c.place.outbox(o.send)
 	return o
 }
 
@@ -80,11 +78,11 @@ func (o *outbox) listen(hash string) {
 		if o.listening[hash] != nil {
 			return
 		}
-		for subject, fn := range map[string]nats.MsgHandler{
-			o.c.streams.newsOf(hash):   func(m *nats.Msg) { o.c.in.post(func() { o.c.heard(hash, m.Data) }) },
-			o.c.streams.resultOf(hash): func(*nats.Msg) { o.c.in.post(func() { o.c.resultSeen(hash) }) },
+		for _, l := range []listening{
+			{o.c.streams.newsOf(hash), func(m *nats.Msg) { o.c.in.post(func() { o.c.heard(hash, m.Data) }) }},
+			{o.c.streams.resultOf(hash), func(*nats.Msg) { o.c.in.post(func() { o.c.resultSeen(hash) }) }},
 		} {
-			if sub, err := o.c.nc.Subscribe(subject, fn); err == nil { // else lookAfter finds out
+			if sub, err := o.c.nc.listen(l.subject, l.fn); err == nil { // else lookAfter finds out
 				o.listening[hash] = append(o.listening[hash], sub)
 			}
 		}

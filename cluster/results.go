@@ -3,6 +3,8 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -78,7 +80,8 @@ func (w *worker) storeResult(h *held) {
 // resultsLate returns the jobs whose results have to be sent again. Called with
 // w.mu.
 func (w *worker) resultsLate(now time.Time) (late []*held) {
-	for _, h := range w.results {
+	for _, n := range slices.Sorted(maps.Keys(w.results)) {
+		h := w.results[n]
 		if now.Sub(h.sent) > answerTime {
 			late = append(late, h)
 		}
@@ -165,7 +168,7 @@ func (w *worker) resultLooked(m *nats.Msg) {
 	delete(w.lookups, n)
 	w.mu.Unlock()
 	if h != nil {
-		h.stored <- m
+		h.stored.put(m)
 	}
 }
 
@@ -186,17 +189,8 @@ func (w *worker) hasResult(ctx context.Context, h *held) (bool, error) {
 
 // lookedUp waits for the answer to lookUp, and asks again when it does not come.
 func (w *worker) lookedUp(ctx context.Context, h *held) (*nats.Msg, error) {
-	select {
-	case m := <-h.stored:
+	if m, came := h.stored.get(answerTime / 4); came {
 		return found(m)
-	default:
-	}
-	late := time.NewTimer(answerTime / 4)
-	defer late.Stop()
-	select {
-	case m := <-h.stored:
-		return found(m)
-	case <-late.C:
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()

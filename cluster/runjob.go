@@ -112,11 +112,10 @@ func (w *worker) run(ctx context.Context, h *held) {
 		}
 	}
 	if h.job.timeout > 0 {
-		timer := time.AfterFunc(h.job.timeout, func() {
+		defer w.place.after(h.job.timeout, func() {
 			h.cancel(ErrTimeout)
 			w.failure(h, reply{kind: replyTimedOut})
-		})
-		defer timer.Stop()
+		})()
 	}
 	out, err := fn(&jobContext{ctx, h}, arg)
 	var panicked *workerproc.Panic

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nuid"
 
 	"github.com/asyncio-go/asyncio/internal/natslink"
 )
@@ -59,7 +57,7 @@ func Serve(ctx context.Context, url string, opts ...ServeOption) error {
 			leave()
 		}()
 	}
-	w := newWorker(cfg)
+	w := newWorker(cfg, placeOf(ctx))
 	if err := w.open(ctx, url); err != nil {
 		if ctx.Err() != nil {
 			return nil // it was to leave before it had come
@@ -74,20 +72,21 @@ func Serve(ctx context.Context, url string, opts ...ServeOption) error {
 type worker struct {
 	config  *config
 	streams *streams
-	nc      *nats.Conn
+	place   place
+	nc      link
 	id      string
 	inbox   string
 	inline  int
 	base    context.Context // of the jobs
 	endJobs context.CancelCauseFunc
-	pulls   *nats.Subscription
+	pulls   subscription
 	began   time.Time
 	opened  atomic.Bool
-	runners sync.WaitGroup // goroutines that run jobs
-	others  sync.WaitGroup // goroutines that wait for NATS
+	runners crew // those who run jobs
+	others  crew // those who wait for NATS
 
 	mu       sync.Mutex
-	arrived  sync.Cond // the queue has grown, or the worker leaves
+	arrived  cond // the queue has grown, or the worker leaves
 	queue    []*held
 	held     map[messageID]*held
 	byID     map[string][]*held
@@ -104,7 +103,7 @@ type worker struct {
 	finished uint64
 	failed   uint64
 	n        uint64
-	idle     sync.Cond // nothing runs
+	idle     cond // nothing runs
 }
 
 // afterGrace is how long functions have to return once their contexts have ended.
@@ -123,10 +122,10 @@ type held struct {
 	state     heldState
 	cancel    context.CancelCauseFunc
 	tries     tries
-	lookup    string         // the word in the subject of the answer
-	stored    chan *nats.Msg // what NATS answers: whether there is a result for the key
-	result    []byte         // on its way to the stream of results
-	answer    string         // the word in the subject of the answer to that
+	lookup    string  // the word in the subject of the answer
+	stored    mailbox // what NATS answers: whether there is a result for the key
+	result    []byte  // on its way to the stream of results
+	answer    string  // the word in the subject of the answer to that
 	sent      time.Time
 	reported  atomic.Int64 // when progress was last told, in Unix nanoseconds
 }
@@ -140,19 +139,19 @@ const (
 	settled           // nothing is to be done any more
 )
 
-func newWorker(c *config) *worker {
+func newWorker(c *config, at place) *worker {
 	w := &worker{
-		config: c, id: nuid.Next(), began: time.Now(), average: 10 * time.Millisecond,
+		config: c, place: at, runners: at.crew(), others: at.crew(), id: at.id(), began: time.Now(), average: 10 * time.Millisecond,
 		held: map[messageID]*held{}, byID: map[string][]*held{}, results: map[string]*held{},
 		lookups: map[string]*held{},
 	}
-	w.arrived.L, w.idle.L = &w.mu, &w.mu
-	w.base, w.endJobs = context.WithCancelCause(context.Background())
+	w.arrived, w.idle = at.cond(&w.mu), at.cond(&w.mu)
+	w.base, w.endJobs = context.WithCancelCause(at.base())
 	return w
 }
 
 func (w *worker) open(ctx context.Context, url string) (err error) {
-	if w.nc, err = w.config.connect(url, "worker", nats.ReconnectHandler(func(*nats.Conn) { w.reconnected() })); err != nil {
+	if w.nc, err = w.place.connect(w.config, url, "worker", w.reconnected); err != nil {
 		return err
 	}
 	defer func() {
@@ -163,24 +162,22 @@ func (w *worker) open(ctx context.Context, url string) (err error) {
 	}()
 	ctx, cancel := context.WithTimeout(ctx, setupTime)
 	defer cancel()
-	js, err := jetstream.New(w.nc)
+	js, err := w.nc.jetStream()
 	if err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}
-	w.streams = newStreams(w.config, js)
+	w.streams = newStreams(w.config, w.place, w.nc, js)
 	if err := w.streams.ensure(ctx, w.config); err != nil {
 		return err
 	}
 	w.inbox, w.inline = w.nc.NewInbox(), inlineLimit(w.nc)
-	if w.pulls, err = w.listen(w.inbox+".p", w.taken); err != nil {
+	if w.pulls, err = w.nc.listen(w.inbox+".p", w.taken); err != nil {
 		return err
 	}
-	for subject, fn := range map[string]nats.MsgHandler{
-		w.inbox + ".s.*":          w.resultStored,
-		w.inbox + ".k.*":          w.resultLooked,
-		w.streams.cancelSubject(): w.cancelJob,
+	for _, l := range []listening{
+		{w.inbox + ".s.*", w.resultStored}, {w.inbox + ".k.*", w.resultLooked}, {w.streams.cancelSubject(), w.cancelJob},
 	} {
-		if _, err = w.listen(subject, fn); err != nil {
+		if _, err = w.nc.listen(l.subject, l.fn); err != nil {
 			return err
 		}
 	}
@@ -191,22 +188,24 @@ func (w *worker) open(ctx context.Context, url string) (err error) {
 		// Clients may have heard of it all the same.
 		w.tellPresence(Leaving)
 		w.tellPresence(Left)
-		_ = w.nc.FlushTimeout(time.Second)
+		w.flush()
 		return err
 	}
 	w.opened.Store(true)
 	return nil
 }
 
-func (w *worker) listen(subject string, fn nats.MsgHandler) (*nats.Subscription, error) {
-	sub, err := w.nc.Subscribe(subject, fn)
-	if err == nil {
-		err = sub.SetPendingLimits(-1, -1)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cluster: listen to %s: %w", subject, err)
-	}
-	return sub, nil
+// listening is a subject and what handles its messages.
+type listening struct {
+	subject string
+	fn      nats.MsgHandler
+}
+
+// flush waits until NATS has what was published, if it has a connection.
+func (w *worker) flush() {
+	ctx, cancel := context.WithTimeout(context.Background(), setupTime)
+	defer cancel()
+	_ = w.nc.FlushWithContext(ctx)
 }
 
 // serve runs jobs until ctx ends, and leaves.
@@ -214,20 +213,14 @@ func (w *worker) serve(ctx context.Context) error {
 	for range w.config.concurrency {
 		w.runners.Go(w.runJobs)
 	}
-	kept := make(chan struct{})
-	stop := make(chan struct{})
-	go func() {
-		defer close(kept)
-		w.keep(stop)
-	}()
+	stop := w.keep()
 	w.pull()
-	<-ctx.Done()
+	w.place.ended(ctx)
 	left := w.leave()
-	close(stop)
-	<-kept // a beat after the last news would take it back
+	stop() // a beat after the last news would take it back
 	w.tellPresence(Left)
 	w.others.Wait()
-	_ = w.nc.Flush()
+	w.flush()
 	w.nc.Close()
 	if left > 0 {
 		return fmt.Errorf("cluster: the worker has left %d jobs that did not end within %v", left, w.config.grace)
@@ -253,24 +246,19 @@ func (w *worker) leave() int {
 
 	// What is on its way is given back by taken.
 	_ = w.pulls.Drain()
-	grace := time.AfterFunc(w.config.grace, func() { w.endJobs(ErrLeaving) })
-	defer grace.Stop()
-	late := time.AfterFunc(w.config.grace+afterGrace, func() {
+	defer w.place.after(w.config.grace, func() { w.endJobs(ErrLeaving) })()
+	defer w.place.after(w.config.grace+afterGrace, func() {
 		w.mu.Lock()
 		w.late = true
 		w.idle.Broadcast()
 		w.mu.Unlock()
-	})
-	defer late.Stop()
+	})()
 	w.mu.Lock()
 	for (w.running > 0 || len(w.results) > 0) && !w.late {
 		w.idle.Wait()
 	}
 	left := w.running
-	var rest []*held
-	for _, h := range w.held {
-		rest = append(rest, h)
-	}
+	rest := w.inOrder()
 	for _, h := range rest {
 		w.release(h)
 	}

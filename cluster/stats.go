@@ -15,14 +15,15 @@ type Stats struct {
 // Stats returns what the cluster holds. It suspends the running task.
 func (c *Client) Stats(ctx context.Context) (Stats, error) {
 	return onThread(ctx, c, func(ctx context.Context) (all Stats, err error) {
-		for name, n := range map[string]*uint64{
-			c.streams.jobs: &all.Jobs, c.streams.results: &all.Results, c.streams.dead: &all.DeadLetters,
-		} {
-			stream, err := c.streams.js.Stream(ctx, name)
+		for _, count := range []struct {
+			stream string
+			n      *uint64
+		}{{c.streams.jobs, &all.Jobs}, {c.streams.results, &all.Results}, {c.streams.dead, &all.DeadLetters}} {
+			stream, err := c.streams.js.Stream(ctx, count.stream)
 			if err != nil {
-				return Stats{}, fmt.Errorf("cluster: look at stream %s: %w", name, err)
+				return Stats{}, fmt.Errorf("cluster: look at stream %s: %w", count.stream, err)
 			}
-			*n = stream.CachedInfo().State.Msgs
+			*count.n = stream.CachedInfo().State.Msgs
 		}
 		return all, nil
 	})

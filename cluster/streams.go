@@ -32,6 +32,8 @@ const (
 // end with the server.
 type streams struct {
 	name     string
+	place    place
+	nc       link
 	js       jetstream.JetStream
 	lease    time.Duration
 	jobs     string // work queue: jobs that are not done
@@ -43,9 +45,9 @@ type streams struct {
 	bucket   string // large values
 }
 
-func newStreams(c *config, js jetstream.JetStream) *streams {
+func newStreams(c *config, at place, nc link, js jetstream.JetStream) *streams {
 	return &streams{
-		name: c.name, js: js, lease: c.lease,
+		name: c.name, place: at, nc: nc, js: js, lease: c.lease,
 		jobs: c.name + "_jobs", results: c.name + "_results", dead: c.name + "_dead",
 		tries: c.name + "_tries", workers: c.name + "_workers", consumer: "workers", bucket: c.name + "_values",
 	}
@@ -98,7 +100,7 @@ func (s *streams) ensure(ctx context.Context, c *config) error {
 		MaxMsgsPerSubject: 1, MaxMsgs: maxPresences, MaxAge: presenceTTL,
 	})
 	for _, sc := range all {
-		err := patiently(ctx, func(ctx context.Context) error {
+		err := s.patiently(ctx, func(ctx context.Context) error {
 			_, err := s.js.CreateStream(ctx, sc)
 			return err
 		})
@@ -106,7 +108,7 @@ func (s *streams) ensure(ctx context.Context, c *config) error {
 			return fmt.Errorf("cluster: make stream %s: %w", sc.Name, err)
 		}
 	}
-	err := patiently(ctx, func(ctx context.Context) error {
+	err := s.patiently(ctx, func(ctx context.Context) error {
 		_, err := s.js.CreateConsumer(ctx, s.jobs, jetstream.ConsumerConfig{
 			Durable: s.consumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: c.lease,
 			// How often a job may be tried is counted by the workers: what NATS gives
@@ -118,7 +120,7 @@ func (s *streams) ensure(ctx context.Context, c *config) error {
 	if err != nil && !errors.Is(err, jetstream.ErrConsumerExists) {
 		return fmt.Errorf("cluster: make the consumer of stream %s: %w", s.jobs, err)
 	}
-	err = patiently(ctx, func(ctx context.Context) error {
+	err = s.patiently(ctx, func(ctx context.Context) error {
 		_, err := s.js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{
 			Bucket: s.bucket, TTL: c.resultTTL, Storage: storage, Replicas: c.replicas,
 		})
@@ -132,7 +134,7 @@ func (s *streams) ensure(ctx context.Context, c *config) error {
 
 // patiently asks NATS again while it has no answer: servers of a cluster that elect
 // a leader drop what they are asked meanwhile.
-func patiently(ctx context.Context, ask func(context.Context) error) error {
+func (s *streams) patiently(ctx context.Context, ask func(context.Context) error) error {
 	for {
 		once, cancel := context.WithTimeout(ctx, answerTime/2)
 		err := ask(once)
@@ -143,10 +145,8 @@ func patiently(ctx context.Context, ask func(context.Context) error) error {
 		if !waiting || ctx.Err() != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if s.place.pause(ctx, againTime) != nil {
 			return err
-		case <-time.After(againTime):
 		}
 	}
 }
@@ -166,7 +166,7 @@ func (s *streams) readLease(ctx context.Context) error {
 
 // last returns the newest message of a subject, or nil when there is none.
 func (s *streams) last(ctx context.Context, stream, subject string) (*nats.Msg, error) {
-	m, err := s.js.Conn().RequestWithContext(ctx, s.api("DIRECT.GET", stream)+"."+subject, nil)
+	m, err := s.nc.RequestWithContext(ctx, s.api("DIRECT.GET", stream)+"."+subject, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -218,4 +218,4 @@ func (s *streams) dropObject(ctx context.Context, name string) {
 }
 
 // inlineLimit is how many bytes a value in a message may have.
-func inlineLimit(nc *nats.Conn) int { return int(min(nc.MaxPayload()/2, 256<<10)) }
+func inlineLimit(nc link) int { return int(min(nc.MaxPayload()/2, 256<<10)) }

@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -110,7 +112,7 @@ func (w *worker) taken(m *nats.Msg) {
 	w.byID[h.job.id] = append(w.byID[h.job.id], h)
 	if h.job.key != "" {
 		w.n++
-		h.lookup, h.stored = strconv.FormatUint(w.n, 36), make(chan *nats.Msg, 1)
+		h.lookup, h.stored = strconv.FormatUint(w.n, 36), w.place.mailbox()
 		w.lookups[h.lookup] = h
 	}
 	w.queue = append(w.queue, h)
@@ -197,28 +199,29 @@ func (w *worker) giveBack(all []*held) {
 	}
 }
 
-// keep tells that the jobs that are held are being looked after, and sees to it
-// that there are some, until stop is closed.
-func (w *worker) keep(stop <-chan struct{}) {
-	tick := time.NewTicker(w.streams.lease / 4)
-	defer tick.Stop()
-	beat := time.NewTicker(beatEvery)
-	defer beat.Stop()
+// keep tells that the jobs that are held are being looked after, and sees to it that
+// there are some, until stop is called.
+func (w *worker) keep() (stop func()) {
 	last := time.Now()
-	for {
-		select {
-		case <-stop:
-			return
-		case <-beat.C:
-			w.tellPresence(Working)
-			continue
-		case <-tick.C:
-		}
+	looks := w.place.every(w.streams.lease/4, func() {
 		now := time.Now()
 		w.renew(now, now.Sub(last) > w.streams.lease)
 		last = now
 		w.pull()
+	})
+	beats := w.place.every(beatEvery, func() { w.tellPresence(Working) })
+	return func() {
+		looks()
+		beats()
 	}
+}
+
+// inOrder returns the jobs that are held in the order in which they were submitted.
+// Called with w.mu.
+func (w *worker) inOrder() []*held {
+	return slices.SortedFunc(maps.Values(w.held), func(a, b *held) int {
+		return cmp.Or(cmp.Compare(a.message.time, b.message.time), cmp.Compare(a.message.seq, b.message.seq))
+	})
 }
 
 // renew renews the leases of what is held. When they have run out, since this
@@ -239,7 +242,7 @@ func (w *worker) renew(now time.Time, lost bool) {
 		w.release(h)
 		return true
 	})
-	for _, h := range w.held {
+	for _, h := range w.inOrder() {
 		renewed = append(renewed, h.ack)
 	}
 	again := w.resultsLate(now)

@@ -16,7 +16,7 @@
 //		})
 //	}
 //
-// What is simulated: TCP, UDP, unix streams, names, executors, files by package
+// What is simulated: TCP, UDP, unix sockets, names, executors, files by package
 // asyncfile, signals, processes, crashes, pauses and clocks. What is not: what a program
 // asks package os or net for, and goroutines of its own, see [Test]. docs/simulation.md
 // shows how a bug is found.

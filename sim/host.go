@@ -35,6 +35,7 @@ type Host struct {
 	mains   int // as in World, of this start
 	paused  time.Duration
 	skew    time.Duration
+	open    int                // descriptors that a program may have; 0: no bound
 	gone    []hook.SteppedLoop // of earlier starts, to be closed when the world ends
 
 	programs    []*asyncio.Task[struct{}] // the functions that run
@@ -136,6 +137,7 @@ func (h *Host) boot() {
 		h.driver = h.machine.Boot()
 	}
 	h.driver.Skew(h.skew)
+	h.driver.Descriptors = h.open
 	l, step := h.newLoop(h.driver)
 	h.loop, h.step = l, step
 	if _, ordered := h.w.cfg.order.(inOrder); ordered {
@@ -229,6 +231,16 @@ func (h *Host) Restart() {
 func (h *Host) Pause(d time.Duration) {
 	h.w.note(netsim.Pause, h.machine.ID, uint64(d), 0)
 	h.paused = max(h.paused, h.w.Now()+d)
+}
+
+// Descriptors sets how many sockets and pipes the host's own program may have open, 0 for
+// as many as it likes: beyond that it gets EMFILE, as by the system. A restart leaves it
+// as it is.
+func (h *Host) Descriptors(n int) {
+	h.open = n
+	if h.loop != nil {
+		h.driver.Descriptors = n
+	}
 }
 
 // Skew sets the clock of the host's loop, [asyncio.Loop.Time], by d. One that is set

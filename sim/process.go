@@ -131,9 +131,9 @@ func (n *netWorld) StartProcess(of *netsim.Driver, s *driver.ProcessSpec) (drive
 		}
 		return nil, &exec.Error{Name: name, Err: exec.ErrNotFound}
 	}
-	n.pids++
-	p := &Process{Name: name, Args: slices.Clone(args), Env: slices.Clone(s.Env), Dir: s.Dir, h: h, of: of, pid: n.pids, command: name}
+	p := &Process{Name: name, Args: slices.Clone(args), Env: slices.Clone(s.Env), Dir: s.Dir, h: h, of: of, command: name}
 	p.driver = h.machine.Start()
+	p.pid = p.driver.PID
 	p.driver.Skew(h.skew)
 	p.loop, p.step = h.newLoop(p.driver)
 	p.open(s)

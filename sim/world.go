@@ -74,7 +74,6 @@ type World struct {
 	still   int     // turns since the time went on
 	turns   int
 	jobs    uint64
-	pids    int
 	mains   int // functions given to Host.Go that have not returned
 	checks  checks
 	failure error

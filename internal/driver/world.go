@@ -65,3 +65,18 @@ type Job interface {
 type DeadlineClock interface {
 	Until(t time.Time) time.Duration
 }
+
+// A PeerTeller is a Conn of a world without descriptors, which knows who is at its other
+// end.
+type PeerTeller interface {
+	// PeerCredentials returns the process, the user and the group of a unix socket's peer.
+	PeerCredentials() (pid, uid, gid int)
+}
+
+// A Program is a driver of a world that knows which of the world's programs it is of.
+type Program interface {
+	// Identity returns the name of the program's machine, and its number there.
+	Identity() (host string, process int)
+	// NewName returns a name that nobody else in the world has, or gets.
+	NewName() string
+}

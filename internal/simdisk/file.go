@@ -47,11 +47,13 @@ func (d *Disk) open(name string, flag int, perm fs.FileMode) (*File, error) {
 	case err == nil && n.isDir() && (writes || flag&os.O_CREATE != 0):
 		return nil, syscall.EISDIR
 	case err == syscall.ENOENT && flag&os.O_CREATE != 0:
-		if n, err = d.create(name, perm); err != nil {
+		if n, err = d.create(name, perm.Perm()); err != nil {
 			return nil, err
 		}
 	case err != nil:
 		return nil, err
+	case n.mode&fs.ModeSocket != 0:
+		return nil, syscall.ENXIO
 	}
 	f := &File{d: d, n: n, name: name, flag: flag, boot: d.boots}
 	n.open++
@@ -61,8 +63,8 @@ func (d *Disk) open(name string, flag int, perm fs.FileMode) (*File, error) {
 	return f, nil
 }
 
-// create makes an empty file.
-func (d *Disk) create(name string, perm fs.FileMode) (*node, error) {
+// create makes an empty file, or a socket's node.
+func (d *Disk) create(name string, mode fs.FileMode) (*node, error) {
 	dir, last, err := d.place(name)
 	switch {
 	case err != nil:
@@ -72,7 +74,7 @@ func (d *Disk) create(name string, perm fs.FileMode) (*node, error) {
 	case len(last) > maxName:
 		return nil, syscall.ENAMETOOLONG
 	}
-	n := &node{mode: perm.Perm(), modified: d.world.Now()}
+	n := &node{mode: mode, modified: d.world.Now()}
 	d.apply(change{to: dir, name: last, node: n})
 	d.world.Trace(OpCreate, clean(name), 0)
 	return n, nil

@@ -25,7 +25,7 @@ func Bench(b *testing.B, newDriver New) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			r := &rig{TB: b, d: d}
+			r := newRig(b, d)
 			b.Cleanup(r.close)
 			b.ReportAllocs()
 			bench.run(b, r)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"net"
-	"os"
 	"runtime"
 	"syscall"
 
@@ -36,16 +35,14 @@ func testUnixRefused(r *rig) {
 // leaveDeadNode makes a node at which nobody listens.
 func leaveDeadNode(r *rig, addr *net.UnixAddr) {
 	r.Helper()
-	ln, err := net.ListenUnix("unix", addr)
+	leave, err := r.machine.Occupy(addr)
 	r.must(err)
-	ln.SetUnlinkOnClose(false)
-	r.must(ln.Close())
+	r.must(leave())
 }
 
 func testLocalAddress(r *rig) {
 	h := r.listen(driver.ListenSpec{Addr: loopback()})
-	free, err := net.ListenTCP("tcp4", loopback())
-	r.must(err)
+	free := r.listen(driver.ListenSpec{Addr: loopback()})
 	local := free.Addr().(*net.TCPAddr)
 	r.must(free.Close())
 	c := r.dial(driver.DialSpec{Remote: h.Addr(), Local: local}).connected()
@@ -90,7 +87,8 @@ func testControl(r *rig) {
 	var listened, dialled string
 	control := func(to *string) driver.Control {
 		return func(network, address string, c syscall.RawConn) error {
-			return c.Control(func(fd uintptr) { *to = network + " " + address })
+			*to = network + " " + address
+			return r.hasDescriptor(c)
 		}
 	}
 	h := r.listen(driver.ListenSpec{Addr: loopback(), Control: control(&listened)})
@@ -101,6 +99,22 @@ func testControl(r *rig) {
 	if want := "tcp4 " + c.RemoteAddr().String(); dialled != want {
 		r.Errorf("connecting called it with %q, wanted %q", dialled, want)
 	}
+}
+
+// hasDescriptor looks whether a new socket has one, where sockets have.
+func (r *rig) hasDescriptor(c syscall.RawConn) error {
+	var fd uintptr
+	err := c.Control(func(n uintptr) { fd = n })
+	if _, lacking := r.lacks[Descriptors]; lacking {
+		if !errors.Is(err, errors.ErrUnsupported) {
+			r.Errorf("without descriptors, Control gave %v", err)
+		}
+		return nil
+	}
+	if err == nil && fd == ^uintptr(0) {
+		r.Error("Control was given no descriptor")
+	}
+	return err
 }
 
 func testControlError(r *rig) {
@@ -253,16 +267,16 @@ func testUnixNode(r *rig) {
 	h := r.listen(driver.ListenSpec{Addr: addr})
 	echoThrough(r, h)
 	r.must(h.Close())
-	if _, err := os.Lstat(addr.Name); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := r.machine.Nodes().Lstat(addr.Name); !errors.Is(err, fs.ErrNotExist) {
 		r.Errorf("the node is still there: %v", err)
 	}
 
 	// One that another has put there since is left alone.
 	h = r.listen(driver.ListenSpec{Addr: addr})
-	r.must(os.Rename(addr.Name, addr.Name+"2"))
-	r.must(os.WriteFile(addr.Name, nil, 0o600))
+	r.must(r.machine.Nodes().Rename(addr.Name, addr.Name+"2"))
+	r.must(r.machine.Nodes().WriteFile(addr.Name, nil, 0o600))
 	r.must(h.Close())
-	if _, err := os.Lstat(addr.Name); err != nil {
+	if _, err := r.machine.Nodes().Lstat(addr.Name); err != nil {
 		r.Errorf("another's node was removed: %v", err)
 	}
 }
@@ -273,11 +287,11 @@ func testDeadUnixNode(r *rig) {
 	echoThrough(r, r.listen(driver.ListenSpec{Addr: addr}))
 
 	file := r.unixAddr()
-	r.must(os.WriteFile(file.Name, []byte("precious"), 0o600))
+	r.must(r.machine.Nodes().WriteFile(file.Name, []byte("precious"), 0o600))
 	if _, err := r.tryListen(driver.ListenSpec{Addr: file}); err == nil {
 		r.Error("listening took the place of a file")
 	}
-	if _, err := os.Lstat(file.Name); err != nil {
+	if _, err := r.machine.Nodes().Lstat(file.Name); err != nil {
 		r.Error("a file was removed")
 	}
 }
@@ -307,11 +321,7 @@ func testAcceptAtLimit(r *rig) {
 	}
 	first := h.accept()
 
-	free, err := os.Open(os.DevNull)
-	r.must(err)
-	lowest := int(free.Fd())
-	r.must(free.Close())
-	undo, err := limitDescriptors(lowest)
+	undo, err := r.machine.LimitDescriptors()
 	if err != nil {
 		r.Skip("the number of descriptors cannot be limited: ", err)
 	}

@@ -16,16 +16,14 @@ import (
 // pipe returns both ends of a pipe.
 func (r *rig) pipe() (in, out *end) {
 	r.Helper()
-	read, write, err := os.Pipe()
+	read, write, err := r.machine.Pipe()
 	r.must(err)
-	return r.open(read), r.open(write)
+	return r.start(read), r.start(write)
 }
 
-func (r *rig) open(f *os.File) *end {
+func (r *rig) start(c driver.Conn) *end {
 	r.Helper()
 	e := r.newEnd()
-	c, err := r.d.OpenFile(f)
-	r.must(err)
 	e.Conn = c
 	r.must(c.Start(e))
 	return e

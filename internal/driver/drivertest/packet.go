@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"net"
-	"os"
 	"path/filepath"
 	"runtime"
 	"syscall"
@@ -267,12 +266,12 @@ func testPacketReuse(r *rig) {
 
 func testPacketUnixNode(r *rig) {
 	addr := r.unixgramAddr()
-	old, err := net.ListenUnixgram("unixgram", addr)
+	leave, err := r.machine.Occupy(addr)
 	r.must(err)
 	if _, err := r.tryPacket(driver.PacketSpec{Local: addr}); !errors.Is(err, syscall.EADDRINUSE) {
 		r.Errorf("a used address gave %v", err)
 	}
-	r.must(old.Close()) // and its node stays
+	r.must(leave())
 	p := r.openPacket(driver.PacketSpec{Local: addr})
 	c := r.openPacket(driver.PacketSpec{Remote: addr})
 	c.send([]byte("x"), nil)
@@ -280,14 +279,54 @@ func testPacketUnixNode(r *rig) {
 		r.Errorf("from %v, which has no name", from)
 	}
 	r.must(p.Close())
-	if _, err := os.Lstat(addr.Name); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := r.machine.Nodes().Lstat(addr.Name); !errors.Is(err, fs.ErrNotExist) {
 		r.Errorf("the node is still there: %v", err)
 	}
 	file := filepath.Join(filepath.Dir(addr.Name), "f")
-	r.must(os.WriteFile(file, []byte("precious"), 0o600))
+	r.must(r.machine.Nodes().WriteFile(file, []byte("precious"), 0o600))
 	if _, err := r.tryPacket(driver.PacketSpec{Local: &net.UnixAddr{Net: "unixgram", Name: file}}); err == nil {
 		r.Error("a socket took the place of a file")
 	}
+}
+
+// testPacketUnixErrors sends to who does not take it.
+func testPacketUnixErrors(r *rig) {
+	if runtime.GOOS != "linux" {
+		r.Skip("these errors are Linux's")
+	}
+	check := func(what string, err error, want syscall.Errno) {
+		r.Helper()
+		if !errors.Is(err, want) {
+			r.Errorf("%s gave %v, wanted %v", what, err, want)
+		}
+	}
+	server := r.openPacket(driver.PacketSpec{Local: r.unixgramAddr()})
+	c := r.openPacket(driver.PacketSpec{Remote: server.LocalAddr()})
+	other := r.openPacket(driver.PacketSpec{Local: r.unixgramAddr()})
+	own := r.openPacket(driver.PacketSpec{Local: r.unixgramAddr(), Remote: server.LocalAddr()})
+	send := func(p *post, size int, to net.Addr) error {
+		_, err := p.WriteTo(make([]byte, size), to)
+		if err == nil { // it is told later
+			_, _, err = p.receive()
+		}
+		return err
+	}
+	check("a datagram too long", send(c, 1<<20, nil), syscall.EMSGSIZE)
+	check("sending to one who hears another", send(other, 1, own.LocalAddr()), syscall.EPERM)
+	check("sending to a name that is not there", send(other, 1, r.unixgramAddr()), syscall.ENOENT)
+	dead := r.unixgramAddr()
+	leave, err := r.machine.Occupy(dead)
+	r.must(err)
+	r.must(leave())
+	check("sending to a dead node", send(other, 1, dead), syscall.ECONNREFUSED)
+	stream := r.listen(driver.ListenSpec{Addr: r.unixAddr()})
+	check("sending to a stream's listener", send(other, 1, &net.UnixAddr{Net: "unixgram", Name: stream.Addr().String()}), syscall.EPROTOTYPE)
+	_, err = r.tryPacket(driver.PacketSpec{Remote: &net.UnixAddr{Net: "unixgram", Name: stream.Addr().String()}})
+	check("connecting to a stream's listener", err, syscall.EPROTOTYPE)
+	check("connecting a stream to a datagram socket", r.dialError(driver.DialSpec{Remote: &net.UnixAddr{Net: "unix", Name: server.LocalAddr().String()}}), syscall.EPROTOTYPE)
+	r.must(server.Close())
+	check("sending to one that is closed", send(c, 1, nil), syscall.ECONNREFUSED)
+	check("sending to it again", send(c, 1, nil), syscall.ENOTCONN)
 }
 
 func testPacketBadAddress(r *rig) {
@@ -311,15 +350,17 @@ func testPacketControl(r *rig) {
 	var called string
 	spec := driver.PacketSpec{Local: udpLoopback(), Control: func(network, address string, c syscall.RawConn) error {
 		called = network + " " + address
-		return c.Control(func(uintptr) {})
+		return r.hasDescriptor(c)
 	}}
 	p := r.openPacket(spec)
 	if called != "udp4 127.0.0.1:0" {
 		r.Errorf("it was called with %q", called)
 	}
-	raw, err := p.SyscallConn()
-	r.must(err)
-	r.must(raw.Control(func(uintptr) {}))
+	if raw, err := p.SyscallConn(); err == nil {
+		r.must(r.hasDescriptor(raw))
+	} else if _, lacking := r.lacks[Descriptors]; !lacking {
+		r.Error(err)
+	}
 	wrong := errors.New("wrong")
 	spec.Control = func(string, string, syscall.RawConn) error { return wrong }
 	if _, err := r.tryPacket(spec); !errors.Is(err, wrong) {

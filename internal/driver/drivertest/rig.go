@@ -7,10 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,122 +18,136 @@ import (
 // New makes the driver under test.
 type New = func() (driver.Driver, error)
 
-// Run runs all tests but those named, which the driver under test has no use for.
-func Run(t *testing.T, newDriver New, except ...string) {
-	run(t, newDriver, func(name string) bool { return !slices.Contains(except, name) })
-}
+// A Need is what a test needs that not every driver's machine has.
+type Need string
+
+// What tests may need.
+const (
+	Descriptors Need = "descriptors"      // sockets have descriptors of the system
+	Foreigners  Need = "foreign sockets"  // package net's sockets reach the driver's, and can become its own
+	Goroutines  Need = "other goroutines" // the clock goes on while other goroutines get ready to wake the driver
+)
+
+// Run runs all tests. Those that need something of which lacks has a reason why it is not
+// there are skipped with that.
+func Run(t *testing.T, newDriver New, lacks map[Need]string) { run(t, newDriver, "", lacks) }
 
 // RunPackets runs the tests of datagrams.
-func RunPackets(t *testing.T, newDriver New) {
-	run(t, newDriver, func(name string) bool { return strings.HasPrefix(name, "Packet") })
-}
+func RunPackets(t *testing.T, newDriver New) { run(t, newDriver, "Packet", nil) }
 
-func run(t *testing.T, newDriver New, wanted func(name string) bool) {
+// run runs the tests whose names begin so.
+func run(t *testing.T, newDriver New, prefix string, lacks map[Need]string) {
 	tests := []struct {
-		name string
-		test func(*rig)
+		name  string
+		test  func(*rig)
+		needs Need
 	}{
-		{"EchoOverTCP", testEchoTCP},
-		{"EchoOverIPv6", testEchoIPv6},
-		{"EchoOverUnix", testEchoUnix},
-		{"EchoWithGoPeer", testGoPeer},
-		{"BigTransfersBothWaysWithBackpressure", testBigTransfers},
-		{"WriterStopsWhenNobodyReads", testBackpressureBounds},
-		{"WritevKeepsOrder", testWritev},
-		{"EmptyReadAndWriteDoNothing", testEmpty},
-		{"HalfClose", testHalfClose},
-		{"CloseWriteTwiceDoesNothing", testCloseWriteTwice},
-		{"WriteAfterCloseWriteFails", testWriteAfterCloseWrite},
-		{"EOFComesAfterData", testEOFAfterData},
-		{"CloseSendsWhatWriteHasTaken", testCloseFlushes},
-		{"CloseAfterDiscardSendsWhatWriteHasTaken", testDiscard},
-		{"ResetReachesPeer", testReset},
-		{"ResetWhileWriting", testResetWhileWriting},
-		{"EventAfterShortRead", testShortRead},
-		{"EventAfterConnectedIsWritable", testConnectedEvent},
-		{"RandomTransfersKeepBytes", testRandomTransfers},
+		{"EchoOverTCP", testEchoTCP, ""},
+		{"EchoOverIPv6", testEchoIPv6, ""},
+		{"EchoOverUnix", testEchoUnix, ""},
+		{"EchoWithGoPeer", testGoPeer, Foreigners},
+		{"BigTransfersBothWaysWithBackpressure", testBigTransfers, ""},
+		{"WriterStopsWhenNobodyReads", testBackpressureBounds, ""},
+		{"WritevKeepsOrder", testWritev, ""},
+		{"EmptyReadAndWriteDoNothing", testEmpty, ""},
+		{"HalfClose", testHalfClose, ""},
+		{"CloseWriteTwiceDoesNothing", testCloseWriteTwice, ""},
+		{"WriteAfterCloseWriteFails", testWriteAfterCloseWrite, ""},
+		{"EOFComesAfterData", testEOFAfterData, ""},
+		{"CloseSendsWhatWriteHasTaken", testCloseFlushes, ""},
+		{"CloseAfterDiscardSendsWhatWriteHasTaken", testDiscard, ""},
+		{"ResetReachesPeer", testReset, ""},
+		{"ResetWhileWriting", testResetWhileWriting, ""},
+		{"EventAfterShortRead", testShortRead, ""},
+		{"EventAfterConnectedIsWritable", testConnectedEvent, ""},
+		{"RandomTransfersKeepBytes", testRandomTransfers, ""},
 
-		{"ConnectRefused", testRefused},
-		{"ConnectUnixRefused", testUnixRefused},
-		{"ConnectFromLocalAddress", testLocalAddress},
-		{"ConnectToAllAddresses", testConnectToAll},
-		{"ConnectBadAddress", testBadAddress},
-		{"CloseWhileConnecting", testCloseConnecting},
-		{"ControlIsCalled", testControl},
-		{"ControlErrorIsReported", testControlError},
-		{"SyscallConn", testSyscallConn},
+		{"ConnectRefused", testRefused, ""},
+		{"ConnectUnixRefused", testUnixRefused, ""},
+		{"ConnectFromLocalAddress", testLocalAddress, ""},
+		{"ConnectToAllAddresses", testConnectToAll, ""},
+		{"ConnectBadAddress", testBadAddress, ""},
+		{"CloseWhileConnecting", testCloseConnecting, ""},
+		{"ControlIsCalled", testControl, ""},
+		{"ControlErrorIsReported", testControlError, ""},
+		{"SyscallConn", testSyscallConn, Descriptors},
 
-		{"AcceptMany", testAcceptMany},
-		{"PeerOfAcceptedIsKnownWhenItHasGone", testPeerAddress},
-		{"AcceptAtDescriptorLimit", testAcceptAtLimit},
-		{"ListenOnUsedAddress", testUsedAddress},
-		{"ListenV6Only", testV6Only},
-		{"ListenReusePort", testReusePort},
-		{"ListenWithBacklog", testBacklog},
-		{"UnixNodeIsRemoved", testUnixNode},
-		{"DeadUnixNodeIsReplaced", testDeadUnixNode},
-		{"CloseListenerRefusesPeers", testCloseListener},
+		{"AcceptMany", testAcceptMany, ""},
+		{"PeerOfAcceptedIsKnownWhenItHasGone", testPeerAddress, ""},
+		{"AcceptAtDescriptorLimit", testAcceptAtLimit, ""},
+		{"ListenOnUsedAddress", testUsedAddress, ""},
+		{"ListenV6Only", testV6Only, ""},
+		{"ListenReusePort", testReusePort, ""},
+		{"ListenWithBacklog", testBacklog, ""},
+		{"UnixNodeIsRemoved", testUnixNode, ""},
+		{"DeadUnixNodeIsReplaced", testDeadUnixNode, ""},
+		{"CloseListenerRefusesPeers", testCloseListener, ""},
 
-		{"ExistingConnsAndListenersAreTakenOver", testTakeOver},
-		{"SendFile", testSendFile},
+		{"ExistingConnsAndListenersAreTakenOver", testTakeOver, Foreigners},
+		{"SendFile", testSendFile, Descriptors},
 
-		{"Pipe", testPipe},
-		{"PipeCloseSendsWhatWriteHasTaken", testPipeCloseFlushes},
-		{"PipeCloseWriteEndsIt", testPipeCloseWrite},
-		{"PipeWithoutReaderBreaks", testPipeWithoutReader},
-		{"PipeWriterLearnsOfItsReadersEnd", testPipeReaderGone},
-		{"PipeIsClosedWhileReading", testClosePipeWhileReading},
-		{"RegularFileIsRefused", testRegularFile},
+		{"Pipe", testPipe, ""},
+		{"PipeCloseSendsWhatWriteHasTaken", testPipeCloseFlushes, ""},
+		{"PipeCloseWriteEndsIt", testPipeCloseWrite, ""},
+		{"PipeWithoutReaderBreaks", testPipeWithoutReader, ""},
+		{"PipeWriterLearnsOfItsReadersEnd", testPipeReaderGone, ""},
+		{"PipeIsClosedWhileReading", testClosePipeWhileReading, ""},
+		{"RegularFileIsRefused", testRegularFile, ""},
 
-		{"PacketsOverUDP", testPacketUDP},
-		{"PacketsOverIPv6", testPacketUDP6},
-		{"PacketsOverUnix", testPacketUnix},
-		{"PacketsOfBothFamilies", testPacketBothFamilies},
-		{"PacketIsCutToTheBuffer", testPacketIsCut},
-		{"PacketTooLongIsAnError", testPacketTooLong},
-		{"PacketToNobodyIsRefused", testPacketRefused},
-		{"PacketsWaitForRoom", testPacketNoRoom},
-		{"PacketBroadcast", testPacketBroadcast},
-		{"PacketSocketsShareAnAddress", testPacketReuse},
-		{"PacketUnixNodeIsReplacedAndRemoved", testPacketUnixNode},
-		{"PacketBadAddress", testPacketBadAddress},
-		{"PacketControlIsCalled", testPacketControl},
-		{"PacketSocketIsTakenOver", testPacketTakeOver},
-		{"PacketSocketIsClosed", testPacketClose},
-		{"PacketBatchesKeepOrderAndBounds", testPacketBatchOrder},
-		{"PacketBatchesOfAConnectedPair", testPacketBatchConnected},
-		{"PacketBatchErrorIsThatOfOne", testPacketBatchErrors},
-		{"PacketBatchToNobodyIsRefused", testPacketBatchRefused},
-		{"PacketBatchIsFollowedByEvents", testPacketBatchEvents},
+		{"PacketsOverUDP", testPacketUDP, ""},
+		{"PacketsOverIPv6", testPacketUDP6, ""},
+		{"PacketsOverUnix", testPacketUnix, ""},
+		{"PacketsOfBothFamilies", testPacketBothFamilies, ""},
+		{"PacketIsCutToTheBuffer", testPacketIsCut, ""},
+		{"PacketTooLongIsAnError", testPacketTooLong, ""},
+		{"PacketToNobodyIsRefused", testPacketRefused, ""},
+		{"PacketsWaitForRoom", testPacketNoRoom, ""},
+		{"PacketBroadcast", testPacketBroadcast, ""},
+		{"PacketSocketsShareAnAddress", testPacketReuse, ""},
+		{"PacketUnixNodeIsReplacedAndRemoved", testPacketUnixNode, ""},
+		{"PacketUnixErrors", testPacketUnixErrors, ""},
+		{"PacketBadAddress", testPacketBadAddress, ""},
+		{"PacketControlIsCalled", testPacketControl, ""},
+		{"PacketSocketIsTakenOver", testPacketTakeOver, Foreigners},
+		{"PacketSocketIsClosed", testPacketClose, ""},
+		{"PacketBatchesKeepOrderAndBounds", testPacketBatchOrder, ""},
+		{"PacketBatchesOfAConnectedPair", testPacketBatchConnected, ""},
+		{"PacketBatchErrorIsThatOfOne", testPacketBatchErrors, ""},
+		{"PacketBatchToNobodyIsRefused", testPacketBatchRefused, ""},
+		{"PacketBatchIsFollowedByEvents", testPacketBatchEvents, ""},
 
-		{"WatchReportsWhileItLasts", testWatch},
-		{"WatchTwoDirections", testWatchTwoDirections},
-		{"WatchRefusesWhatItCannot", testWatchRefuses},
-		{"WatchOfAReusedNumber", testWatchReuse},
+		{"WatchReportsWhileItLasts", testWatch, Descriptors},
+		{"WatchTwoDirections", testWatchTwoDirections, Descriptors},
+		{"WatchRefusesWhatItCannot", testWatchRefuses, Descriptors},
+		{"WatchOfAReusedNumber", testWatchReuse, Descriptors},
 
-		{"UseAfterCloseFails", testUseAfterClose},
-		{"NoEventAfterCloseWhilePending", testCloseWhilePending},
-		{"DescriptorReuseGetsNoOldEvents", testReuse},
-		{"NoDescriptorIsLeaked", testNoLeak},
+		{"UseAfterCloseFails", testUseAfterClose, ""},
+		{"NoEventAfterCloseWhilePending", testCloseWhilePending, ""},
+		{"DescriptorReuseGetsNoOldEvents", testReuse, ""},
+		{"NoDescriptorIsLeaked", testNoLeak, ""},
 
-		{"ClockNeverGoesBack", testClock},
-		{"ParkEndsAtDeadline", testParkDeadline},
-		{"ParkAsksPending", testParkPending},
-		{"WakeEndsPark", testWake},
-		{"NoWakeIsLost", testWakesNotLost},
-		{"WakesAndEventsTogether", testWakesAndEvents},
-		{"WakeAfterClose", testWakeAfterClose},
+		{"ClockNeverGoesBack", testClock, ""},
+		{"ParkEndsAtDeadline", testParkDeadline, ""},
+		{"ParkAsksPending", testParkPending, ""},
+		{"WakeEndsPark", testWake, ""},
+		{"NoWakeIsLost", testWakesNotLost, Goroutines},
+		{"WakesAndEventsTogether", testWakesAndEvents, Goroutines},
+		{"WakeAfterClose", testWakeAfterClose, ""},
 	}
 	for _, test := range tests {
-		if !wanted(test.name) {
+		if !strings.HasPrefix(test.name, prefix) {
 			continue
 		}
 		t.Run(test.name, func(t *testing.T) {
+			if reason, lacking := lacks[test.needs]; lacking {
+				t.Skipf("%s: %s", test.needs, reason)
+			}
 			d, err := newDriver()
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := &rig{TB: t, d: d}
+			r := newRig(t, d)
+			r.lacks = lacks
 			t.Cleanup(r.close)
 			test.test(r)
 		})
@@ -149,9 +160,19 @@ const patience = 20 * time.Second
 // rig is a driver under test, and the handles to close after it.
 type rig struct {
 	testing.TB
-	d     driver.Driver
-	ends  []io.Closer
-	ended bool
+	d       driver.Driver
+	machine Machine
+	lacks   map[Need]string
+	ends    []io.Closer
+	ended   bool
+}
+
+func newRig(t testing.TB, d driver.Driver) *rig {
+	r := &rig{TB: t, d: d, machine: thisMachine{d}}
+	if own, ok := d.(Machine); ok {
+		r.machine = own
+	}
+	return r
 }
 
 func (r *rig) close() {
@@ -416,32 +437,30 @@ func loopback() *net.TCPAddr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 // loopback6 is the same by IPv6.
 func (r *rig) loopback6() *net.TCPAddr {
 	r.Helper()
-	ln, err := net.Listen("tcp6", "[::1]:0")
-	if err != nil {
+	if err := r.machine.HasIPv6(); err != nil {
 		r.Skip("no IPv6 here: ", err)
 	}
-	r.must(ln.Close())
 	return &net.TCPAddr{IP: net.IPv6loopback}
 }
 
 // unixAddr is a name for a unix socket that nobody has.
 func (r *rig) unixAddr() *net.UnixAddr {
 	r.Helper()
-	dir, err := os.MkdirTemp("", "drv") // T's own may be too long a name
+	nodes := r.machine.Nodes()
+	dir, err := nodes.MkdirTemp("", "drv") // T's own may be too long a name
 	r.must(err)
-	r.Cleanup(func() { _ = os.RemoveAll(dir) })
+	r.Cleanup(func() { _ = nodes.RemoveAll(dir) })
 	return &net.UnixAddr{Net: "unix", Name: filepath.Join(dir, "s")}
 }
 
 // openDescriptors counts them, where that can be done.
 func (r *rig) openDescriptors() int {
 	r.Helper()
-	if runtime.GOOS != "linux" {
-		r.Skip("descriptors can be counted on Linux only")
+	n, err := r.machine.OpenDescriptors()
+	if err != nil {
+		r.Skip(err)
 	}
-	all, err := os.ReadDir("/proc/self/fd")
-	r.must(err)
-	return len(all)
+	return n
 }
 
 // pattern is n bytes that show when some are lost or out of order.

@@ -312,6 +312,7 @@ func testDiscard(r *rig) {
 	a, b := r.pair(loopback())
 	r.must(b.tryWrite(pattern(1000)))
 	a.await(driver.Readable)
+	r.machine.Settle()
 	taken := fill(r, a)
 	a.Discard(make([]byte, 64))
 	r.must(a.Close())

@@ -22,7 +22,7 @@ func BenchmarkDriver(b *testing.B) {
 }
 
 func TestDriver(t *testing.T) {
-	drivertest.Run(t, func() (driver.Driver, error) { return epoll.New() })
+	drivertest.Run(t, func() (driver.Driver, error) { return epoll.New() }, nil)
 }
 
 type nobody struct{}

@@ -29,7 +29,7 @@ func BenchmarkDriver(b *testing.B) {
 }
 
 func TestDriver(t *testing.T) {
-	drivertest.Run(t, func() (driver.Driver, error) { return portable.New() })
+	drivertest.Run(t, func() (driver.Driver, error) { return portable.New() }, nil)
 }
 
 // TestDriverWithExistingConns runs the tests with accepted connections that the
@@ -38,7 +38,7 @@ func TestDriverWithExistingConns(t *testing.T) {
 	drivertest.Run(t, func() (driver.Driver, error) {
 		d, err := portable.New()
 		return existing{d}, err
-	})
+	}, nil)
 }
 
 type existing struct{ *portable.Driver }

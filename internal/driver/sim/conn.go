@@ -36,8 +36,9 @@ type conn struct {
 	read int  // so much of in was read
 	eof  bool // nothing comes after in
 
-	resetting bool // Close sends a reset
-	ended     bool // the end was sent
+	backlogged bool // nobody has accepted it yet
+	resetting  bool // Close sends a reset
+	ended      bool // the end was sent
 	sending
 }
 

@@ -21,9 +21,12 @@ const (
 
 // Dial implements [driver.Driver].
 func (d *Driver) Dial(spec driver.DialSpec, h driver.Handler) (driver.Conn, error) {
+	if err := d.mayOpen("socket"); err != nil {
+		return nil, err
+	}
 	switch remote := spec.Remote.(type) {
 	case *net.UnixAddr:
-		return d.dialUnix(remote, h)
+		return d.dialUnix(spec, remote, h)
 	case *net.TCPAddr:
 		return d.dialTCP(spec, h)
 	}
@@ -162,10 +165,8 @@ func (a *synArrival) Happen() {
 			return
 		}
 		p := &conn{id: c.id, state: established, src: c.dst, dst: c.src, peer: c}
-		l.d.addConn(p, nil)
 		c.peer = p
-		l.waiting = append(l.waiting, p)
-		l.tell(driver.Readable)
+		l.queue(p)
 	}
 	s.answer(at, FlagSyn|FlagAck)
 }
@@ -221,26 +222,4 @@ func (a *synAnswer) Happen() {
 		c.state = established
 		c.tell(driver.Writable)
 	}
-}
-
-// dialUnix connects within the machine, at once.
-func (d *Driver) dialUnix(to *net.UnixAddr, h driver.Handler) (driver.Conn, error) {
-	l := d.unix[to.Name]
-	switch {
-	case l == nil:
-		return nil, os.NewSyscallError("connect", syscall.ENOENT)
-	case len(l.waiting) >= l.backlog:
-		return nil, os.NewSyscallError("connect", syscall.EAGAIN)
-	}
-	d.net.conns++
-	c := &conn{id: d.net.conns, state: established, local: &net.UnixAddr{Net: "unix"}, remote: l.addr}
-	p := &conn{id: c.id, state: established, local: l.addr, remote: &net.UnixAddr{Net: "unix"}, peer: c}
-	c.peer = p
-	d.addConn(c, h)
-	l.d.addConn(p, nil)
-	d.net.world.Trace(Connect, d.machine.ID, c.id, 0)
-	l.waiting = append(l.waiting, p)
-	l.tell(driver.Readable)
-	c.tell(driver.Writable)
-	return c, nil
 }

@@ -25,6 +25,10 @@ type Driver struct {
 	telling []*handle // what pending was, for reuse
 	signals map[os.Signal]*signalHandle
 
+	PID         int // the program's number, of those that its machine has started
+	Descriptors int // how many it may have open; 0: no bound
+	names       int // that NewName has returned
+
 	skew, shown time.Duration
 }
 
@@ -34,9 +38,10 @@ type kernel struct {
 	net     *Network
 	dead    bool // the machine has crashed
 	drivers []*Driver
+	started int // programs
 
 	listeners map[uint16][]*listener
-	unix      map[string]*listener
+	unix      map[any]any    // unix sockets by node, or by name where that is abstract: a *listener or a *unixPacket
 	used      map[uint16]int // local ports of connections
 	packets   map[uint16][]*packetConn
 	nextPort  uint16
@@ -53,7 +58,7 @@ func newKernel(m *Machine) *kernel {
 	return &kernel{
 		machine: m, net: m.net, nextPort: firstEphemeral,
 		listeners: make(map[uint16][]*listener),
-		unix:      make(map[string]*listener),
+		unix:      make(map[any]any),
 		used:      make(map[uint16]int),
 		packets:   make(map[uint16][]*packetConn),
 	}
@@ -61,13 +66,14 @@ func newKernel(m *Machine) *kernel {
 
 // newDriver starts a program.
 func (k *kernel) newDriver() *Driver {
-	d := &Driver{kernel: k}
+	k.started++
+	d := &Driver{kernel: k, PID: k.started}
 	k.drivers = append(k.drivers, d)
 	return d
 }
 
 // Exit ends a program: the machine closes all that it has open. What was written is
-// still sent.
+// still sent, and nodes of unix sockets stay.
 func (d *Driver) Exit() {
 	if d.dead || d.exited {
 		return
@@ -120,6 +126,30 @@ func (h *handle) shut() error {
 	d.open[len(d.open)-1] = nil
 	d.open = d.open[:len(d.open)-1]
 	return nil
+}
+
+// mayOpen returns an error where the program has as many descriptors as it may.
+func (d *Driver) mayOpen(call string) error {
+	if d.Descriptors > 0 && d.OpenDescriptors() >= d.Descriptors {
+		return os.NewSyscallError(call, syscall.EMFILE)
+	}
+	return nil
+}
+
+// OpenDescriptors counts what would be descriptors on a real machine.
+func (d *Driver) OpenDescriptors() (n int) {
+	for _, h := range d.open {
+		switch s := h.self.(type) {
+		case *Notice, *signalHandle:
+		case *conn:
+			if !s.backlogged {
+				n++
+			}
+		default:
+			n++
+		}
+	}
+	return n
 }
 
 // Name implements [driver.Driver].
@@ -190,6 +220,17 @@ func (d *Driver) Shutdown(context.Context) error { return nil }
 
 // Up reports whether the program has not ended, nor the machine crashed.
 func (d *Driver) Up() bool { return !d.dead && !d.exited }
+
+var _ driver.Program = (*Driver)(nil)
+
+// Identity implements [driver.Program].
+func (d *Driver) Identity() (host string, process int) { return d.machine.Name, d.PID }
+
+// NewName implements [driver.Program].
+func (d *Driver) NewName() string {
+	d.names++
+	return fmt.Sprintf("%d_%d_%d_%d", d.machine.ID, d.machine.boot, d.PID, d.names)
+}
 
 // Machine returns the machine.
 func (d *Driver) Machine() *Machine { return d.machine }

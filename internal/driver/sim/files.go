@@ -11,6 +11,12 @@ type Disk interface {
 	driver.FileSystem
 	// FileLatency is as that of driver.Filer.
 	FileLatency() (before, after time.Duration)
+	// MakeSocket makes the node of a unix socket, and returns what tells it from all
+	// others, also under another name. Its errors are those of bind(2).
+	MakeSocket(name string) (node any, err error)
+	// FindSocket returns the node of a unix socket by its name. Its errors are those of
+	// connect(2).
+	FindSocket(name string) (node any, err error)
 }
 
 var _ driver.Filer = (*Driver)(nil)

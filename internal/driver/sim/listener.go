@@ -19,6 +19,7 @@ type listener struct {
 	handle
 	addr    net.Addr
 	at      netip.AddrPort // not of a unix socket
+	node    any            // of a unix socket
 	v6only  bool
 	shared  bool
 	backlog int
@@ -31,16 +32,23 @@ func (d *Driver) Listen(spec driver.ListenSpec, h driver.Handler) (driver.Listen
 	if l.backlog <= 0 {
 		l.backlog = defaultBacklog
 	}
-	if a, ok := spec.Addr.(*net.UnixAddr); ok {
-		if d.unix[a.Name] != nil {
-			return nil, os.NewSyscallError("bind", syscall.EADDRINUSE)
+	if err := d.mayOpen("socket"); err != nil {
+		return nil, err
+	}
+	switch a := spec.Addr.(type) {
+	case *net.UnixAddr:
+		if err := control(spec.Control, "unix", a); err != nil {
+			return nil, err
+		}
+		var err error
+		if l.node, err = d.bindUnix(a.Name, l); err != nil {
+			return nil, err
 		}
 		l.addr = &net.UnixAddr{Name: a.Name, Net: "unix"}
-		d.unix[a.Name] = l
 		d.add(&l.handle, l, h)
 		return l, nil
-	}
-	if _, ok := spec.Addr.(*net.TCPAddr); !ok {
+	case *net.TCPAddr:
+	default:
 		return nil, net.UnknownNetworkError("of a listener")
 	}
 	at, err := endpointOf(spec.Addr)
@@ -108,6 +116,14 @@ func (d *kernel) listenerFor(to netip.AddrPort) *listener {
 	return found[d.net.world.Pick(len(found))]
 }
 
+// queue has a connection wait to be accepted.
+func (l *listener) queue(c *conn) {
+	c.backlogged = true
+	l.d.addConn(c, nil)
+	l.waiting = append(l.waiting, c)
+	l.tell(driver.Readable)
+}
+
 // Accept implements [driver.Listener].
 func (l *listener) Accept() (driver.Conn, error) {
 	switch {
@@ -116,7 +132,11 @@ func (l *listener) Accept() (driver.Conn, error) {
 	case len(l.waiting) == 0:
 		return nil, driver.ErrWouldBlock
 	}
+	if err := l.d.mayOpen("accept"); err != nil {
+		return nil, err
+	}
 	c := l.waiting[0]
+	c.backlogged = false
 	l.waiting[0] = nil
 	l.waiting = l.waiting[1:]
 	if len(l.waiting) > 0 {
@@ -131,7 +151,7 @@ func (l *listener) Close() error {
 		return err
 	}
 	if a, ok := l.addr.(*net.UnixAddr); ok {
-		delete(l.d.unix, a.Name)
+		l.d.unbindUnix(a.Name, l.node)
 	} else {
 		port := l.at.Port()
 		left := slices.DeleteFunc(l.d.listeners[port], func(o *listener) bool { return o == l })

@@ -38,6 +38,12 @@ var _ driver.PacketConn = (*packetConn)(nil)
 
 // OpenPacket implements [driver.Driver].
 func (d *Driver) OpenPacket(spec driver.PacketSpec, h driver.Handler) (driver.PacketConn, error) {
+	if err := d.mayOpen("socket"); err != nil {
+		return nil, err
+	}
+	if isUnix(spec.Local) || isUnix(spec.Remote) {
+		return d.openUnixPacket(spec, h)
+	}
 	p := &packetConn{v6only: spec.V6Only, shared: spec.ReuseAddr || spec.ReusePort, broadcast: spec.Broadcast}
 	for _, a := range []net.Addr{spec.Local, spec.Remote} {
 		if _, ok := a.(*net.UDPAddr); !ok && a != nil {
