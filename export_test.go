@@ -70,3 +70,6 @@ func CheckCallOrder(after int, ok bool, what string) { callOrder(after).check(ok
 
 // HoldsBuffer reports whether the reader has a buffer.
 func (r *StreamReader) HoldsBuffer() bool { return r.in != nil && r.in.buf != nil }
+
+// Buffered returns how many bytes have come that were not read.
+func (r *StreamReader) Buffered() int { return r.buffered() }

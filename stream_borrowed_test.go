@@ -113,14 +113,18 @@ func TestABufferIsNotLentWhileATaskWaitsToReadIntoIt(t *testing.T) {
 			other, others := ends(t, ctx, nil, nil)
 			write(t, there, "abcd")
 			exactly := asyncio.CreateTask(ctx, func(ctx context.Context) ([]byte, error) { return here.ReadExactly(ctx, 10) })
-			eventually(t, ctx, "something has come", here.StreamReader.HoldsBuffer)
+			for here.StreamReader.Buffered() == 0 {
+				turns(ctx, 1)
+			}
 			four := make([]byte, 4)
 			if _, err := io.ReadFull(here, four); string(four) != "abcd" || err != nil {
 				t.Fatalf("%s: got %q, %v", name, four, err)
 			}
 			line := asyncio.CreateTask(ctx, func(ctx context.Context) ([]byte, error) { return other.ReadLine(ctx) })
 			write(t, others, strings.Repeat("x", 100))
-			eventually(t, ctx, "a part of the line has come", other.StreamReader.HoldsBuffer)
+			for other.StreamReader.Buffered() == 0 {
+				turns(ctx, 1)
+			}
 			write(t, there, "0123456789")
 			if got, err := exactly.Await(ctx); string(got) != "0123456789" || err != nil {
 				t.Errorf("%s: ReadExactly returned %q, %v", name, got, err)
