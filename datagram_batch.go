@@ -230,8 +230,8 @@ func (t *datagramTransport) sendAll(ds []driver.Datagram) (int, error) {
 
 // A Datagram is one of those that SendBatch sends.
 type Datagram struct {
-	Data []byte
-	Addr net.Addr // as that of SendTo
+	Data []byte   // which may be empty
+	Addr net.Addr // as that of SendTo; nil: the remote address
 }
 
 func (t *datagramTransport) SendBatch(batch []Datagram) (int, error) {

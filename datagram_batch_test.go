@@ -334,3 +334,25 @@ func TestAPacketConnKeepsWhatABatchBroughtBeyondItsRoom(t *testing.T) {
 		}
 	})
 }
+
+func TestCloseInTheMidstOfABatchSendsTheAnswersAndReceivesNoMore(t *testing.T) {
+	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
+		w := &batchWire{packetWire: &packetWire{local: textAddr("here"), room: 1}, chunk: 8}
+		s := &scripted{conn: w.packetWire}
+		h := asyncio.NewDatagramTransportOn(loopOf(ctx), w, s)
+		s.untilCall(ctx, "made")
+		turns(ctx, 2)
+		w.in, w.drained = []string{"a", "ac", "a", "a"}, false
+		h.Ready(driver.Readable)
+		turns(ctx, 3)
+		if len(s.got) != 2 || len(w.out) != 1 || w.closed > 0 {
+			t.Errorf("%d of 2 were received, %d of 1 answered, closed %d times", len(s.got), len(w.out), w.closed)
+		}
+		w.room, w.full = 5, false
+		h.Ready(driver.Writable)
+		s.untilCall(ctx, "lost")
+		if len(w.out) != 2 || w.closed != 1 || w.lent != 0 {
+			t.Errorf("%d of 2 were answered, closed %d times, %d batches are held", len(w.out), w.closed, w.lent)
+		}
+	})
+}
