@@ -14,7 +14,7 @@ import (
 )
 
 // turn is how long each of the two is measured at a time, in operations of a row.
-const turn = 1000
+const turn = 4000
 
 // BenchmarkRatio measures goroutines and tasks in turns, in one process and against the
 // same server, so that what else the machine does meets both alike. It reports the medians
@@ -27,8 +27,8 @@ func BenchmarkRatio(b *testing.B) {
 	}{
 		{"row", func(peer) operation { return query("select 42") }, 1},
 		{"exec", func(peer) operation { return statement("select 42") }, 1},
-		{"transaction", func(peer) operation { return transaction("select 42") }, 3},
-		{"rows", func(p peer) operation { return query(p.series + " limit 1000") }, 25},
+		{"transaction", func(peer) operation { return transaction("select 42") }, 4},
+		{"rows", func(p peer) operation { return query(p.series + " limit 1000") }, 40},
 	} {
 		for _, p := range peers {
 			b.Run(o.name+"/"+p.driver, func(b *testing.B) { inTurns(b, p, o.of(p), max(turn/o.rows, 1)) })
