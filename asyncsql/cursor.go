@@ -21,11 +21,11 @@ const (
 
 // A batch is a number of rows, their values one after another.
 type batch struct {
-	rows   int
-	taken  taken
-	next   *resultSet // the set has ended, and this is the next
-	last   bool       // there is nothing more, of any set
-	err    error      // what has ended the rows; last is true
+	rows  int
+	taken taken
+	next  *resultSet // the set has ended, and this is the next
+	last  bool       // there is nothing more, of any set
+	err   error      // what has ended the rows; last is true
 }
 
 // A cursor is the driver's side of rows. Its methods but end and ended are for jobs of
