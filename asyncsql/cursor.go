@@ -8,16 +8,15 @@ import (
 )
 
 // batchSize bounds a batch of rows.
-type batchSize struct{ rows, bytes int }
+type batchSize struct {
+	rows, bytes int
+	patience    time.Duration // how long a batch that has a row waits for more of them
+}
 
-var defaultBatch = batchSize{rows: 256, bytes: 64 << 10}
+var defaultBatch = batchSize{rows: 256, bytes: 64 << 10, patience: 20 * time.Millisecond}
 
-// patience is how long a batch that has a row waits for more of them. The clock is looked
-// at after so many rows.
-const (
-	patience    = 20 * time.Millisecond
-	rowsUntimed = 4
-)
+// rowsUntimed is after how many rows a batch looks at the clock.
+const rowsUntimed = 4
 
 // A batch is a number of rows, their values one after another.
 type batch struct {
@@ -46,7 +45,7 @@ type cursor struct {
 func (c *cursor) fetch(b *batch, old taken, size batchSize) {
 	began := time.Now()
 	c.taker = taker{taken: old.again()}
-	for b.rows < size.rows && c.taker.size < size.bytes && (b.rows%rowsUntimed != 0 || b.rows == 0 || time.Since(began) < patience) {
+	for b.rows < size.rows && c.taker.size < size.bytes && (b.rows%rowsUntimed != 0 || b.rows == 0 || time.Since(began) < size.patience) {
 		if !c.real.Next() {
 			c.endSet(b)
 			break
