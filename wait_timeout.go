@@ -144,6 +144,16 @@ func Timeout(ctx context.Context, d time.Duration, body func(ctx context.Context
 	return new(TimeoutScope).Run(ctx, d, body)
 }
 
+// TimeoutValue is [Timeout] for a body with a result, a read for example:
+// TimeoutValue(ctx, d, stream.ReadText). Python: async with timeout(d).
+func TimeoutValue[T any](ctx context.Context, d time.Duration, body func(ctx context.Context) (T, error)) (v T, err error) {
+	err = Timeout(ctx, d, func(ctx context.Context) (err error) {
+		v, err = body(ctx)
+		return err
+	})
+	return v, err
+}
+
 // TimeoutAt is [Timeout] with the time itself, on the clock of [Loop.Time].
 // Python: async with timeout_at(when).
 func TimeoutAt(ctx context.Context, when time.Duration, body func(ctx context.Context) error) error {

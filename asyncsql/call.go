@@ -32,6 +32,7 @@ type calling struct {
 	lane *lane
 
 	mu     sync.Mutex
+	ending *ending            // of a context that ends with the call
 	cancel context.CancelFunc // ends what the driver does
 	cut    bool               // the driver has been told to end it
 	ended  bool               // nobody waits for it any more
@@ -202,11 +203,12 @@ func (s *statement) Query(ctx context.Context) (*sql.Rows, error) {
 // exec runs a statement that returns no rows.
 func exec(ctx context.Context, p place, s *statement) (sql.Result, error) {
 	r, err := call(ctx, p, func(ctx context.Context, c *calling) (result, error) {
-		ctx, _ = c.lasting(ctx)
+		ctx, _ = c.passing(ctx)
 		r, err := again(ctx, p, s.Exec)
 		if err != nil {
 			return result{}, err
 		}
+		c.passed()
 		return newResult(r), nil
 	}, nil)
 	if err != nil {

@@ -1,7 +1,6 @@
 package asyncsql
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"sync/atomic"
@@ -9,24 +8,23 @@ import (
 )
 
 // batchSize bounds a batch of rows.
-type batchSize struct{ rows, bytes int }
+type batchSize struct {
+	rows, bytes int
+	patience    time.Duration // how long a batch that has a row waits for more of them
+}
 
-var defaultBatch = batchSize{rows: 256, bytes: 64 << 10}
+var defaultBatch = batchSize{rows: 256, bytes: 64 << 10, patience: 20 * time.Millisecond}
 
-// patience is how long a batch that has a row waits for more of them. The clock is looked
-// at after so many rows.
-const (
-	patience    = 20 * time.Millisecond
-	rowsUntimed = 4
-)
+// rowsUntimed is after how many rows a batch looks at the clock.
+const rowsUntimed = 4
 
 // A batch is a number of rows, their values one after another.
 type batch struct {
-	rows   int
-	values []any
-	next   *resultSet // the set has ended, and this is the next
-	last   bool       // there is nothing more, of any set
-	err    error      // what has ended the rows; last is true
+	rows  int
+	taken taken
+	next  *resultSet // the set has ended, and this is the next
+	last  bool       // there is nothing more, of any set
+	err   error      // what has ended the rows; last is true
 }
 
 // A cursor is the driver's side of rows. Its methods but end and ended are for jobs of
@@ -34,19 +32,20 @@ type batch struct {
 type cursor struct {
 	lane   *lane
 	real   *sql.Rows
-	cancel context.CancelFunc // ends the query
+	cancel context.CancelFunc // ends the query; nil: it does not outlast its call
 	given  bool               // the connection was given back
-	taken  taker
+	taker  taker
 	dest   []any // for each column taken, which is given their values in order
 
 	why atomic.Pointer[error] // it was ended, and why
 }
 
-// fetch fetches the next batch. When it is the last, the connection has been given back.
-func (c *cursor) fetch(b *batch, size batchSize) {
+// fetch fetches the next batch, into the memory of one that nobody reads any more. When it
+// is the last, the connection has been given back.
+func (c *cursor) fetch(b *batch, old taken, size batchSize) {
 	began := time.Now()
-	c.taken = taker{}
-	for b.rows < size.rows && c.taken.size < size.bytes && (b.rows%rowsUntimed != 0 || b.rows == 0 || time.Since(began) < patience) {
+	c.taker = taker{taken: old.again()}
+	for b.rows < size.rows && c.taker.size < size.bytes && (b.rows%rowsUntimed != 0 || b.rows == 0 || time.Since(began) < size.patience) {
 		if !c.real.Next() {
 			c.endSet(b)
 			break
@@ -58,7 +57,7 @@ func (c *cursor) fetch(b *batch, size batchSize) {
 		}
 		b.rows++
 	}
-	b.values = c.taken.values
+	b.taken = c.taker.taken
 }
 
 // endSet says in b what comes after a result set.
@@ -82,10 +81,10 @@ func (c *cursor) endSet(b *batch) {
 
 // scan takes the values of the row, after those that were taken before.
 func (c *cursor) scan() error {
-	before := len(c.taken.values)
+	before := len(c.taker.values)
 	err := c.real.Scan(c.dest...)
 	if err != nil {
-		c.taken.values = c.taken.values[:before]
+		c.taker.values = c.taker.values[:before]
 	}
 	return err
 }
@@ -94,47 +93,8 @@ func (c *cursor) scan() error {
 func (c *cursor) begin(columns int) {
 	c.dest = make([]any, columns)
 	for i := range c.dest {
-		c.dest[i] = &c.taken
+		c.dest[i] = &c.taker
 	}
-}
-
-// A taker is an [sql.Scanner] that takes the driver's values as they are: what becomes
-// of them is for the Scan on the loop.
-type taker struct {
-	values []any
-	size   int    // about the memory of values
-	spare  []byte // for bytes, which are the driver's
-}
-
-// maxSpare bounds what is made at once for the bytes of several values.
-const maxSpare = 16 << 10
-
-// Scan implements [sql.Scanner].
-func (t *taker) Scan(src any) error {
-	t.size += 16
-	switch v := src.(type) {
-	case []byte:
-		t.size += len(v)
-		src = t.own(v)
-	case string:
-		t.size += len(v)
-	}
-	t.values = append(t.values, src)
-	return nil
-}
-
-// own returns a copy of b.
-func (t *taker) own(b []byte) []byte {
-	if len(b) == 0 {
-		return bytes.Clone(b)
-	}
-	if len(b) > cap(t.spare)-len(t.spare) {
-		// The first is often the only one; where there are many, their memory is one.
-		t.spare = make([]byte, 0, max(len(b), min(2*cap(t.spare), maxSpare)))
-	}
-	n := len(t.spare)
-	t.spare = append(t.spare, b...)
-	return t.spare[n:len(t.spare):len(t.spare)]
 }
 
 // giveBack closes the rows and gives the connection back. It does nothing when that was
@@ -145,7 +105,9 @@ func (c *cursor) giveBack() error {
 	}
 	c.given = true
 	err := c.real.Close()
-	c.cancel()
+	if c.cancel != nil {
+		c.cancel()
+	}
 	c.lane.release(c)
 	return err
 }

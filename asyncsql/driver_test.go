@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 //	put ?            keeps a text, in a transaction until that is committed
 //	all              a row for each text
 //	count N          N rows: a number, a text, bytes, a time, null
+//	unsigned         two rows of a number without a sign
 //	sets N M         two result sets of N and M rows
 //	block            answers when the context ends, or release is called
 //	fail             answers with an error
@@ -224,6 +226,8 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 		r.columns = []string{"text"}
 	case "count":
 		r.rows = counted(number(1))
+	case "unsigned":
+		r.columns, r.rows = []string{"n"}, [][]driver.Value{{uint64(7)}, {uint64(math.MaxUint64)}}
 	case "sets":
 		r.rows = counted(number(1))
 		r.next = counted(number(2))

@@ -46,21 +46,23 @@ func queryRows(ctx context.Context, p place, s statement) (*Rows, error) {
 
 // begin makes the query and fetches the first batch. It is for a job of the lane.
 func (r *Rows) begin(ctx context.Context, c *calling) (*Rows, error) {
-	lasting, cancel := c.lasting(ctx)
-	real, err := again(lasting, r.place, r.statement.Query)
+	ctx, cancel := c.passing(ctx)
+	real, err := again(ctx, r.place, r.statement.Query)
 	if err != nil {
-		cancel()
 		return nil, err
 	}
 	k := &r.cursor
-	k.lane, k.real, k.cancel = c.lane, real, cancel
+	k.lane, k.real = c.lane, real
 	if r.set, err = resultSetOf(real); err != nil {
 		_ = k.giveBack()
 		return nil, err
 	}
 	k.begin(len(r.set.columns))
-	k.fetch(&r.first, r.place.db.batch)
-	if !r.first.last {
+	k.fetch(&r.first, taken{}, r.place.db.batch)
+	if r.first.last {
+		c.passed()
+	} else {
+		k.cancel = cancel
 		c.lane.keep(k)
 	}
 	return r, nil
@@ -96,7 +98,7 @@ func (r *Rows) Next(ctx context.Context) bool {
 		return false
 	}
 	n := len(r.set.columns)
-	r.row.columns, r.row.values = r.set.columns, r.batch.values[r.at*n:(r.at+1)*n:(r.at+1)*n]
+	r.row.columns, r.row.values = r.set.columns, r.batch.taken.values[r.at*n:(r.at+1)*n:(r.at+1)*n]
 	r.at++
 	r.onRow, r.reread = true, false
 	return true
@@ -107,10 +109,11 @@ func (r *Rows) load(ctx context.Context) bool {
 	c := &r.cursor
 	p := r.place
 	p.lane, p.over = c.lane, sql.ErrConnDone
+	old := r.batch.taken
 	b, err := call(ctx, p, func(_ context.Context, k *calling) (*batch, error) {
 		k.endBy(c.cancel)
 		b := &batch{}
-		c.fetch(b, p.db.batch)
+		c.fetch(b, old, p.db.batch)
 		return b, nil
 	}, nil)
 	if why := c.ended(); why != nil && (err == nil || !isCutOff(err)) {
@@ -230,7 +233,7 @@ type Row struct {
 
 func queryRow(ctx context.Context, p place, s *statement) *Row {
 	row, err := call(ctx, p, func(ctx context.Context, k *calling) (*Row, error) {
-		ctx, _ = k.lasting(ctx)
+		ctx, _ = k.passing(ctx)
 		real, err := again(ctx, p, s.Query)
 		if err != nil {
 			return nil, err
@@ -254,7 +257,8 @@ func queryRow(ctx context.Context, p place, s *statement) *Row {
 		if err := real.Close(); err != nil {
 			return nil, err
 		}
-		return &Row{db: p.db, row: row{columns, c.taken.values}}, nil
+		k.passed()
+		return &Row{db: p.db, row: row{columns, c.taker.values}}, nil
 	}, nil)
 	if err != nil {
 		return &Row{err: err}

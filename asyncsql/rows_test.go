@@ -27,6 +27,7 @@ func TestRowsComeInBatches(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			with(t, 1, func(ctx context.Context, db *asyncsql.DB, s *server) {
+				asyncsql.SetPatience(db, time.Hour)
 				rows, err := db.QueryContext(ctx, fmt.Sprint("count ", test.rows))
 				if err != nil {
 					t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 )
@@ -14,7 +15,7 @@ import (
 // A row is one row in memory, for Scan.
 type row struct {
 	columns []string
-	values  []any // driver's values, as database/sql was given them
+	values  []any // those of a taker
 }
 
 // scan is Rows.Scan of database/sql. Most variables need a copy and no more, which is
@@ -65,12 +66,16 @@ func assign(dest, src any) (bool, error) {
 			*d = s
 			return true, nil
 		}
-	case []byte:
-		if assignBytes(dest, s) {
+	case *held:
+		if assignBytes(dest, *s) {
 			return true, nil
 		}
 	case int64:
 		if assignInt(dest, s) {
+			return true, nil
+		}
+	case uint64:
+		if assignUint(dest, s) {
 			return true, nil
 		}
 	case float64:
@@ -100,7 +105,7 @@ func assign(dest, src any) (bool, error) {
 		*d = src
 		return true, nil
 	case sql.Scanner:
-		return true, d.Scan(src)
+		return true, d.Scan(plain(src))
 	}
 	return false, nil
 }
@@ -163,6 +168,19 @@ func assignInt(dest any, s int64) bool {
 	return false
 }
 
+func assignUint(dest any, s uint64) bool {
+	switch d := dest.(type) {
+	case *uint64:
+		if d != nil {
+			*d = s
+			return true
+		}
+	case *int, *int64, *int32:
+		return s <= math.MaxInt64 && assignInt(dest, int64(s))
+	}
+	return false
+}
+
 type replayKey struct{}
 
 // replay returns rows whose Next is the current row of r, whenever it is called. It does
@@ -200,7 +218,7 @@ func (r replayRows) Close() error      { return nil }
 
 func (r replayRows) Next(dest []driver.Value) error {
 	for i, v := range r.values {
-		dest[i] = v
+		dest[i] = plain(v)
 	}
 	return nil
 }

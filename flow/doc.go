@@ -5,8 +5,7 @@
 //
 // What is not here is there already: a value that comes once, for one or many, is an
 // [asyncio.Future]; a wait for one of several things is [asyncio.Select]; a write that
-// drops what a slow reader has no room for looks at [asyncio.StreamWriter.WriteBufferSize]
-// before [asyncio.StreamWriter.WriteNowait].
+// drops what a slow reader has no room for is [asyncio.StreamWriter.TryWrite].
 //
 // All of it is for the goroutine of a loop, and belongs to the loop of the task that uses
 // it first.

@@ -168,12 +168,6 @@ func Example_oneshot() {
 // A write that does not wait, and drops what a slow reader has no room for.
 func Example_tryWrite() {
 	const room = 64 << 10
-	tryWrite := func(s *asyncio.Stream, p []byte) (written bool, err error) {
-		if s.WriteBufferSize()+len(p) > room {
-			return false, nil
-		}
-		return true, s.WriteNowait(p)
-	}
 	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
 		done := asyncio.NewEvent()
 		srv, err := asyncio.StartServer(ctx, "tcp", "127.0.0.1:0", func(ctx context.Context, _ *asyncio.Stream) error {
@@ -189,7 +183,7 @@ func Example_tryWrite() {
 		}
 		defer s.Abort()
 		for {
-			written, err := tryWrite(s, make([]byte, 16<<10))
+			written, err := s.TryWrite(make([]byte, 16<<10), room)
 			if err != nil {
 				return err
 			}

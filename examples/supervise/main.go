@@ -6,7 +6,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -128,8 +127,7 @@ func (s *supervisor) run(ctx context.Context, name string, words []string) (code
 // pump passes on what a program says, line by line. A line that is too long is not kept.
 func (s *supervisor) pump(ctx context.Context, name string, from *asyncio.StreamReader) error {
 	for {
-		line, err := from.ReadLine(ctx)
-		text := string(bytes.TrimRight(line, "\r\n"))
+		text, err := from.ReadText(ctx)
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil

@@ -29,51 +29,11 @@ func BenchmarkThousandRows(b *testing.B) {
 }
 
 func BenchmarkExec(b *testing.B) {
-	onBoth(b, func(p peer) operation {
-		const text = "select 42"
-		return operation{
-			plain: func(ctx context.Context, db *sql.DB) error {
-				_, err := db.ExecContext(ctx, text)
-				return err
-			},
-			tasks: func(ctx context.Context, db *asyncsql.DB) error {
-				_, err := db.ExecContext(ctx, text)
-				return err
-			},
-		}
-	})
+	onBoth(b, func(peer) operation { return statement("select 42") })
 }
 
 func BenchmarkTransaction(b *testing.B) {
-	onBoth(b, func(p peer) operation {
-		const text = "select 42"
-		return operation{
-			plain: func(ctx context.Context, db *sql.DB) error {
-				tx, err := db.BeginTx(ctx, nil)
-				if err != nil {
-					return err
-				}
-				defer tx.Rollback()
-				var n int
-				if err := tx.QueryRowContext(ctx, text).Scan(&n); err != nil {
-					return err
-				}
-				return tx.Commit()
-			},
-			tasks: func(ctx context.Context, db *asyncsql.DB) error {
-				tx, err := db.BeginTx(ctx, nil)
-				if err != nil {
-					return err
-				}
-				defer tx.Rollback(ctx)
-				var n int
-				if err := tx.QueryRowContext(ctx, text).Scan(&n); err != nil {
-					return err
-				}
-				return tx.Commit(ctx)
-			},
-		}
-	})
+	onBoth(b, func(peer) operation { return transaction("select 42") })
 }
 
 // An operation is the same on goroutines and in tasks.
@@ -117,23 +77,35 @@ func onGoroutines(b *testing.B, p peer, op operation) {
 
 // goroutines measures f on goroutines.
 func goroutines(b *testing.B, f func() error) {
-	var left atomic.Int64
-	left.Store(int64(b.N))
 	before := cpu()
 	b.ResetTimer()
+	if err := onGoroutinesOf(b.N, f); err != nil {
+		b.Error(err)
+	}
+	report(b, before)
+}
+
+// onGoroutinesOf calls f n times on goroutines.
+func onGoroutinesOf(n int, f func() error) error {
+	var left atomic.Int64
+	left.Store(int64(n))
+	var failed atomic.Pointer[error]
 	var all sync.WaitGroup
 	for range benchTasks {
 		all.Go(func() {
 			for left.Add(-1) >= 0 {
 				if err := f(); err != nil {
-					b.Error(err)
+					failed.Store(&err)
 					return
 				}
 			}
 		})
 	}
 	all.Wait()
-	report(b, before)
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 func onLoop(b *testing.B, p peer, op operation) {
@@ -155,19 +127,23 @@ func onLoop(b *testing.B, p peer, op operation) {
 
 // tasks measures f in tasks.
 func tasks(ctx context.Context, b *testing.B, f func(ctx context.Context) error) error {
-	left := b.N
 	before := cpu()
 	b.ResetTimer()
-	err := together(ctx, benchTasks, func(ctx context.Context, _ int) error {
-		for ; left > 0; left-- {
+	err := inTasksOf(ctx, b.N, f)
+	report(b, before)
+	return err
+}
+
+// inTasksOf calls f n times in tasks.
+func inTasksOf(ctx context.Context, n int, f func(ctx context.Context) error) error {
+	return together(ctx, benchTasks, func(ctx context.Context, _ int) error {
+		for ; n > 0; n-- {
 			if err := f(ctx); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	report(b, before)
-	return err
 }
 
 // query is a query whose rows are a number and texts.
@@ -202,6 +178,50 @@ func query(text string) operation {
 				}
 			}
 			return rows.Err()
+		},
+	}
+}
+
+// statement is a statement whose rows nobody reads.
+func statement(text string) operation {
+	return operation{
+		plain: func(ctx context.Context, db *sql.DB) error {
+			_, err := db.ExecContext(ctx, text)
+			return err
+		},
+		tasks: func(ctx context.Context, db *asyncsql.DB) error {
+			_, err := db.ExecContext(ctx, text)
+			return err
+		},
+	}
+}
+
+// transaction is a transaction with a query of one number.
+func transaction(text string) operation {
+	return operation{
+		plain: func(ctx context.Context, db *sql.DB) error {
+			tx, err := db.BeginTx(ctx, nil)
+			if err != nil {
+				return err
+			}
+			defer tx.Rollback()
+			var n int
+			if err := tx.QueryRowContext(ctx, text).Scan(&n); err != nil {
+				return err
+			}
+			return tx.Commit()
+		},
+		tasks: func(ctx context.Context, db *asyncsql.DB) error {
+			tx, err := db.BeginTx(ctx, nil)
+			if err != nil {
+				return err
+			}
+			defer tx.Rollback(ctx)
+			var n int
+			if err := tx.QueryRowContext(ctx, text).Scan(&n); err != nil {
+				return err
+			}
+			return tx.Commit(ctx)
 		},
 	}
 }

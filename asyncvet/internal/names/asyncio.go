@@ -81,6 +81,7 @@ var asyncio = map[string]map[string]Func{
 		"Group":              {Waits: Always, Runs: Called},
 		"Timeout":            {Waits: Always, Runs: Called},
 		"TimeoutAt":          {Waits: Always, Runs: Called},
+		"TimeoutValue":       {Waits: Always, Runs: Called},
 		"TimeoutScope.Run":   {Waits: Always, Runs: Called},
 		"TimeoutScope.RunAt": {Waits: Always, Runs: Called},
 		"CancelScope.Run":    {Waits: Always, Runs: Called},

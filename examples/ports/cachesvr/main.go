@@ -15,7 +15,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +24,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/asyncio-go/asyncio"
@@ -95,13 +95,13 @@ func writeMessage(ctx context.Context, s *asyncio.Stream, word string, message a
 
 // readMessage reads a message.
 func readMessage(ctx context.Context, s *asyncio.Stream, word string, message any) error {
-	line, err := s.ReadLine(ctx)
+	line, err := s.ReadText(ctx)
 	if err != nil {
 		return err
 	}
-	head, count, _ := bytes.Cut(bytes.TrimRight(line, "\r\n"), []byte(" "))
-	n, err := strconv.Atoi(string(count))
-	if string(head) != word || err != nil || n < 0 || n > maxMessage {
+	head, count, _ := strings.Cut(line, " ")
+	n, err := strconv.Atoi(count)
+	if head != word || err != nil || n < 0 || n > maxMessage {
 		return fmt.Errorf("%q is no %s", line, word)
 	}
 	text, err := s.ReadExactly(ctx, n+1) // with a newline

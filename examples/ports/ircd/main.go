@@ -81,19 +81,14 @@ func (s *server) serve(ctx context.Context, stream *asyncio.Stream) error {
 	why := "Connection closed"
 	defer func() { s.leave(c, why) }()
 	for pinged := false; ; {
-		var line []byte
-		silent, err := asyncio.MoveOnAfter(ctx, s.silence, func(ctx context.Context) (err error) {
-			line, err = stream.ReadLine(ctx)
-			return err
-		})
+		line, err := asyncio.TimeoutValue(ctx, s.silence, stream.ReadText)
+		_, silent := errors.AsType[*asyncio.TimeoutError](err)
 		switch {
 		case asyncio.IsCancelled(err):
 			return err
 		case errors.Is(err, asyncio.ErrLineTooLong):
 			why = "Line too long"
 			return nil
-		case err != nil:
-			return nil // it has gone
 		case silent && pinged:
 			why = "Ping timeout"
 			return nil
@@ -101,9 +96,11 @@ func (s *server) serve(ctx context.Context, stream *asyncio.Stream) error {
 			pinged = true
 			c.send("PING :%s", host)
 			continue
+		case err != nil:
+			return nil // it has gone
 		}
 		pinged = false
-		command, args := parse(string(line))
+		command, args := parse(line)
 		if command == "" {
 			continue
 		}
@@ -117,7 +114,6 @@ func (s *server) serve(ctx context.Context, stream *asyncio.Stream) error {
 // parse takes a line apart: an optional prefix, a command, and its arguments, of which the
 // last may have spaces.
 func parse(line string) (command string, args []string) {
-	line = strings.TrimRight(line, "\r\n")
 	if strings.HasPrefix(line, ":") {
 		_, line, _ = strings.Cut(line, " ")
 	}
@@ -136,10 +132,8 @@ func parse(line string) (command string, args []string) {
 // cut off.
 func (c *client) send(format string, args ...any) {
 	line := fmt.Sprintf(format, args...)
-	if err := c.stream.WriteNowait([]byte(line + "\r\n")); err != nil {
-		return // it has gone, and its reader notices
-	}
-	if c.stream.WriteBufferSize() > maxBehind {
+	written, err := c.stream.TryWrite([]byte(line+"\r\n"), maxBehind)
+	if err == nil && !written { // after an error its reader notices that it has gone
 		c.stream.Abort()
 	}
 }

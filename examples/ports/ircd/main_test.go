@@ -75,11 +75,11 @@ func (u *user) says(lines ...string) {
 
 func (u *user) line() string {
 	u.t.Helper()
-	line, err := u.ReadLine(u.ctx)
+	line, err := u.ReadText(u.ctx)
 	if err != nil {
 		u.t.Fatal(err)
 	}
-	return strings.TrimSuffix(string(line), "\r\n")
+	return line
 }
 
 func (u *user) hears(lines ...string) {

@@ -265,10 +265,8 @@ func (c *client) deliver(m message, qos byte) {
 
 // send queues a packet. It does not wait: a client for whom too much waits is cut off.
 func (c *client) send(kind, flags byte, p []byte) {
-	if err := c.stream.WriteNowait(appendPacket(nil, kind, flags, p)); err != nil {
-		return // it has gone, and its reader notices
-	}
-	if c.stream.WriteBufferSize() > maxBehind {
+	written, err := c.stream.TryWrite(appendPacket(nil, kind, flags, p), maxBehind)
+	if err == nil && !written { // after an error its reader notices that it has gone
 		slog.Info("a client is too slow", "name", c.name)
 		c.stream.Abort()
 	}

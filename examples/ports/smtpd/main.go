@@ -120,7 +120,7 @@ func (s *server) serve(ctx context.Context, stream *asyncio.Stream) error {
 
 // step is one command and its answer.
 func (c *session) step(ctx context.Context) error {
-	line, err := c.stream.ReadLine(ctx)
+	line, err := c.stream.ReadText(ctx)
 	if errors.Is(err, asyncio.ErrLineTooLong) {
 		if err := c.stream.SkipLine(ctx); err != nil {
 			return err
@@ -130,7 +130,7 @@ func (c *session) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	verb, arg, _ := strings.Cut(strings.TrimRight(string(line), "\r\n"), " ")
+	verb, arg, _ := strings.Cut(line, " ")
 	arg = strings.TrimSpace(arg)
 	switch verb = strings.ToUpper(verb); verb {
 	case "HELO", "EHLO":

@@ -1,0 +1,50 @@
+package asyncsql
+
+import (
+	"context"
+	"testing"
+)
+
+type key struct{}
+
+func TestAnEndingHasTheValuesOfTheCall(t *testing.T) {
+	outer, end := context.WithCancel(context.WithValue(context.Background(), key{}, "value"))
+	var c calling
+	ctx, cancel := c.passing(outer)
+	child, stop := context.WithCancel(ctx)
+	defer stop()
+	end()
+	if child.Err() != nil || ctx.Value(key{}) != "value" || child.Value(key{}) != "value" {
+		t.Errorf("it has ended with the outer one: %v; values %v, %v", child.Err(), ctx.Value(key{}), child.Value(key{}))
+	}
+	cancel()
+	if child.Err() != context.Canceled || context.Cause(ctx) != context.Canceled {
+		t.Errorf("after its end: %v, %v", child.Err(), context.Cause(ctx))
+	}
+}
+
+func TestAnEndingThatHasEndedIsNotUsedAgain(t *testing.T) {
+	for range 1000 {
+		var c, cut, early calling
+		ctx, _ := c.passing(context.Background())
+		c.passed()
+		c.cutShort() // which comes too late
+		if ctx.Err() != nil {
+			t.Fatal("a call that was over has ended the context of the next")
+		}
+		ctx, _ = cut.passing(context.Background())
+		if ctx.Err() != nil {
+			t.Fatal("the context has ended before the call")
+		}
+		cut.cutShort()
+		cut.passed()
+		if ctx.Err() == nil {
+			t.Fatal("a call was cut off, and its context has not ended")
+		}
+		early.cutShort()
+		if ctx, _ = early.passing(context.Background()); ctx.Err() == nil {
+			t.Fatal("a call was cut off before it began, and its context has not ended")
+		}
+		early.passed()
+	}
+}
