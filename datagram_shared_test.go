@@ -2,7 +2,11 @@ package asyncio_test
 
 import (
 	"context"
+	"errors"
 	"net"
+	"os"
+	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -56,5 +60,33 @@ func TestTheWriteDeadlineOfAPacketConn(t *testing.T) {
 		if n, err := c.Read(make([]byte, 3)); n != 2 || err != nil {
 			t.Error(n, err)
 		}
+	})
+}
+
+// A deadline ends the wait for room too.
+func TestTheWriteDeadlineEndsAWaitForRoom(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("unix datagrams are dropped here")
+	}
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		path := filepath.Join(t.TempDir(), "s")
+		to := must(asyncio.OpenPacketConn(ctx, "unixgram", asyncio.WithLocalAddr(path)))
+		from := must(asyncio.OpenPacketConn(ctx, "unixgram", asyncio.WithRemoteAddr(path)))
+		writing := asyncio.Go(ctx, func(ctx context.Context) error {
+			for {
+				if _, err := from.Write(make([]byte, 32<<10)); err != nil {
+					return err
+				}
+			}
+		}, asyncio.WithName("writing"))
+		for taskOf(t, look(t, ctx), "writing").Waits == nil {
+			asyncio.Sleep(ctx, 0)
+		}
+		from.SetWriteDeadline(time.Now().Add(time.Millisecond))
+		if _, err := writing.Await(ctx); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("the wait ended with %v", err)
+		}
+		from.Close()
+		to.Close()
 	})
 }
