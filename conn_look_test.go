@@ -2,6 +2,7 @@ package asyncio_test
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -138,6 +139,42 @@ func TestALookShowsDatagramEndpoints(t *testing.T) {
 				t.Errorf("%d: %+v", i, s)
 			}
 		}
+	})
+}
+
+// A pair of unix sockets has one name, that of the server.
+func TestAUnixSocketIsNamedByWhatItHas(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		name := filepath.Join(t.TempDir(), "s")
+		here := asyncio.NewEvent()
+		srv, err := asyncio.StartServer(ctx, "unix", name, func(ctx context.Context, s *asyncio.Stream) error {
+			here.Set()
+			_, err := s.Read(make([]byte, 1))
+			return err
+		})
+		if err != nil {
+			t.Skip("no unix sockets here: ", err)
+		}
+		s, err := asyncio.OpenConnection(ctx, "unix", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reader := asyncio.Go(ctx, func(context.Context) error { return errorOf(s.Read(make([]byte, 1))) }, asyncio.WithName("reader"))
+		here.Wait(ctx)
+		turns(ctx, 3)
+		n := 0
+		for _, task := range look(t, ctx).Tasks {
+			if w := task.Waits; w != nil && w.Kind == "socket" && w.Detail == "read "+name {
+				n++
+			}
+		}
+		if n != 2 {
+			t.Errorf("%d tasks read from %s", n, name)
+		}
+		srv.Close()
+		s.Close()
+		reader.Await(ctx)
+		srv.WaitClosed(ctx)
 	})
 }
 
