@@ -20,7 +20,7 @@ func (s *socket) describe(w *WaitLook, doing string) (object any) {
 
 // addrText returns an address as text; "" for none, as an unnamed unix socket has.
 func addrText(a net.Addr) string {
-	if a == nil {
+	if a == nil || a.String() == "@" { // as net writes the missing name
 		return ""
 	}
 	return a.String()

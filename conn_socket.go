@@ -393,7 +393,6 @@ func (s *socket) abort(reason error) {
 	if s.closed {
 		return
 	}
-	s.closing = true
 	if s.unsent() {
 		s.conn.Reset()
 	}

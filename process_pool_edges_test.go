@@ -114,3 +114,9 @@ func TestPoolCountsTheProcessesItHasStarted(t *testing.T) {
 		}
 	})
 }
+
+func TestAWorkerFunctionKnowsItsName(t *testing.T) {
+	if environment.Name() != "environment" || talkative.Name() != "talkative" {
+		t.Error(environment.Name(), talkative.Name())
+	}
+}

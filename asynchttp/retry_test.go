@@ -192,3 +192,59 @@ func TestRetrierOverATransport(t *testing.T) {
 		return nil
 	})
 }
+
+func TestRetrierStopsWhereItIsTold(t *testing.T) {
+	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+		ended, end := context.WithCancel(ctx)
+		gone := errors.New("gone")
+		for name, x := range map[string]struct {
+			retries int
+			base    http.RoundTripper
+			tries   int
+			end     string
+		}{
+			"never":               {-1, &scripted{list: []any{503, 200}}, 1, "503"},
+			"once":                {1, &scripted{list: []any{503, 503, 200}}, 2, "503"},
+			"more often":          {6, &scripted{list: []any{503, 503, 503, 503, 503, 503, 200}}, 7, "200"},
+			"cancelled":           {9, &scripted{list: []any{&asyncio.CancelledError{}, 200}}, 1, (&asyncio.CancelledError{}).Error()},
+			"the context's end":   {9, &scripted{list: []any{503, 200}}, 1, "503"},
+			"a body that is gone": {9, &scripted{list: []any{503, 200}}, 1, "asynchttp: request body: gone"},
+		} {
+			within := ctx
+			if name == "the context's end" {
+				within = ended
+				end()
+			}
+			req, err := http.NewRequestWithContext(within, "PUT", "http://x/", strings.NewReader("body"))
+			if err != nil {
+				return err
+			}
+			if name == "a body that is gone" {
+				req.GetBody = func() (io.ReadCloser, error) { return nil, gone }
+			}
+			resp, err := (&asynchttp.Retrier{Base: x.base, MaxRetries: x.retries}).RoundTrip(req)
+			got := fmt.Sprint(err)
+			if err == nil {
+				got = fmt.Sprint(resp.StatusCode)
+			}
+			if tries := len(x.base.(*scripted).bodies); got != x.end || tries != x.tries {
+				t.Errorf("%s: %s after %d attempts", name, got, tries)
+			}
+		}
+		return nil
+	}, asyncio.WithVirtualClock())
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRetrierWithoutALoopClosesTheBody(t *testing.T) {
+	body := &noting{r: strings.NewReader("x")}
+	req, err := http.NewRequest("PUT", "http://x/", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := (&asynchttp.Retrier{}).RoundTrip(req); resp != nil || !errors.Is(err, asyncio.ErrNoRunningLoop) || !body.closed {
+		t.Error(resp, err, body)
+	}
+}

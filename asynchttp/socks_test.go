@@ -1,6 +1,8 @@
 package asynchttp
 
 import (
+	"io"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -43,5 +45,67 @@ func TestAnswersOfASOCKSProxy(t *testing.T) {
 		if _, err := socksAnswer([]byte(answer)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v", answer, err)
 		}
+	}
+}
+
+// memory is a stream to a proxy that has said all that it will ever say.
+type memory struct {
+	stream
+	says *strings.Reader
+	got  strings.Builder
+}
+
+func (m *memory) Read(p []byte) (int, error)  { return m.says.Read(p) }
+func (m *memory) Write(p []byte) (int, error) { return m.got.Write(p) }
+
+func TestTalkingWithASOCKSProxy(t *testing.T) {
+	const (
+		plain   = "\x05\x01\x00"
+		asks    = "\x05\x01\x02"
+		request = "\x05\x01\x00\x01\x01\x02\x03\x04\x00\x50"
+		answer  = "\x05\x00\x00\x01\x09\x09\x09\x09\x09\x09"
+		login   = "\x01\x01a\x01b"
+	)
+	long := strings.Repeat("x", 255)
+	for name, x := range map[string]struct {
+		user       *url.Userinfo
+		says, want string // what the proxy says, and is told
+		err        string
+		left       int
+	}{
+		"without a user":      {nil, "\x05\x00" + answer, plain + request, "", 0},
+		"what follows":        {nil, "\x05\x00" + answer + "more", plain + request, "", 4},
+		"with one":            {url.UserPassword("a", "b"), "\x05\x02\x01\x00" + answer, asks + login + request, "", 0},
+		"without a password":  {url.User("a"), "\x05\x02\x01\x00" + answer, asks + "\x01\x01a\x00" + request, "", 0},
+		"as long as may be":   {url.UserPassword(long, long), "\x05\x02\x01\x00" + answer, asks + "\x01\xff" + long + "\xff" + long + request, "", 0},
+		"too long a user":     {url.UserPassword(long+"x", "b"), "\x05\x02\x01\x00" + answer, asks, "too long", 12},
+		"too long a password": {url.UserPassword("a", long+"x"), "\x05\x02\x01\x00" + answer, asks, "too long", 12},
+		"no name":             {url.UserPassword("", "b"), "\x05\x02\x01\x00" + answer, asks, "no user", 12},
+		"refused":             {url.UserPassword("a", "b"), "\x05\x02\x01\x01" + answer, asks + login, "refused", 10},
+		"SOCKS 4":             {nil, "\x04\x00" + answer, plain, "our way to log in: 04 00", 10},
+		"no way to log in":    {nil, "\x05\xff" + answer, plain, "our way to log in: 05 ff", 10},
+		"another way":         {url.User("a"), "\x05\x00" + answer, asks, "our way to log in: 05 00", 10},
+		"host unreachable":    {nil, "\x05\x00\x05\x04\x00\x01\x00", plain + request, "host unreachable", 0},
+		"an end at once":      {nil, "", plain, "EOF", 0},
+		"half a greeting":     {nil, "\x05", plain, "unexpected EOF", 0},
+		"half a login":        {url.User("a"), "\x05\x02\x01", asks + "\x01\x01a\x00", "unexpected EOF", 0},
+		"half an answer":      {nil, "\x05\x00\x05\x00", plain + request, "unexpected EOF", 0},
+		"half an address":     {nil, "\x05\x00" + answer[:7], plain + request, "unexpected EOF", 0},
+	} {
+		m := &memory{says: strings.NewReader(x.says)}
+		err := (&conn{s: m}).connectSOCKS(&url.URL{User: x.user}, "1.2.3.4:80")
+		if (err != nil) != (x.err != "") || err != nil && !strings.Contains(err.Error(), x.err) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == io.EOF && x.err != "EOF" {
+			t.Errorf("%s: one more answer was waited for", name)
+		}
+		if m.got.String() != x.want || m.says.Len() != x.left {
+			t.Errorf("%s: the proxy was told %q, and %d bytes are left", name, m.got.String(), m.says.Len())
+		}
+	}
+	m := &memory{says: strings.NewReader("\x05\x00" + answer)}
+	if err := (&conn{s: m}).connectSOCKS(&url.URL{}, "nowhere"); err == nil || m.got.String() != plain {
+		t.Errorf("a target without a port: %v, and %q was said", err, m.got.String())
 	}
 }

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// An area is a room of the project for which the tests are judged together.
+// An area is a room of the project for which the tests are judged together. Two of
+// one name are one, whose files are tested in different places.
 type area struct {
 	name string
 
@@ -30,6 +31,7 @@ var areas = []area{
 		"conn_*.go", "transport*.go", "datagram*.go", "descriptor_*.go",
 		"internal/writequeue/", "internal/sockopt/", "internal/sharedport/", "internal/hangup/",
 	}, also: []string{"."}},
+	{name: "executors and processes", patterns: []string{"process_simulated.go", "process_pool_simulated.go"}, also: []string{".", "sim"}},
 	{name: "executors and processes", patterns: []string{
 		"thread_*.go", "process_*.go", "signal_*.go", "workers*.go", "internal/spawn/", "internal/workerproc/", "internal/gobvalue/",
 	}, also: []string{"."}},

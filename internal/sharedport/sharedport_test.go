@@ -214,3 +214,12 @@ func TestThereIsAListenerForEachMember(t *testing.T) {
 		}
 	}
 }
+
+func TestWhereASocketCannotBeMadeThereIsNoneForAnybody(t *testing.T) {
+	for network, address := range map[string]string{"unix": filepath.Join(t.TempDir(), "no", "s"), "tcp": "256.0.0.1:0"} {
+		all, err := sharedport.Listen(network, address, 3)
+		if err == nil || len(all) != 0 {
+			t.Errorf("%s: %v, %v", network, all, err)
+		}
+	}
+}
