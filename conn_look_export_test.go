@@ -3,10 +3,8 @@ package asyncio
 // LookAtParts returns what the parts of a loop show just now.
 func LookAtParts(l *Loop, o LookOptions) *LoopLook {
 	k := &LoopLook{}
-	for _, p := range l.parts {
-		if p, ok := p.(lookingPart); ok {
-			p.look(k, &o)
-		}
+	for _, s := range k.lookAtParts(l, &o) {
+		k.Sockets = append(k.Sockets, s.lookAtSocket())
 	}
 	return k
 }

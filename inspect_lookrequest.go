@@ -142,14 +142,8 @@ func (r *lookRequest) begin() {
 			k.Unseen++
 		}
 	}
-	seen := seenLoop{LoopLook: k, options: &r.options}
-	for _, p := range l.parts {
-		if p, ok := p.(lookingPart); ok {
-			p.look(&seen)
-		}
-	}
-	if n := len(seen.sockets); n > 0 {
-		r.sockets, k.Sockets = seen.sockets, make([]SocketLook, 0, n)
+	if r.sockets = k.lookAtParts(l, &r.options); len(r.sockets) > 0 {
+		k.Sockets = make([]SocketLook, 0, len(r.sockets))
 	}
 	if b := l.notes.book; b != nil {
 		b.look(k)
@@ -161,6 +155,18 @@ func (r *lookRequest) begin() {
 	r.look = k
 	r.edges, r.tasks = true, !r.twice
 	r.after.begin(&l.tasks, 0)
+}
+
+// lookAtParts looks at what the loop owns, and returns the sockets that are to be looked
+// at each by itself.
+func (k *LoopLook) lookAtParts(l *Loop, o *LookOptions) []lookingSocket {
+	seen := seenLoop{LoopLook: k, options: o}
+	for _, p := range l.parts {
+		if p, ok := p.(lookingPart); ok {
+			p.look(&seen)
+		}
+	}
+	return seen.sockets
 }
 
 // A lookingPart is a part that has something to show.

@@ -26,7 +26,7 @@ func (r *StreamReader) Peek(ctx context.Context, n int) ([]byte, error) {
 			p := r.unread()
 			return p[:len(p):len(p)], io.EOF
 		}
-		if err := r.fill(t, level); err != nil {
+		if err := r.fill(t, level, n); err != nil {
 			return nil, err
 		}
 	}
