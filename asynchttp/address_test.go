@@ -15,6 +15,7 @@ func TestTheAddressOfAURL(t *testing.T) {
 		"socks5h://p":                  "p:1080",
 		"http://[::1]":                 "[::1]:80",
 		"http://b\u00fccher.example/x": "xn--bcher-kva.example:80",
+		"http://B\u00dcCHER.example/x": "xn--bcher-kva.example:80",
 	} {
 		u, err := url.Parse(text)
 		if err != nil {

@@ -9,9 +9,8 @@ import (
 	"net/url"
 	"strings"
 
-	"golang.org/x/net/http/httpguts"
-
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp/internal/requesturi"
 	"github.com/asyncio-go/asyncio/internal/hook"
 )
 
@@ -219,10 +218,8 @@ func lookup(ctx context.Context, host string, trace *httptrace.ClientTrace) ([]n
 // names none.
 func address(u *url.URL) string {
 	host, port := u.Hostname(), u.Port()
-	if !isASCII(host) {
-		if ascii, err := httpguts.PunycodeHostPort(host); err == nil {
-			host = ascii
-		}
+	if ascii, err := requesturi.ASCIIHost(host); err == nil {
+		host = ascii
 	}
 	host = strings.ToLower(host)
 	if port == "" {

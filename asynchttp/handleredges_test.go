@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/asyncio-go/asyncio/asynchttp"
@@ -83,8 +84,12 @@ func TestStatusesWithoutATextHaveALine(t *testing.T) {
 	})
 }
 
-func TestAServerWithoutAHandlerAsksTheDefaultOne(t *testing.T) {
+var registerDefault = sync.OnceFunc(func() {
 	http.HandleFunc("/of-the-default-mux", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "here") })
+})
+
+func TestAServerWithoutAHandlerAsksTheDefaultOne(t *testing.T) {
+	registerDefault()
 	withServer(t, &asynchttp.Server{}, func(addr string) error {
 		answer, err := talk(addr, "GET /of-the-default-mux HTTP/1.0\r\n\r\n")
 		if !strings.HasSuffix(answer, "\r\n\r\nhere") {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/asyncio-go/asyncio/asynchttp/internal/requesturi"
 	"golang.org/x/net/http/httpguts"
 )
 
@@ -293,25 +294,14 @@ func hostHeader(r *http.Request) (string, error) {
 	if host == "" {
 		host = r.URL.Host
 	}
-	if !isASCII(host) {
-		var err error
-		if host, err = httpguts.PunycodeHostPort(host); err != nil {
-			return "", fmt.Errorf("asynchttp: host %q: %w", r.URL.Host, err)
-		}
+	host, err := requesturi.ASCIIHost(host)
+	if err != nil {
+		return "", fmt.Errorf("asynchttp: host %q: %w", r.URL.Host, err)
 	}
 	if !httpguts.ValidHostHeader(host) {
 		return "", fmt.Errorf("asynchttp: invalid host %q", host)
 	}
 	return withoutZone(host), nil
-}
-
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
 
 // withoutZone takes the zone out of an IPv6 address: it means nothing to

@@ -196,6 +196,7 @@ func TestRetrierOverATransport(t *testing.T) {
 func TestRetrierStopsWhereItIsTold(t *testing.T) {
 	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
 		ended, end := context.WithCancel(ctx)
+		defer end()
 		gone := errors.New("gone")
 		for name, x := range map[string]struct {
 			retries int

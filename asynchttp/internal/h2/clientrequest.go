@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asynchttp/internal/requesturi"
 	"github.com/asyncio-go/asyncio/internal/coro"
 )
 
@@ -72,7 +73,7 @@ func newRequestHead(r *http.Request, gzip bool, agent string) (requestHead, erro
 	if host == "" {
 		host = r.URL.Host
 	}
-	host, err := httpguts.PunycodeHostPort(host)
+	host, err := requesturi.ASCIIHost(host)
 	if err != nil {
 		return h, fmt.Errorf("asynchttp: host %q: %w", r.URL.Host, err)
 	}
