@@ -20,7 +20,7 @@ func TestUnsignedNumbersAreScannedAsDatabaseSQLDoes(t *testing.T) {
 	defer plain.Close()
 	with(t, 1, func(ctx context.Context, db *asyncsql.DB, _ *server) {
 		for i := range targets() {
-			want, err := plain.QueryContext(ctx, "unsigned")
+			want, err := plain.QueryContext(ctx, "unsigned") //asyncvet:ignore blocking it is what values are compared with
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -101,6 +101,10 @@ func TestCommandsThatCheckNameWhatThereIs(t *testing.T) {
 					t.Errorf("%v: .ci/run has no step %s", c, step)
 				}
 			}
+		case strings.HasPrefix(words[0], "bench/"):
+			if info, err := os.Stat(filepath.Join("..", words[0])); err != nil || info.Mode()&0o111 == 0 {
+				t.Errorf("%v: %s is no program: %v", c, words[0], err)
+			}
 		case strings.Contains(c.text, "go vet ./..."):
 		case strings.HasPrefix(c.text, "go test "):
 			for _, w := range words[2:] {

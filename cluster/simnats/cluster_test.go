@@ -30,7 +30,7 @@ var quiet = cluster.WithLogger(nil)
 var work = asyncio.RegisterWorker("simnats_test.work", func(ctx context.Context, in job) (result, error) {
 	runs++
 	run := runs
-	if err := asyncio.Sleep(ctx, in.Takes); err != nil {
+	if err := asyncio.Sleep(ctx, in.Takes); err != nil { //asyncvet:ignore goroutine in the world it is a task
 		return result{}, err
 	}
 	finished[in.Number]++

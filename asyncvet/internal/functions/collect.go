@@ -336,7 +336,7 @@ func (p *Package) call(e *ast.CallExpr) *Call {
 		if c.Callee.Pkg() != p.Pass.Pkg { // a known package's own functions are looked at
 			c.known, c.inTable = names.Lookup(c.Callee)
 		}
-		c.impls = p.implementations(c.Callee)
+		c.impls, c.others = p.implementations(c.Callee)
 		return c
 	}
 	c.lits, c.unsure = p.funcsOf(e.Fun)
@@ -345,20 +345,21 @@ func (p *Package) call(e *ast.CallExpr) *Call {
 }
 
 // implementations returns this package's methods that a call of an interface's
-// method may be of. Only an interface that is not exported is asked for: of any
+// method may be of, and reports whether it may be another package's, too: of a type that
+// occurs here, or that a type of this package embeds. Only an interface that is not exported is asked for: of any
 // other, other packages may have implementations that behave in other ways.
-func (p *Package) implementations(fn *types.Func) (found []*Func) {
+func (p *Package) implementations(fn *types.Func) (found []*Func, others bool) {
 	recv := fn.Signature().Recv()
 	if recv == nil || fn.Pkg() != p.Pass.Pkg {
-		return nil
+		return nil, false
 	}
 	named, ok := types.Unalias(recv.Type()).(*types.Named)
 	if !ok || named.Obj().Exported() || named.TypeParams() != nil {
-		return nil
+		return nil, false
 	}
 	iface, ok := named.Underlying().(*types.Interface)
 	if !ok {
-		return nil
+		return nil, false
 	}
 	for _, f := range p.methods[fn.Name()] {
 		t := f.Object.Signature().Recv().Type()
@@ -366,7 +367,31 @@ func (p *Package) implementations(fn *types.Func) (found []*Func) {
 			found = append(found, f)
 		}
 	}
-	return found
+	for _, t := range p.concreteTypes() {
+		if types.Implements(t, iface) {
+			m, _, _ := types.LookupFieldOrMethod(t, true, p.Pass.Pkg, fn.Name())
+			others = others || m != nil && m.Pkg() != p.Pass.Pkg
+		}
+	}
+	return found, others
+}
+
+// concreteTypes returns the types that have methods and values in this package.
+func (p *Package) concreteTypes() []types.Type {
+	if p.concrete != nil {
+		return p.concrete
+	}
+	seen := make(map[types.Type]bool)
+	add := func(t types.Type) {
+		if t != nil && !seen[t] && !types.IsInterface(t) && types.NewMethodSet(t).Len() > 0 {
+			seen[t] = true
+			p.concrete = append(p.concrete, t)
+		}
+	}
+	for _, v := range p.info.Types {
+		add(v.Type)
+	}
+	return p.concrete
 }
 
 // give notes the arguments of a call of functions of this package.

@@ -40,6 +40,7 @@ type Package struct {
 	byObject  map[*types.Func]*Func
 	byLit     map[*ast.FuncLit]*Func
 	methods   map[string][]*Func // by their names, without their types'
+	concrete  []types.Type       // see concreteTypes
 	parents   map[ast.Node]ast.Node
 	variables []*types.Var              // those that are assigned, in the order of the text
 	assigned  map[*types.Var][]ast.Expr // what a variable or field is set to; nil for an unknown value
@@ -109,6 +110,7 @@ type Call struct {
 	unsure  bool       // and there may be more than lits
 	param   *types.Var // the variable that is called
 	impls   []*Func    // the methods that a call through an interface of this package may be of
+	others  bool       // it may be of methods of other packages, too
 }
 
 // An Op is a statement that waits for another goroutine: a channel's operation.

@@ -2,6 +2,7 @@ package functions
 
 import (
 	"go/ast"
+	"slices"
 	"strings"
 
 	"github.com/asyncio-go/asyncio/asyncvet/internal/names"
@@ -40,7 +41,7 @@ func (p *Package) Waits(c *Call) *Reason {
 	if why := p.allWait(c.lits); why != nil && !c.unsure {
 		return &Reason{Via: why.Via, Held: why.Held, Inner: c.lits[0].Lit != nil}
 	}
-	if why := p.allWait(c.impls); why != nil {
+	if why := p.allWait(c.impls); why != nil && !c.others {
 		return &Reason{Via: chain(c.Name, why.Via), Held: why.Held}
 	}
 	for _, f := range p.calledArguments(c) {
@@ -62,6 +63,12 @@ func (p *Package) allWait(funcs []*Func) *Reason {
 		return nil
 	}
 	return funcs[0].Waits
+}
+
+// waits reports whether one of the functions waits. An interface of which one
+// implementation waits on a loop, and another blocks, is for both worlds.
+func waits(funcs []*Func) bool {
+	return slices.ContainsFunc(funcs, func(f *Func) bool { return f.Waits != nil })
 }
 
 // calledArguments returns the functions that a call is given and calls.
@@ -163,8 +170,10 @@ func (p *Package) Blocks(c *Call) map[names.Kind]string {
 	if len(c.lits) == 1 && !c.unsure {
 		follow(c.lits[0], "")
 	}
-	for _, f := range c.impls {
-		follow(f, names.Of(f.Object))
+	if !waits(c.impls) {
+		for _, f := range c.impls {
+			follow(f, names.Of(f.Object))
+		}
 	}
 	for _, f := range p.calledArguments(c) {
 		if f.Lit != nil || !f.Thread {

@@ -107,6 +107,27 @@ func throughAnInterfaceOfThisPackage(ctx context.Context, s store) error {
 	return s.load(ctx) // want `blocking.store.load → disk.load → time.Sleep blocks`
 }
 
+// A place is for both worlds: one of its implementations is for a loop, the other for
+// goroutines.
+type place interface {
+	pause(ctx context.Context) error
+}
+
+type loopPlace struct{}
+
+func (loopPlace) pause(ctx context.Context) error { return asyncio.Sleep(ctx, 1) }
+
+type goroutines struct{}
+
+func (goroutines) pause(context.Context) error { time.Sleep(1); return nil }
+
+func inBothWorlds(ctx context.Context, p place) error {
+	if err := asyncio.Sleep(ctx, 0); err != nil {
+		return err
+	}
+	return p.pause(ctx)
+}
+
 // Handlers are the loop's where they reach its server.
 
 func handlers(ctx context.Context) error {

@@ -55,3 +55,38 @@ func right(ctx context.Context, loop *asyncio.Loop, tq *asyncio.ThreadQueue[int]
 	asyncio.Go(ctx, waits)
 	return waits(ctx)
 }
+
+// A link waits where it is a loop's, and does not where it is another package's.
+
+type link interface {
+	Flush(ctx context.Context) error
+	end(ctx context.Context) error
+}
+
+type loopLink struct{}
+
+func (loopLink) Flush(ctx context.Context) error { return asyncio.Sleep(ctx, 1) }
+func (loopLink) end(ctx context.Context) error   { return asyncio.Sleep(ctx, 1) }
+
+type foreignLink struct{ wrap.Conn }
+
+func (foreignLink) end(ctx context.Context) error { return asyncio.Sleep(ctx, 1) }
+
+type waiter interface{ Wait() }
+
+type loopWaiter struct{ ctx context.Context }
+
+func (w loopWaiter) Wait() { asyncio.Sleep(w.ctx, 1) }
+
+func newWaiter(ctx context.Context, inALoop bool) waiter {
+	if inALoop {
+		return loopWaiter{ctx}
+	}
+	return new(sync.WaitGroup)
+}
+
+func ofBothWorlds(ctx context.Context, l link) {
+	go l.Flush(context.Background())
+	go l.end(context.Background()) // want `Sleep waits, and on a goroutine of its own`
+	go newWaiter(ctx, false).Wait()
+}

@@ -78,3 +78,8 @@ func Anywhere(ctx context.Context, d time.Duration) error {
 	}
 	return asyncio.Sleep(ctx, d)
 }
+
+// A Conn is what other packages embed.
+type Conn struct{}
+
+func (Conn) Flush(context.Context) error { return nil }
