@@ -31,7 +31,7 @@ func main() {
 	}
 }
 
-var errUsage = errors.New("usage: datagram echo|sink VARIANT; blast VARIANT PORT SIZE COUNT; sit ROUNDS PEER LABEL=PROGRAM,VARIANT...")
+var errUsage = errors.New("usage: datagram echo|sink VARIANT; blast VARIANT PORT SIZE COUNT; sit ROUNDS PEER LABEL=PROGRAM,VARIANT [LABEL=PROGRAM,VARIANT ...]")
 
 func run(args []string) error {
 	if len(args) > 3 && args[0] == "sit" {
