@@ -8,8 +8,8 @@ import (
 
 func TestANameOfOtherLettersIsTheOneOfTheDNS(t *testing.T) {
 	for host, want := range map[string]string{
-		"Example.COM:80":       "Example.COM:80",
-		"[::1]:80":             "[::1]:80",
+		"Example.COM:80":           "Example.COM:80",
+		"[::1]:80":                 "[::1]:80",
 		"b\u00fccher.example":      "xn--bcher-kva.example",
 		"B\u00dcCHER.example:8080": "xn--bcher-kva.example:8080",
 		"b\u00fccher.example:":     "xn--bcher-kva.example:",
