@@ -49,6 +49,7 @@ func (r *Rows) begin(ctx context.Context, c *calling) (*Rows, error) {
 	ctx, cancel := c.passing(ctx)
 	real, err := again(ctx, r.place, r.statement.Query)
 	if err != nil {
+		cancel()
 		return nil, err
 	}
 	k := &r.cursor
