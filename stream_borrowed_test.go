@@ -66,9 +66,10 @@ func TestAReaderThatWaitsOrHasReadAllHoldsNoBuffer(t *testing.T) {
 			"ReadUntil":   func() error { _, err := here.ReadUntil(ctx, []byte("o")); return err },
 			"ReadExactly": func() error { _, err := here.ReadExactly(ctx, 2); return err },
 			"Read":        func() error { _, err := here.ReadUntil(ctx, []byte("t")); here.Read(make([]byte, 9)); return err },
+			"ReadText":    func() error { _, err := here.ReadText(ctx); return err },
 			"SkipLine":    func() error { _, err := here.ReadExactly(ctx, 1); here.SkipLine(ctx); return err },
 		} {
-			text := map[string]string{"ReadUntil": "two", "ReadExactly": "no", "Read": "tail", "SkipLine": "skipped\n"}[name]
+			text := map[string]string{"ReadUntil": "two", "ReadExactly": "no", "Read": "tail", "SkipLine": "skipped\n", "ReadText": "text\n"}[name]
 			write(t, there, text)
 			if err := read(); err != nil {
 				t.Fatalf("%s: %v", name, err)

@@ -17,8 +17,10 @@ func (r *StreamReader) ReadText(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if text, ok := bytes.CutSuffix(line, newline[0]); ok {
-		line, _ = bytes.CutSuffix(text, []byte{'\r'})
+	if cut, ok := bytes.CutSuffix(line, newline[0]); ok {
+		line, _ = bytes.CutSuffix(cut, []byte{'\r'})
 	}
-	return string(line), nil
+	text := string(line)
+	r.release()
+	return text, nil
 }
