@@ -73,29 +73,31 @@ type Coro struct {
 type Pool struct {
 	// Next says who goes on when one has stopped that nobody resumed.
 	Next func() *Coro
-	// Simulated says that the pool is one of many in a simulated world, each of which is
-	// soon gone. Who uses it is never locked to a thread, so Put need not find out, and
-	// stacks begin as large as they will be.
-	Simulated bool
 
 	running *Coro              // the coroutine that runs, or root
 	begin   iter.Seq[struct{}] // what each runs: one func for all
 	resumer *Coro              // who has resumed the running coroutine, if that is nested
 	order   func() *Coro       // what whoever wakes up next has to do first; see obey
 	relays  bool               // see relay
-	root    Coro               // stands for the goroutine that is no coroutine of this pool
-	idle    *Coro              // the one that was put back last
-	unused  []Coro             // made, and not yet coroutines
-	n       int                // how many are idle
-	least   int                // the fewest that were since the last Trim
-	excess  int                // how many Shed is to end
-	alive   int                // how many have not ended
+
+	// Simulated says that the pool is one of many in a simulated world, each of which is
+	// soon gone. Who uses it is never locked to a thread, so Put need not find out, and
+	// stacks begin as large as they will be.
+	Simulated bool
+
+	root   Coro   // stands for the goroutine that is no coroutine of this pool
+	idle   *Coro  // the one that was put back last
+	unused []Coro // made, and not yet coroutines
+	n      int    // how many are idle
+	least  int    // the fewest that were since the last Trim
+	excess int    // how many Shed is to end
+	alive  int    // how many have not ended
 
 	dead   []*Coro // to be ended by Close
 	ender  *Coro   // who is ending a coroutine
 	thrown any     // the panic of the one that is ended
 
-	visit visit
+	visit *visit // the one that is under way; nil before the first
 }
 
 // Root stands for the goroutine that is no coroutine of the pool: the one that
@@ -201,11 +203,8 @@ func (p *Pool) Visit(c *Coro, fn func()) bool {
 	if _, idle := c.body.(idle); idle || c == p.running || c.body == nil {
 		return false
 	}
-	if p.visit.order == nil {
-		p.visit.order = func() *Coro {
-			p.visit.fn()
-			return p.visit.by
-		}
+	if p.visit == nil {
+		p.visit = newVisit()
 	}
 	p.visit.fn, p.visit.by = fn, p.running
 	p.order = p.visit.order
@@ -214,11 +213,21 @@ func (p *Pool) Visit(c *Coro, fn func()) bool {
 	return true
 }
 
-// A visit is the one that is under way. Its order is made once, for there may be very many.
+// A visit lets a function run on another coroutine's stack. Its order is made once, for
+// there may be very many visits.
 type visit struct {
 	fn    func()
 	by    *Coro
 	order func() *Coro
+}
+
+func newVisit() *visit {
+	v := &visit{}
+	v.order = func() *Coro {
+		v.fn()
+		return v.by
+	}
+	return v
 }
 
 // Unwind ends a waiting coroutine, whose Switch or Suspend never returns. It
