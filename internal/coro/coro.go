@@ -197,7 +197,7 @@ func (p *Pool) Suspend() {
 }
 
 // Visit runs fn on the coroutine's goroutine, at the place in its stack where
-// it waits. It says false when the coroutine runs or has ended, and must not be
+// it waits. It returns false when the coroutine runs or has ended, and must not be
 // called before it first ran. fn must return.
 func (p *Pool) Visit(c *Coro, fn func()) bool {
 	if _, idle := c.body.(idle); idle || c == p.running || c.body == nil {
