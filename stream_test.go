@@ -245,9 +245,13 @@ func TestWriterIsHeldUpByAPeerThatDoesNotRead(t *testing.T) {
 // goroutinesMadeBy returns how many goroutines there are that a function has started.
 // Their number alone may change for the sake of others, which tests before have left.
 func goroutinesMadeBy(function string) int {
+	return bytes.Count(allStacks(), []byte(function+" in goroutine"))
+}
+
+// allStacks returns the stacks of all goroutines.
+func allStacks() []byte {
 	stacks := make([]byte, 1<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
-	return bytes.Count(stacks, []byte(function+" in goroutine"))
+	return stacks[:runtime.Stack(stacks, true)]
 }
 
 func must[T any](v T, err error) T {
