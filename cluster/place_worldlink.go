@@ -37,8 +37,8 @@ type worldLink struct {
 	n         uint64
 	inbox     string
 	asked     map[string]*asyncio.Future[*nats.Msg] // by subject of the answer
-	pongs     []*asyncio.Event                      // of those who wait for one
-	unheard   int                                   // pings
+	pings     []*asyncio.Future[struct{}]           // without an answer, in their order; nil: nobody waits for it
+	unheard   int                                   // pings of the timer, since the last answer
 	stopPings func()
 	closed    bool
 }
@@ -105,6 +105,7 @@ func (l *worldLink) run() {
 		}
 		s.Abort()
 		l.stream = nil
+		l.lostPings()
 		for !l.closed {
 			jitter := time.Duration(hook.Rand(l.place.loop, int64(worldWait)))
 			if asyncio.Sleep(l.place.ctx, worldWait+jitter) != nil {
@@ -123,10 +124,13 @@ func (l *worldLink) got(f *simwire.Frame) {
 	switch f.Op {
 	case simwire.Pong:
 		l.unheard = 0
-		for _, e := range l.pongs {
-			e.Set()
+		if len(l.pings) == 0 {
+			return // it answers nothing
 		}
-		l.pongs = nil
+		if f := l.pings[0]; f != nil && !f.Done() {
+			_ = f.SetResult(struct{}{})
+		}
+		l.pings = l.pings[1:]
 	case simwire.Msg:
 		for _, s := range l.subs {
 			if s.id == f.ID {
@@ -146,7 +150,26 @@ func (l *worldLink) ping() {
 		l.stream.Abort()
 		return
 	}
-	_ = l.send(&simwire.Frame{Op: simwire.Ping}) // the reader finds out
+	_ = l.sendPing(nil) // the reader finds out
+}
+
+// sendPing sends a ping, the answer to which settles f, unless that is nil.
+func (l *worldLink) sendPing(f *asyncio.Future[struct{}]) error {
+	err := l.send(&simwire.Frame{Op: simwire.Ping})
+	if err == nil {
+		l.pings = append(l.pings, f)
+	}
+	return err
+}
+
+// lostPings ends the waits for answers that will not come.
+func (l *worldLink) lostPings() {
+	for _, f := range l.pings {
+		if f != nil && !f.Done() {
+			_ = f.SetError(errNotConnected)
+		}
+	}
+	l.pings = nil
 }
 
 func (l *worldLink) send(f *simwire.Frame) error {
@@ -214,13 +237,20 @@ func (l *worldLink) answered(m *nats.Msg) {
 	}
 }
 
+// FlushWithContext waits until the engine has handled all that was sent before, as an
+// answer to a ping says. Of ctx it heeds the deadline.
 func (l *worldLink) FlushWithContext(ctx context.Context) error {
-	if err := l.send(&simwire.Frame{Op: simwire.Ping}); err != nil {
+	f := asyncio.NewFuture[struct{}](l.place.loop)
+	if err := l.sendPing(f); err != nil {
 		return err
 	}
-	e := asyncio.NewEvent()
-	l.pongs = append(l.pongs, e)
-	return asyncio.Timeout(l.place.ctx, patience(ctx), e.Wait)
+	defer func() {
+		if i := slices.Index(l.pings, f); i >= 0 {
+			l.pings[i] = nil
+		}
+	}()
+	_, err := within(l.place, patience(ctx), f)
+	return err
 }
 
 func (l *worldLink) NewInbox() string  { return "_INBOX." + l.place.id() }

@@ -123,7 +123,7 @@ func (e *Engine) create(name string, data []byte) any {
 	if e.streams[name] != nil {
 		return failure(400, codeStreamExists, "stream name already in use")
 	}
-	s := &stream{engine: e, ids: make(map[string]uint64)}
+	s := &stream{engine: e}
 	if err := json.Unmarshal(data, &s.config); err != nil {
 		return failure(400, 0, err.Error())
 	}

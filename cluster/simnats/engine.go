@@ -1,10 +1,9 @@
 // Package simnats is an engine for package cluster in a simulated world, in the place of
 // NATS: a program of a host, which clients and workers on other hosts reach over the
 // simulated network. It keeps the promises of NATS' JetStream that package cluster builds
-// on, and no others: work queues with leases, redelivery and a bound on what is not
-// acknowledged, streams that keep the last message of a subject, refusal of a second one,
-// message ids that are not stored twice, large values, and messages that are only passed
-// on.
+// on, and no others: work queues with leases and redelivery, streams that keep the last
+// message of a subject, refusal of a second one, large values, and messages that are only
+// passed on.
 //
 //	engine := simnats.New()
 //	w.Host("engine").Serve(func(ctx context.Context) error { return engine.Serve(ctx, ":4222") })

@@ -19,14 +19,7 @@ type stream struct {
 	config   jetstream.StreamConfig
 	messages []*stored // by sequence
 	last     uint64
-	ids      map[string]uint64 // of messages that came lately
-	idTimes  []idTime
 	consumer *consumer
-}
-
-type idTime struct {
-	id string
-	at time.Duration
 }
 
 // stored is a message in a stream.
@@ -70,8 +63,6 @@ func (s *stream) restarted() bool {
 			m.until = now
 		}
 	}
-	clear(s.ids)
-	s.idTimes = nil
 	if s.consumer != nil {
 		s.consumer.pulls = nil
 	}
@@ -100,14 +91,9 @@ func (s *stream) remove(which func(*stored) bool) (n int) {
 
 // expire drops what is too old.
 func (s *stream) expire() {
-	now := s.engine.now()
 	if age := s.config.MaxAge; age > 0 {
+		now := s.engine.now()
 		s.remove(func(m *stored) bool { return now-m.at > age })
-	}
-	window := cmp.Or(s.config.Duplicates, 2*time.Minute)
-	for len(s.idTimes) > 0 && now-s.idTimes[0].at > window {
-		delete(s.ids, s.idTimes[0].id)
-		s.idTimes = s.idTimes[1:]
 	}
 }
 
@@ -125,10 +111,6 @@ const (
 // store stores a message, and returns the answer to who sent it.
 func (s *stream) store(m message) any {
 	s.expire()
-	id := m.get("Nats-Msg-Id")
-	if seq, twice := s.ids[id]; id != "" && twice {
-		return map[string]any{"stream": s.config.Name, "seq": seq, "duplicate": true}
-	}
 	if want := m.get("Nats-Expected-Last-Subject-Sequence"); want != "" {
 		var last uint64
 		if old := s.find(m.subject); old != nil {
@@ -150,14 +132,10 @@ func (s *stream) store(m message) any {
 	s.last++
 	now := s.engine.now()
 	s.messages = append(s.messages, &stored{message: m, seq: s.last, at: now, time: time.Now().UnixNano(), until: now})
-	if id != "" {
-		s.ids[id] = s.last
-		s.idTimes = append(s.idTimes, idTime{id, now})
-	}
 	return map[string]any{"stream": s.config.Name, "seq": s.last}
 }
 
-// deliver gives messages to those who have asked.
+// deliver deals messages out to those who have asked.
 func (e *Engine) deliver(s *stream) {
 	c := s.consumer
 	if c == nil {
@@ -171,14 +149,8 @@ func (e *Engine) deliver(s *stream) {
 		}
 		return !e.listened(p.reply)
 	})
-	leased := 0
 	for _, m := range s.messages {
-		if m.leased && m.until > now {
-			leased++
-		}
-	}
-	for _, m := range s.messages {
-		if len(c.pulls) == 0 || c.config.MaxAckPending > 0 && leased >= c.config.MaxAckPending {
+		if len(c.pulls) == 0 {
 			break
 		}
 		if m.until > now {
@@ -187,7 +159,6 @@ func (e *Engine) deliver(s *stream) {
 		p := c.pulls[0]
 		m.delivered++
 		m.leased, m.until = true, now+c.config.AckWait
-		leased++
 		c.seq++
 		e.pass(message{
 			subject: p.reply, header: m.header, data: m.data,
