@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
 	"slices"
 	"strings"
@@ -247,163 +246,6 @@ func TestALookAtMoreTasksThanWereAskedForGoesOnAfterTheLast(t *testing.T) {
 	})
 }
 
-func TestWhatALoopTakesNoteOf(t *testing.T) {
-	withInsight(t, asyncio.InsightEveryStep)
-	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		asyncio.Go(ctx, func(ctx context.Context) error {
-			for began := time.Now(); time.Since(began) < 2*time.Millisecond; {
-			}
-			return nil
-		}, asyncio.WithName("slow")).Await(ctx)
-		asyncio.Go(ctx, func(ctx context.Context) error { return errBoom }, asyncio.WithName("fails")).Await(ctx)
-		gone := asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) }, asyncio.WithName("gone"))
-		asyncio.Sleep(ctx, time.Millisecond)
-		gone.Cancel()
-		gone.Await(ctx)
-		k := look(t, ctx)
-		for i, want := range []struct{ name, state, err string }{{"gone", "cancelled", ""}, {"fails", "failed", "boom"}, {"slow", "done", ""}} {
-			if got := k.Ended[i]; got.Name != want.name || got.State != want.state || got.Err != want.err || got.Parent == 0 {
-				t.Errorf("%+v, want %v", got, want)
-			}
-		}
-		if slow := k.Ended[2]; slow.Busy < 2*time.Millisecond {
-			t.Errorf("it has taken %v", slow.Busy)
-		}
-		if i := slices.IndexFunc(k.Slow, func(s asyncio.StepLook) bool { return s.Name == "slow" }); i < 0 || k.Slow[i].Took < 2*time.Millisecond || k.Slow[i].Of != 1 {
-			t.Errorf("slow: %+v", k.Slow)
-		}
-		if k.Steps.Quantile(1) < 2*time.Millisecond || k.Steps.Quantile(0) > time.Millisecond || len(k.Turns.Counts) == 0 {
-			t.Errorf("steps %v, turns %v", k.Steps, k.Turns)
-		}
-		kinds := make(map[string]int)
-		for i, e := range k.Events {
-			kinds[e.Kind]++
-			if e.Seq != k.Events[0].Seq+uint64(i) {
-				t.Errorf("event %d is number %d", i, e.Seq)
-			}
-		}
-		if kinds["made"] < 3 || kinds["ended"] < 3 || kinds["step"] == 0 || kinds["slow"] == 0 || kinds["park"] == 0 {
-			t.Errorf("events: %v", kinds)
-		}
-	})
-}
-
-func TestALoopThatWasBusyForLongSaysSoEvenIfNoStepWasTimed(t *testing.T) {
-	withInsight(t, asyncio.InsightOn)
-	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		asyncio.Sleep(ctx, time.Millisecond)
-		for began := time.Now(); time.Since(began) < 20*time.Millisecond; {
-		}
-		asyncio.Sleep(ctx, 0)
-		if k := look(t, ctx); len(k.Slow) == 0 || k.Slow[len(k.Slow)-1].Took < 20*time.Millisecond {
-			t.Errorf("%+v", k.Slow)
-		}
-	})
-}
-
-func TestAHungLoopIsSeenFromOutside(t *testing.T) {
-	for name, h := range hangs {
-		for driverName, driver := range drivers() {
-			t.Run(name+"/"+driverName, func(t *testing.T) {
-				at, free, loops := make(chan string, 1), make(chan struct{}), make(chan *asyncio.Loop, 1)
-				over := make(chan error, 1)
-				go func() {
-					over <- asyncio.Run(context.Background(), func(ctx context.Context) error {
-						loops <- loopOf(ctx)
-						for range 20 {
-							asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
-						}
-						asyncio.CurrentTask(ctx).SetName("main")
-						asyncio.Sleep(ctx, 0)
-						return h.hang(ctx, at, free)
-					}, driver, asyncio.WithStallWatch(0), asyncio.WithInterrupts(false))
-				}()
-				l, place := <-loops, <-at
-				k := untilStuck(t, l, place)
-				if c := k.Culprit; c == nil || !strings.Contains(c.Place, place) || !strings.Contains("a callback is "+c.Doing, h.want) || len(c.Stack) == 0 {
-					t.Errorf("the culprit is %+v, want %s at %s", k.Culprit, h.want, place)
-				}
-				if strings.HasPrefix(k.Culprit.Stack[0].Function, "runtime.") || k.Stats.TasksMade == 0 || k.Stats.Turns == 0 {
-					t.Errorf("the stack is %+v, the stats %+v", k.Culprit.Stack, k.Stats)
-				}
-				if len(k.Tasks) < 21 || k.Tasks[0].Name != "main" || k.Stuck == 0 || len(k.Places) == 0 || k.Places[0].Count < 20 {
-					t.Errorf("%d tasks, the first %+v; places %+v", len(k.Tasks), k.Tasks[0], k.Places)
-				}
-				close(free)
-				if err := <-over; err != nil {
-					t.Error(err)
-				}
-			})
-		}
-	}
-}
-
-// untilStuck looks until the loop hangs at that place: it says so before it does.
-func untilStuck(t *testing.T, l *asyncio.Loop, place string) *asyncio.LoopLook {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; {
-		k, err := l.Look(t.Context(), 10*time.Millisecond, asyncio.LookOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if k.State == "stuck" && k.Culprit != nil && strings.Contains(k.Culprit.Place, place) || time.Now().After(deadline) {
-			return k
-		}
-	}
-}
-
-func TestLooksAtALoopThatNeverRestsFindItAndDoNotHoldIt(t *testing.T) {
-	withInsight(t, asyncio.InsightOn)
-	looks := 1000
-	if testing.Short() {
-		looks = 100
-	}
-	loops, stop, over := make(chan *asyncio.Loop, 1), make(chan struct{}), make(chan error, 1)
-	go func() {
-		over <- asyncio.Run(context.Background(), func(ctx context.Context) error {
-			loops <- loopOf(ctx)
-			lock := asyncio.NewLock()
-			return asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
-				for range 20 {
-					g.Go(func(ctx context.Context) error {
-						for n := 0; ; n++ {
-							select {
-							case <-stop:
-								return nil
-							default:
-							}
-							asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, 0) }, asyncio.WithName(fmt.Sprint(n)))
-							asyncio.CurrentTask(ctx).SetName(fmt.Sprint("worker ", n))
-							if err := lock.With(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, 0) }); err != nil {
-								return err
-							}
-						}
-					})
-				}
-				return nil
-			})
-		})
-	}()
-	l := <-loops
-	var both sync.WaitGroup
-	for _, patience := range []time.Duration{0, time.Minute} { // from outside, and by asking
-		both.Go(func() {
-			for range looks {
-				k, err := l.Look(t.Context(), patience, asyncio.LookOptions{Stacks: true})
-				if err != nil || len(k.Tasks) == 0 && k.State != "stuck" {
-					t.Errorf("%+v, %v", k, err)
-					return
-				}
-			}
-		})
-	}
-	both.Wait()
-	close(stop)
-	if err := <-over; err != nil {
-		t.Error(err)
-	}
-}
-
 func TestLooksThatCannotBeSaySo(t *testing.T) {
 	l := newLoop(t)
 	if k, err := l.Look(t.Context(), time.Second, asyncio.LookOptions{}); err != nil || k.State != "stopped" || k.Loop != l.ID() || k.Loop == 0 {
@@ -426,73 +268,6 @@ func TestLooksThatCannotBeSaySo(t *testing.T) {
 	}
 	l.Close()
 	if _, err := l.Look(t.Context(), time.Second, asyncio.LookOptions{}); !errors.Is(err, asyncio.ErrLoopClosed) {
-		t.Error(err)
-	}
-}
-
-func TestALookThatNobodyAnswersEndsWithItsContext(t *testing.T) {
-	loops, free, over := make(chan *asyncio.Loop, 1), make(chan struct{}), make(chan error, 1)
-	go func() {
-		over <- asyncio.Run(context.Background(), func(ctx context.Context) error {
-			loops <- loopOf(ctx)
-			<-free
-			return nil
-		}, asyncio.WithStallWatch(0))
-	}()
-	l := <-loops
-	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(10*time.Millisecond, cancel)
-	if _, err := l.Look(ctx, time.Hour, asyncio.LookOptions{}); !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	close(free)
-	if err := <-over; err != nil {
-		t.Error(err)
-	}
-}
-
-func TestIncidentsAreTold(t *testing.T) {
-	withInsight(t, asyncio.InsightOn)
-	told := make(chan asyncio.Incident, 10)
-	stop := asyncio.NotifyIncidents(func(i asyncio.Incident) { told <- i })
-	next := func(kind string) asyncio.Incident {
-		t.Helper()
-		select {
-		case i := <-told:
-			if i.Kind != kind {
-				t.Errorf("%+v, want %s", i, kind)
-			}
-			return i
-		case <-time.After(20 * time.Second):
-			t.Fatal("nothing was told of ", kind)
-			panic("unreachable")
-		}
-	}
-	free := make(chan struct{})
-	over := make(chan error, 1)
-	go func() {
-		over <- asyncio.Run(context.Background(), func(ctx context.Context) error {
-			asyncio.Go(ctx, func(ctx context.Context) error { panic("of a task") }).Await(ctx)
-			loopOf(ctx).CallSoon(func() { panic("of a callback") })
-			asyncio.Sleep(ctx, 0)
-			<-free
-			return asyncio.Sleep(ctx, 200*time.Millisecond)
-		}, asyncio.WithStallWatch(50*time.Millisecond), asyncio.WithLogger(textLogger(io.Discard)))
-	}()
-	var p *asyncio.PanicError
-	if i := next("panic"); !errors.As(i.Err, &p) || p.Value != "of a task" || i.Task == 0 {
-		t.Errorf("%+v", i)
-	}
-	if i := next("panic"); !errors.As(i.Err, &p) || p.Value != "of a callback" || i.Task != 0 {
-		t.Errorf("%+v", i)
-	}
-	if i := next("stall"); i.Look == nil || i.Look.Culprit == nil || i.Task == 0 {
-		t.Errorf("%+v", i)
-	}
-	close(free)
-	next("goes on")
-	stop()
-	if err := <-over; err != nil {
 		t.Error(err)
 	}
 }
@@ -595,57 +370,6 @@ func heldMemory() int64 {
 	return int64(m.HeapAlloc + m.StackInuse)
 }
 
-func TestTheLastOfMoreOrFewerThings(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		size := 1 << rapid.IntRange(0, 4).Draw(t, "size")
-		s := asyncio.NewLastOf(size)
-		var all []int
-		kept := 0 // so many of the last
-		for range rapid.IntRange(0, 60).Draw(t, "actions") {
-			if rapid.IntRange(0, 9).Draw(t, "action") == 0 {
-				size = 1 << rapid.IntRange(0, 4).Draw(t, "other size")
-				s.Keep(size)
-			} else {
-				s.Add(len(all))
-				all = append(all, len(all))
-				kept++
-			}
-			kept = min(kept, size)
-			after := rapid.IntRange(0, len(all)).Draw(t, "after")
-			first, list := s.Since(uint64(after))
-			if want := max(after, len(all)-kept); int(first) != want || !slices.Equal(list, all[want:]) {
-				t.Fatalf("of %d, of which %d are kept, after %d: %d %v", len(all), kept, after, first, list)
-			}
-		}
-	})
-}
-
-func TestWhatATaskNotesInFewBits(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		at := time.Duration(rapid.Int64Range(0, int64(36*365*24*time.Hour)).Draw(t, "at"))
-		if got := asyncio.Since(at); got > at || at-got > 2*time.Millisecond {
-			t.Fatalf("%v became %v", at, got)
-		}
-		id := rapid.Uint64Range(2, 1<<40).Draw(t, "id")
-		parent := id - rapid.Uint64Range(1, min(id-1, 1<<32-1)).Draw(t, "before")
-		if got := asyncio.FullParent(id, uint32(parent)); got != parent && uint32(parent) != 0 {
-			t.Fatalf("the parent of %d is %d, not %d", id, got, parent)
-		}
-	})
-}
-
-func TestQuantilesOfAHistogram(t *testing.T) {
-	h := asyncio.HistogramLook{Counts: []uint64{0, 98, 0, 2}}
-	for q, want := range map[float64]time.Duration{0: 256, 0.5: 256, 0.98: 256, 0.99: 1024, 1: 1024} {
-		if got := h.Quantile(q); got != want {
-			t.Errorf("%v: %v, want %v", q, got, want)
-		}
-	}
-	if got := (asyncio.HistogramLook{}).Quantile(0.5); got != 0 {
-		t.Error(got)
-	}
-}
-
 func BenchmarkLook(b *testing.B) {
 	for _, n := range []int{100, 10_000, 100_000} {
 		for _, stacks := range []bool{false, true} {
@@ -678,34 +402,5 @@ func BenchmarkLook(b *testing.B) {
 				all.Wait()
 			})
 		}
-	}
-}
-
-func BenchmarkLookFromOutside(b *testing.B) {
-	for _, n := range []int{100, 100_000} {
-		b.Run(fmt.Sprintf("%d tasks", n), func(b *testing.B) {
-			loops, free := make(chan *asyncio.Loop, 1), make(chan struct{})
-			var all sync.WaitGroup
-			all.Go(func() {
-				_ = asyncio.Run(context.Background(), func(ctx context.Context) error {
-					for range n {
-						asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
-					}
-					asyncio.Sleep(ctx, time.Millisecond)
-					loops <- loopOf(ctx)
-					<-free
-					return nil
-				}, asyncio.WithStallWatch(0))
-			})
-			l := <-loops
-			for b.Loop() {
-				k, err := l.Look(b.Context(), time.Millisecond, asyncio.LookOptions{})
-				if err != nil || k.Culprit == nil {
-					b.Fatal(k, err)
-				}
-			}
-			close(free)
-			all.Wait()
-		})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/asyncio-go/asyncio"
+	"pgregory.net/rapid"
 )
 
 // noting runs body on a clock that it lets go by, while the loop takes note of what
@@ -319,4 +320,109 @@ func TestWhoHasMadeATaskIsNoted(t *testing.T) {
 			t.Errorf("for %v", child.For)
 		}
 	})
+}
+
+func TestWhatALoopTakesNoteOf(t *testing.T) {
+	withInsight(t, asyncio.InsightEveryStep)
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		asyncio.Go(ctx, func(ctx context.Context) error {
+			for began := time.Now(); time.Since(began) < 2*time.Millisecond; {
+			}
+			return nil
+		}, asyncio.WithName("slow")).Await(ctx)
+		asyncio.Go(ctx, func(ctx context.Context) error { return errBoom }, asyncio.WithName("fails")).Await(ctx)
+		gone := asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) }, asyncio.WithName("gone"))
+		asyncio.Sleep(ctx, time.Millisecond)
+		gone.Cancel()
+		gone.Await(ctx)
+		k := look(t, ctx)
+		for i, want := range []struct{ name, state, err string }{{"gone", "cancelled", ""}, {"fails", "failed", "boom"}, {"slow", "done", ""}} {
+			if got := k.Ended[i]; got.Name != want.name || got.State != want.state || got.Err != want.err || got.Parent == 0 {
+				t.Errorf("%+v, want %v", got, want)
+			}
+		}
+		if slow := k.Ended[2]; slow.Busy < 2*time.Millisecond {
+			t.Errorf("it has taken %v", slow.Busy)
+		}
+		if i := slices.IndexFunc(k.Slow, func(s asyncio.StepLook) bool { return s.Name == "slow" }); i < 0 || k.Slow[i].Took < 2*time.Millisecond || k.Slow[i].Of != 1 {
+			t.Errorf("slow: %+v", k.Slow)
+		}
+		if k.Steps.Quantile(1) < 2*time.Millisecond || k.Steps.Quantile(0) > time.Millisecond || len(k.Turns.Counts) == 0 {
+			t.Errorf("steps %v, turns %v", k.Steps, k.Turns)
+		}
+		kinds := make(map[string]int)
+		for i, e := range k.Events {
+			kinds[e.Kind]++
+			if e.Seq != k.Events[0].Seq+uint64(i) {
+				t.Errorf("event %d is number %d", i, e.Seq)
+			}
+		}
+		if kinds["made"] < 3 || kinds["ended"] < 3 || kinds["step"] == 0 || kinds["slow"] == 0 || kinds["park"] == 0 {
+			t.Errorf("events: %v", kinds)
+		}
+	})
+}
+
+func TestALoopThatWasBusyForLongSaysSoEvenIfNoStepWasTimed(t *testing.T) {
+	withInsight(t, asyncio.InsightOn)
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		asyncio.Sleep(ctx, time.Millisecond)
+		for began := time.Now(); time.Since(began) < 20*time.Millisecond; {
+		}
+		asyncio.Sleep(ctx, 0)
+		if k := look(t, ctx); len(k.Slow) == 0 || k.Slow[len(k.Slow)-1].Took < 20*time.Millisecond {
+			t.Errorf("%+v", k.Slow)
+		}
+	})
+}
+
+func TestTheLastOfMoreOrFewerThings(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		size := 1 << rapid.IntRange(0, 4).Draw(t, "size")
+		s := asyncio.NewLastOf(size)
+		var all []int
+		kept := 0 // so many of the last
+		for range rapid.IntRange(0, 60).Draw(t, "actions") {
+			if rapid.IntRange(0, 9).Draw(t, "action") == 0 {
+				size = 1 << rapid.IntRange(0, 4).Draw(t, "other size")
+				s.Keep(size)
+			} else {
+				s.Add(len(all))
+				all = append(all, len(all))
+				kept++
+			}
+			kept = min(kept, size)
+			after := rapid.IntRange(0, len(all)).Draw(t, "after")
+			first, list := s.Since(uint64(after))
+			if want := max(after, len(all)-kept); int(first) != want || !slices.Equal(list, all[want:]) {
+				t.Fatalf("of %d, of which %d are kept, after %d: %d %v", len(all), kept, after, first, list)
+			}
+		}
+	})
+}
+
+func TestWhatATaskNotesInFewBits(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		at := time.Duration(rapid.Int64Range(0, int64(36*365*24*time.Hour)).Draw(t, "at"))
+		if got := asyncio.Since(at); got > at || at-got > 2*time.Millisecond {
+			t.Fatalf("%v became %v", at, got)
+		}
+		id := rapid.Uint64Range(2, 1<<40).Draw(t, "id")
+		parent := id - rapid.Uint64Range(1, min(id-1, 1<<32-1)).Draw(t, "before")
+		if got := asyncio.FullParent(id, uint32(parent)); got != parent && uint32(parent) != 0 {
+			t.Fatalf("the parent of %d is %d, not %d", id, got, parent)
+		}
+	})
+}
+
+func TestQuantilesOfAHistogram(t *testing.T) {
+	h := asyncio.HistogramLook{Counts: []uint64{0, 98, 0, 2}}
+	for q, want := range map[float64]time.Duration{0: 256, 0.5: 256, 0.98: 256, 0.99: 1024, 1: 1024} {
+		if got := h.Quantile(q); got != want {
+			t.Errorf("%v: %v, want %v", q, got, want)
+		}
+	}
+	if got := (asyncio.HistogramLook{}).Quantile(0.5); got != 0 {
+		t.Error(got)
+	}
 }

@@ -3,9 +3,11 @@ package asyncio_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime/pprof"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -258,5 +260,158 @@ func TestIncidentsThatNobodyTakesAreDroppedAfterAHundred(t *testing.T) {
 	stop()
 	if other != 1 || told != 101 {
 		t.Errorf("%d were told, and %d after the end", told, other-1)
+	}
+}
+
+func TestAHungLoopIsSeenFromOutside(t *testing.T) {
+	for name, h := range hangs {
+		for driverName, driver := range drivers() {
+			t.Run(name+"/"+driverName, func(t *testing.T) {
+				at, free, loops := make(chan string, 1), make(chan struct{}), make(chan *asyncio.Loop, 1)
+				over := make(chan error, 1)
+				go func() {
+					over <- asyncio.Run(context.Background(), func(ctx context.Context) error {
+						loops <- loopOf(ctx)
+						for range 20 {
+							asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
+						}
+						asyncio.CurrentTask(ctx).SetName("main")
+						asyncio.Sleep(ctx, 0)
+						return h.hang(ctx, at, free)
+					}, driver, asyncio.WithStallWatch(0), asyncio.WithInterrupts(false))
+				}()
+				l, place := <-loops, <-at
+				k := untilStuck(t, l, place)
+				if c := k.Culprit; c == nil || !strings.Contains(c.Place, place) || !strings.Contains("a callback is "+c.Doing, h.want) || len(c.Stack) == 0 {
+					t.Errorf("the culprit is %+v, want %s at %s", k.Culprit, h.want, place)
+				}
+				if strings.HasPrefix(k.Culprit.Stack[0].Function, "runtime.") || k.Stats.TasksMade == 0 || k.Stats.Turns == 0 {
+					t.Errorf("the stack is %+v, the stats %+v", k.Culprit.Stack, k.Stats)
+				}
+				if len(k.Tasks) < 21 || k.Tasks[0].Name != "main" || k.Stuck == 0 || len(k.Places) == 0 || k.Places[0].Count < 20 {
+					t.Errorf("%d tasks, the first %+v; places %+v", len(k.Tasks), k.Tasks[0], k.Places)
+				}
+				close(free)
+				if err := <-over; err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// untilStuck looks until the loop hangs at that place: it says so before it does.
+func untilStuck(t *testing.T, l *asyncio.Loop, place string) *asyncio.LoopLook {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		k, err := l.Look(t.Context(), 10*time.Millisecond, asyncio.LookOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k.State == "stuck" && k.Culprit != nil && strings.Contains(k.Culprit.Place, place) || time.Now().After(deadline) {
+			return k
+		}
+	}
+}
+
+func TestLooksAtALoopThatNeverRestsFindItAndDoNotHoldIt(t *testing.T) {
+	withInsight(t, asyncio.InsightOn)
+	looks := 1000
+	if testing.Short() {
+		looks = 100
+	}
+	loops, stop, over := make(chan *asyncio.Loop, 1), make(chan struct{}), make(chan error, 1)
+	go func() {
+		over <- asyncio.Run(context.Background(), func(ctx context.Context) error {
+			loops <- loopOf(ctx)
+			lock := asyncio.NewLock()
+			return asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+				for range 20 {
+					g.Go(func(ctx context.Context) error {
+						for n := 0; ; n++ {
+							select {
+							case <-stop:
+								return nil
+							default:
+							}
+							asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, 0) }, asyncio.WithName(fmt.Sprint(n)))
+							asyncio.CurrentTask(ctx).SetName(fmt.Sprint("worker ", n))
+							if err := lock.With(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, 0) }); err != nil {
+								return err
+							}
+						}
+					})
+				}
+				return nil
+			})
+		})
+	}()
+	l := <-loops
+	var both sync.WaitGroup
+	for _, patience := range []time.Duration{0, time.Minute} { // from outside, and by asking
+		both.Go(func() {
+			for range looks {
+				k, err := l.Look(t.Context(), patience, asyncio.LookOptions{Stacks: true})
+				if err != nil || len(k.Tasks) == 0 && k.State != "stuck" {
+					t.Errorf("%+v, %v", k, err)
+					return
+				}
+			}
+		})
+	}
+	both.Wait()
+	close(stop)
+	if err := <-over; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestALookThatNobodyAnswersEndsWithItsContext(t *testing.T) {
+	loops, free, over := make(chan *asyncio.Loop, 1), make(chan struct{}), make(chan error, 1)
+	go func() {
+		over <- asyncio.Run(context.Background(), func(ctx context.Context) error {
+			loops <- loopOf(ctx)
+			<-free
+			return nil
+		}, asyncio.WithStallWatch(0))
+	}()
+	l := <-loops
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(10*time.Millisecond, cancel)
+	if _, err := l.Look(ctx, time.Hour, asyncio.LookOptions{}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	close(free)
+	if err := <-over; err != nil {
+		t.Error(err)
+	}
+}
+
+func BenchmarkLookFromOutside(b *testing.B) {
+	for _, n := range []int{100, 100_000} {
+		b.Run(fmt.Sprintf("%d tasks", n), func(b *testing.B) {
+			loops, free := make(chan *asyncio.Loop, 1), make(chan struct{})
+			var all sync.WaitGroup
+			all.Go(func() {
+				_ = asyncio.Run(context.Background(), func(ctx context.Context) error {
+					for range n {
+						asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
+					}
+					asyncio.Sleep(ctx, time.Millisecond)
+					loops <- loopOf(ctx)
+					<-free
+					return nil
+				}, asyncio.WithStallWatch(0))
+			})
+			l := <-loops
+			for b.Loop() {
+				k, err := l.Look(b.Context(), time.Millisecond, asyncio.LookOptions{})
+				if err != nil || k.Culprit == nil {
+					b.Fatal(k, err)
+				}
+			}
+			close(free)
+			all.Wait()
+		})
 	}
 }

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -246,6 +248,23 @@ func TestWriterIsHeldUpByAPeerThatDoesNotRead(t *testing.T) {
 // Their number alone may change for the sake of others, which tests before have left.
 func goroutinesMadeBy(function string) int {
 	return bytes.Count(allStacks(), []byte(function+" in goroutine"))
+}
+
+// goroutines returns the numbers of all goroutines. No number comes again.
+func goroutines() map[string]bool {
+	all := make(map[string]bool)
+	for stack := range bytes.SplitSeq(allStacks(), []byte("\n\n")) {
+		number, _, _ := strings.Cut(string(stack), " [")
+		all[number] = true
+	}
+	return all
+}
+
+// newGoroutines returns the numbers of those that were not there before.
+func newGoroutines(before map[string]bool) []string {
+	all := goroutines()
+	maps.DeleteFunc(all, func(number string, _ bool) bool { return before[number] })
+	return slices.Collect(maps.Keys(all))
 }
 
 // allStacks returns the stacks of all goroutines.

@@ -1,0 +1,57 @@
+package asyncio_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/asyncio-go/asyncio"
+)
+
+func TestIncidentsAreTold(t *testing.T) {
+	withInsight(t, asyncio.InsightOn)
+	told := make(chan asyncio.Incident, 10)
+	stop := asyncio.NotifyIncidents(func(i asyncio.Incident) { told <- i })
+	next := func(kind string) asyncio.Incident {
+		t.Helper()
+		select {
+		case i := <-told:
+			if i.Kind != kind {
+				t.Errorf("%+v, want %s", i, kind)
+			}
+			return i
+		case <-time.After(20 * time.Second):
+			t.Fatal("nothing was told of ", kind)
+			panic("unreachable")
+		}
+	}
+	free := make(chan struct{})
+	over := make(chan error, 1)
+	go func() {
+		over <- asyncio.Run(context.Background(), func(ctx context.Context) error {
+			asyncio.Go(ctx, func(ctx context.Context) error { panic("of a task") }).Await(ctx)
+			loopOf(ctx).CallSoon(func() { panic("of a callback") })
+			asyncio.Sleep(ctx, 0)
+			<-free
+			return asyncio.Sleep(ctx, 200*time.Millisecond)
+		}, asyncio.WithStallWatch(50*time.Millisecond), asyncio.WithLogger(textLogger(io.Discard)))
+	}()
+	var p *asyncio.PanicError
+	if i := next("panic"); !errors.As(i.Err, &p) || p.Value != "of a task" || i.Task == 0 {
+		t.Errorf("%+v", i)
+	}
+	if i := next("panic"); !errors.As(i.Err, &p) || p.Value != "of a callback" || i.Task != 0 {
+		t.Errorf("%+v", i)
+	}
+	if i := next("stall"); i.Look == nil || i.Look.Culprit == nil || i.Task == 0 {
+		t.Errorf("%+v", i)
+	}
+	close(free)
+	next("goes on")
+	stop()
+	if err := <-over; err != nil {
+		t.Error(err)
+	}
+}
