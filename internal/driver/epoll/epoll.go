@@ -72,6 +72,10 @@ const eventsAtOnce = 256
 
 // New makes a driver.
 func New() (*Driver, error) {
+	paths, err := askedPaths()
+	if err != nil {
+		return nil, err
+	}
 	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
@@ -88,7 +92,7 @@ func New() (*Driver, error) {
 		file:     os.NewFile(uintptr(epfd), "epoll"),
 		events:   make([]unix.EpollEvent, eventsAtOnce),
 		deadline: driver.Forever,
-		paths:    askedPaths(),
+		paths:    paths,
 	}
 	d.look = d.fetch
 	if d.raw, err = d.file.SyscallConn(); err == nil {

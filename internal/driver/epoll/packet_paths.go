@@ -3,11 +3,13 @@
 package epoll
 
 import (
+	"fmt"
 	"os"
 	"strings"
 
-	"github.com/asyncio-go/asyncio/internal/driver"
 	"golang.org/x/sys/unix"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
 // PathsVariable is the environment variable that turns ways to move datagrams off,
@@ -18,19 +20,22 @@ const PathsVariable = "ASYNCIO_DATAGRAMS"
 // packetPaths is which of these ways a driver goes.
 type packetPaths struct{ mmsg, gso, gro bool }
 
-func packetPathsOf(asked string) packetPaths {
+func packetPathsOf(asked string) (packetPaths, error) {
 	p := packetPaths{mmsg: true, gso: true, gro: true}
 	for off := range strings.SplitSeq(asked, ",") {
 		switch off {
+		case "":
 		case "mmsg=0":
-			p = packetPaths{}
+			p.mmsg = false
 		case "gso=0":
 			p.gso = false
 		case "gro=0":
 			p.gro = false
+		default:
+			return p, fmt.Errorf("%s=%s: %q is none of mmsg=0, gso=0 and gro=0: %w", PathsVariable, asked, off, os.ErrInvalid)
 		}
 	}
-	return p
+	return p, nil
 }
 
 // A batchPacket is a UDP socket of which several datagrams are read and written
@@ -77,4 +82,4 @@ func (p *packet) batching(own bool) driver.PacketConn {
 	return b
 }
 
-func askedPaths() packetPaths { return packetPathsOf(os.Getenv(PathsVariable)) }
+func askedPaths() (packetPaths, error) { return packetPathsOf(os.Getenv(PathsVariable)) }

@@ -5,14 +5,16 @@ package epoll_test
 import (
 	"errors"
 	"net"
+	"os"
 	"slices"
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/asyncio-go/asyncio/internal/driver"
 	"github.com/asyncio-go/asyncio/internal/driver/drivertest"
 	"github.com/asyncio-go/asyncio/internal/driver/epoll"
-	"golang.org/x/sys/unix"
 )
 
 func TestDatagramsGoEachWayThatIsLeft(t *testing.T) {
@@ -21,6 +23,15 @@ func TestDatagramsGoEachWayThatIsLeft(t *testing.T) {
 			t.Setenv(epoll.PathsVariable, off)
 			drivertest.RunPackets(t, func() (driver.Driver, error) { return epoll.New() })
 		})
+	}
+}
+
+func TestAWayOfDatagramsThatIsNoneIsAnError(t *testing.T) {
+	for _, asked := range []string{"mmsg=1", "gso=0,gor=0", "off"} {
+		t.Setenv(epoll.PathsVariable, asked)
+		if d, err := epoll.New(); !errors.Is(err, os.ErrInvalid) {
+			t.Errorf("%s: %v, %v", asked, d, err)
+		}
 	}
 }
 

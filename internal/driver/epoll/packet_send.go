@@ -7,8 +7,9 @@ import (
 	"net"
 	"unsafe"
 
-	"github.com/asyncio-go/asyncio/internal/driver"
 	"golang.org/x/sys/unix"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
 const (
