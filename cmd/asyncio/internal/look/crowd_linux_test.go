@@ -134,7 +134,7 @@ func TestALookAtManyTasksHoldsTheLoopForLessThanAMillisecondAtATime(t *testing.T
 	below, _ := slices.BinarySearch(held, time.Millisecond)
 	t.Logf("holds: least %v, median %v, most %v, %d of %d below 1 ms; the timer: median %v, most %v", held[0], held[looks/2], held[looks-1], below, looks, late[looks/2], late[looks-1])
 	// Others use this machine too, and the collector pauses the loop by itself.
-	if typical := held[looks/3]; typical >= time.Millisecond && late[looks/3] < time.Millisecond {
+	if typical := held[looks/3]; typical >= time.Millisecond {
 		t.Errorf("it held the loop for %v; %v", typical, held)
 	}
 }
