@@ -29,6 +29,20 @@ var testCertificate = sync.OnceValues(func() (tls.Certificate, *x509.CertPool) {
 	return peer.TLS.Certificates[0], roots
 })
 
+// serveTLS serves TLS on port 443 with a certificate.
+func serveTLS(ctx context.Context, cert tls.Certificate, handle func(context.Context, *asyncio.Stream) error) error {
+	s, err := asyncio.StartServer(ctx, "tcp", ":443", handle, asyncio.WithTLS(&tls.Config{Certificates: []tls.Certificate{cert}}))
+	if err != nil {
+		return err
+	}
+	return s.ServeForever(ctx)
+}
+
+// dialTLS connects to what serves testCertificate on the host "server".
+func dialTLS(ctx context.Context, roots *x509.CertPool) (*asyncio.Stream, error) {
+	return asyncio.OpenConnection(ctx, "tcp", "server:443", asyncio.WithTLS(&tls.Config{RootCAs: roots, ServerName: "example.com"}))
+}
+
 // priceProgram multiplies what it reads by its argument, and takes its time.
 func priceProgram(w *sim.World) func(p *sim.Process) int {
 	return func(p *sim.Process) int {
@@ -61,7 +75,7 @@ func staleAnswer(w *sim.World) {
 		if err := l.AddSignalHandler(os.Interrupt, func() { rate++ }); err != nil {
 			return err
 		}
-		s, err := asyncio.StartServer(ctx, "tcp", ":443", func(ctx context.Context, s *asyncio.Stream) error {
+		return serveTLS(ctx, cert, func(ctx context.Context, s *asyncio.Stream) error {
 			defer s.Close()
 			for {
 				line, err := s.ReadLine(ctx)
@@ -87,17 +101,13 @@ func staleAnswer(w *sim.World) {
 					break
 				}
 			}
-		}, asyncio.WithTLS(&tls.Config{Certificates: []tls.Certificate{cert}}))
-		if err != nil {
-			return err
-		}
-		return s.ServeForever(ctx)
+		})
 	})
 	w.Host("client").Go(func(ctx context.Context) error {
 		if err := asyncio.Sleep(ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
-		s, err := asyncio.OpenConnection(ctx, "tcp", "server:443", asyncio.WithTLS(&tls.Config{RootCAs: roots, ServerName: "example.com"}))
+		s, err := dialTLS(ctx, roots)
 		if err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package sim_test
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net/netip"
@@ -192,21 +191,17 @@ func TestAWorldWithTLSIsTheSameAgain(t *testing.T) {
 	sim.Test(t, func(w *sim.World) {
 		server := w.Host("server")
 		server.Serve(func(ctx context.Context) error {
-			s, err := asyncio.StartServer(ctx, "tcp", ":443", func(ctx context.Context, s *asyncio.Stream) error {
+			return serveTLS(ctx, cert, func(ctx context.Context, s *asyncio.Stream) error {
 				defer s.Close()
 				_, err := io.Copy(s.Conn(), s.Conn())
 				return err
-			}, asyncio.WithTLS(&tls.Config{Certificates: []tls.Certificate{cert}}))
-			if err != nil {
-				return err
-			}
-			return s.ServeForever(ctx)
+			})
 		})
 		w.Host("client").Go(func(ctx context.Context) error {
 			if err := asyncio.Sleep(ctx, 100*time.Millisecond); err != nil {
 				return err
 			}
-			s, err := asyncio.OpenConnection(ctx, "tcp", "server:443", asyncio.WithTLS(&tls.Config{RootCAs: roots, ServerName: "example.com"}))
+			s, err := dialTLS(ctx, roots)
 			if err != nil {
 				return err
 			}
