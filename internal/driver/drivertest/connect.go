@@ -227,17 +227,24 @@ func echoThrough(r *rig, h *host) {
 
 func testV6Only(r *rig) {
 	r.loopback6()
-	six := r.listen(driver.ListenSpec{Addr: &net.TCPAddr{IP: net.IPv6unspecified}, V6Only: true})
-	port := six.Addr().(*net.TCPAddr).Port
-	four, err := r.tryListen(driver.ListenSpec{Addr: &net.TCPAddr{IP: net.IPv4zero, Port: port}})
-	if err != nil {
-		r.Fatalf("the IPv4 port beside it: %v", err)
+	// The IPv4 port of the same number may be another program's. The listener stays
+	// open then, so that the next one has another port.
+	for tries := 10; ; tries-- {
+		six := r.listen(driver.ListenSpec{Addr: &net.TCPAddr{IP: net.IPv6unspecified}, V6Only: true})
+		port := six.Addr().(*net.TCPAddr).Port
+		four, err := r.tryListen(driver.ListenSpec{Addr: &net.TCPAddr{IP: net.IPv4zero, Port: port}})
+		if err == nil {
+			r.must(six.Close())
+			r.must(four.Close())
+			break
+		}
+		if tries == 0 || !errors.Is(err, syscall.EADDRINUSE) {
+			r.Fatalf("the IPv4 port beside it: %v", err)
+		}
 	}
-	r.must(six.Close())
-	r.must(four.Close())
 
 	both := r.listen(driver.ListenSpec{Addr: &net.TCPAddr{IP: net.IPv6unspecified}})
-	port = both.Addr().(*net.TCPAddr).Port
+	port := both.Addr().(*net.TCPAddr).Port
 	if err := r.dialError(driver.DialSpec{Remote: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}}); err != nil {
 		if runtime.GOOS == "openbsd" {
 			r.Skip("no IPv4 on IPv6 sockets here")
