@@ -3,6 +3,8 @@ package sim
 import (
 	"io"
 	"testing"
+
+	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
 // Complaints sets where the watchdog writes.
@@ -14,3 +16,6 @@ func RunInBubble(t *testing.T, fn func(w *World), opts ...Option) *Report {
 	c.inBubbles(t)
 	return c.runAll(fn)
 }
+
+// BreakRecording makes the file of a recorded driver one that cannot be written.
+func BreakRecording(d driver.Driver) error { return d.(*flight).file.Close() }

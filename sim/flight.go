@@ -46,7 +46,8 @@ func RecordLimit(bytes int64) RecordOption {
 // over, descriptors, and processes that die with a thread. [asyncio.Process.State] is nil.
 //
 // The file is written again when it is there, and is whole up to the last moment in which
-// the loop had nothing to do, also when the process is killed. The option stands behind
+// the loop had nothing to do, also when the process is killed. When it cannot be written
+// any more the program goes on, and [asyncio.Loop.Close] returns why. The option stands behind
 // those that choose a driver. It costs some bytes of the file for each call of the
 // system, and those that were read, and in each wait of the loop a write.
 func Record(file string, opts ...RecordOption) asyncio.Option {
@@ -74,10 +75,11 @@ type flight struct {
 	jobs  uint64
 	open  int
 
-	file *os.File
-	w    *bufio.Writer
-	left int64 // bytes that may still be written; 0: the recording is over
-	pool *asyncio.ThreadPoolExecutor
+	file   *os.File
+	w      *bufio.Writer
+	left   int64 // bytes that may still be written; 0: the recording is over
+	failed error // why it could not be written to its end
+	pool   *asyncio.ThreadPoolExecutor
 
 	mu   sync.Mutex
 	news []func() // what other goroutines have to tell, for the loop's
@@ -110,16 +112,23 @@ func (d *flight) do(what op, id, arg uint64, really func(e *entry)) entry {
 	return e
 }
 
-// note writes an entry. A file that cannot be written ends the recording, and not the
-// program.
+// note writes an entry.
 func (d *flight) note(e entry) {
 	if d.left <= 0 {
 		return
 	}
 	d.left -= int64(16 + len(e.data))
 	if err := writeEntry(d.w, e); err != nil || d.left <= 0 {
+		d.flush()
 		d.left = 0
-		_ = d.w.Flush()
+	}
+}
+
+// flush writes to the file. One that cannot be written ends the recording, and not the
+// program: Close returns why.
+func (d *flight) flush() {
+	if err := d.w.Flush(); err != nil {
+		d.left, d.failed = 0, fmt.Errorf("sim: record: %w", err)
 	}
 }
 
@@ -180,9 +189,7 @@ func (d *flight) Park(until time.Duration, pending func() bool) error {
 	if d.inner == nil {
 		return d.play.tell(entry{op: opPark})
 	}
-	if d.left > 0 {
-		_ = d.w.Flush() // note finds out
-	}
+	d.flush()
 	err := d.inner.Park(until, func() bool { return pending() || d.anyNews() })
 	d.tellNews()
 	d.note(entry{op: opPark, err: err})
@@ -254,11 +261,8 @@ func (d *flight) Close() error {
 	end()
 	_ = d.pool.Shutdown(ended) // who waited for a job was told that the loop is closed
 	d.discardUnknown()
-	var err error
-	if d.left > 0 {
-		err = d.w.Flush()
-	}
-	return errors.Join(err, d.file.Close(), d.inner.Close())
+	d.flush()
+	return errors.Join(d.failed, d.file.Close(), d.inner.Close())
 }
 
 // Dial implements [driver.Driver].

@@ -17,6 +17,8 @@ import (
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/asynchttp"
+	"github.com/asyncio-go/asyncio/internal/driver"
+	"github.com/asyncio-go/asyncio/internal/hook"
 	"github.com/asyncio-go/asyncio/sim"
 )
 
@@ -287,6 +289,23 @@ func TestARecordingHasABound(t *testing.T) {
 	}
 	if err := sim.Replay(t, file, sleepy); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Error(err)
+	}
+}
+
+func TestARecordingThatCannotBeWrittenSaysSoAtTheEnd(t *testing.T) {
+	var broken driver.Driver
+	breaks := hook.WrapDriver(func(d driver.Driver) (driver.Driver, error) { broken = d; return d, nil }).(asyncio.Option)
+	went := false
+	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+		if err := sim.BreakRecording(broken); err != nil {
+			return err
+		}
+		err := asyncio.Sleep(ctx, time.Microsecond)
+		went = true
+		return err
+	}, sim.Record(filepath.Join(t.TempDir(), "recording")), breaks)
+	if !went || !errors.Is(err, os.ErrClosed) || !strings.HasPrefix(fmt.Sprint(err), "sim: record: ") {
+		t.Errorf("it went on: %t; %v", went, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -107,7 +108,7 @@ func (w *World) lookAtTasks(h *Host) {
 			ended = append(ended, key)
 		}
 	}
-	slices.SortFunc(ended, func(a, b taskKey) int { return int(int64(a.id - b.id)) })
+	slices.SortFunc(ended, func(a, b taskKey) int { return cmp.Compare(a.id, b.id) })
 	for _, key := range ended {
 		s := r.known[key]
 		delete(r.known, key)
