@@ -83,10 +83,10 @@ func TestPacketConnIsToldThatNobodyIsThere(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		gone := openPacket(t, ctx, asyncio.WithLocalAddr("127.0.0.1:0"))
 		address := gone.LocalAddr().String()
+		c := openPacket(t, ctx, asyncio.WithRemoteAddr(address)) // later it could have the same port
+		defer c.Close()
 		gone.Close()
 		asyncio.Sleep(ctx, 0)
-		c := openPacket(t, ctx, asyncio.WithRemoteAddr(address))
-		defer c.Close()
 		c.Write([]byte("x"))
 		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("Read gave %v", err)

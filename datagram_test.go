@@ -244,6 +244,7 @@ func TestConnectedEndpointIsToldThatNobodyIsThere(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		server, client := datagramPair(t, ctx, "udp")
 		address := server.transport.LocalAddr().String()
+		loose := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddr("127.0.0.1:0")) // later it could have the same port
 		closeMailboxes(t, ctx, server)
 		client.send(t, "x", nil)
 		client.untilCall(ctx, "error")
@@ -251,7 +252,6 @@ func TestConnectedEndpointIsToldThatNobodyIsThere(t *testing.T) {
 			t.Errorf("the error was %v", client.errs[0])
 		}
 		// It goes on, and so does one that is not connected and sends there.
-		loose := openMailbox(t, ctx, "udp4", asyncio.WithLocalAddr("127.0.0.1:0"))
 		loose.send(t, "x", client.transport.RemoteAddr())
 		server = openMailbox(t, ctx, "udp", asyncio.WithLocalAddr(address))
 		client.send(t, "y", nil)

@@ -149,9 +149,9 @@ func TestDatagramToNobodyEndsSockRecvfrom(t *testing.T) {
 	onWatchers(t, func(t *testing.T, ctx context.Context) {
 		l := loopOf(ctx)
 		nobody := must(net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}))
-		nobody.Close()
-		c := must(net.DialUDP("udp4", nil, nobody.LocalAddr().(*net.UDPAddr)))
+		c := must(net.DialUDP("udp4", nil, nobody.LocalAddr().(*net.UDPAddr))) // later it could have the same port
 		defer c.Close()
+		nobody.Close()
 		if _, err := l.SockSendall(ctx, c, []byte("x")); err != nil {
 			t.Fatal(err)
 		}

@@ -16,15 +16,20 @@ func TestIncidentsAreTold(t *testing.T) {
 	stop := asyncio.NotifyIncidents(func(i asyncio.Incident) { told <- i })
 	next := func(kind string) asyncio.Incident {
 		t.Helper()
-		select {
-		case i := <-told:
-			if i.Kind != kind {
-				t.Errorf("%+v, want %s", i, kind)
+		for {
+			select {
+			case i := <-told:
+				if kind == "panic" && i.Kind != kind && i.Err == nil {
+					continue // a busy machine may hold up the loop by itself
+				}
+				if i.Kind != kind {
+					t.Errorf("%+v, want %s", i, kind)
+				}
+				return i
+			case <-time.After(20 * time.Second):
+				t.Fatal("nothing was told of ", kind)
+				panic("unreachable")
 			}
-			return i
-		case <-time.After(20 * time.Second):
-			t.Fatal("nothing was told of ", kind)
-			panic("unreachable")
 		}
 	}
 	free := make(chan struct{})

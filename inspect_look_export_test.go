@@ -110,6 +110,19 @@ func AllocationsOfALook(t AnyTask) float64 {
 	})
 }
 
+// PiecesOfALook looks at all tasks as the loop does when it is asked, and calls around with
+// what fills a piece. It is for the loop's goroutine.
+func PiecesOfALook(l *Loop, o LookOptions, around func(fill func())) {
+	o.Tasks = l.tasks.n
+	r := lookRequest{loop: l, options: o, answer: make(chan struct{}, 1), piece: lookPieces.New().(*lookPiece)}
+	for !r.over {
+		r.move.Store(lookAsked)
+		around(r.run)
+		<-r.answer
+		r.piece.empty()
+	}
+}
+
 // LastOf is a lastOf of numbers.
 type LastOf struct{ list lastOf[int] }
 

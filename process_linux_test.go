@@ -218,3 +218,44 @@ func TestATerminalLeavesNoDescriptorsForOthers(t *testing.T) {
 		}
 	})
 }
+
+// awaitZombie waits until the process has ended, and leaves it for who reaps it.
+func awaitZombie(t *testing.T, pid int) {
+	t.Helper()
+	err := error(unix.EINTR)
+	for err == unix.EINTR {
+		err = unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+	}
+	if err != nil && err != unix.ECHILD { // a driver may have been faster
+		t.Fatal(err)
+	}
+}
+
+func TestTheEndOfTheInputHangsUpTheTerminalOfAProtocol(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		r := &processRecorder{}
+		tr := launch(t, ctx, r, "echo ready; exec sleep 1000", asyncio.WithTerminal(80, 25))
+		r.until(ctx, "data 1")
+		must(t, tr.PipeTransport(0).WriteEOF())
+		r.until(ctx, "lost")
+		r.check(t, "data 1", "exited", "pipe 1")
+		if code, _ := tr.ReturnCode(); code != -1 {
+			t.Errorf("the return code is %d", code)
+		}
+	})
+}
+
+// A process that has ended, which the loop does not know yet, is stopped already.
+func TestStopOfAProcessThatHasJustEndedIsNoError(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		p := start(t, ctx, nil, "sleep", "1000")
+		must(t, p.Kill())
+		awaitZombie(t, p.Pid())
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		if code, err := p.Stop(ended, time.Hour); !errors.Is(err, context.Canceled) && (code != -9 || err != nil) {
+			t.Errorf("%d, %v", code, err)
+		}
+		waitFor(t, ctx, p, -9)
+	})
+}

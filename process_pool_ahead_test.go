@@ -37,11 +37,25 @@ var note = asyncio.RegisterWorker("note", func(_ context.Context, in noted) (int
 	case "exit":
 		os.Exit(3)
 	case "hang":
-		fmt.Fprintln(os.Stderr, "hanging")
+		fmt.Fprintln(os.Stderr, in.N)
 		select {}
 	}
 	return in.N, nil
 })
+
+// hanging is standard error of workers: it tells the numbers of the calls that hang.
+type hanging chan int
+
+func (h hanging) Write(p []byte) (int, error) {
+	for word := range strings.FieldsSeq(string(p)) {
+		n, err := strconv.Atoi(word)
+		if err != nil {
+			return 0, err
+		}
+		h <- n
+	}
+	return len(p), nil
+}
 
 // begun returns the calls that have begun, in order.
 func begun(t *testing.T, file string) (all []int) {
@@ -100,8 +114,8 @@ func TestCallsOfOneWorkerBeginInOrder(t *testing.T) {
 // is run by another: once.
 func TestCallsThatWereSentAheadAreNotLostAndBeginOnce(t *testing.T) {
 	const workers, calls = 2, 400
-	stderr := newRecord()
-	p := newProcessPool(t, workers, asyncio.WithWorkerStderr(stderr))
+	hang := make(hanging, calls)
+	p := newProcessPool(t, workers, asyncio.WithWorkerStderr(hang))
 	file := filepath.Join(t.TempDir(), "begun")
 	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
 		l := must(asyncio.RunningLoop(ctx))
@@ -127,12 +141,10 @@ func TestCallsThatWereSentAheadAreNotLostAndBeginOnce(t *testing.T) {
 				f.Cancel() // wherever it is
 			}
 		}
-		for n, f := range all {
-			if n%80 == 60 {
-				// It runs, perhaps with others behind it.
-				must(asyncio.ToThread(ctx, func(context.Context) (struct{}, error) { return <-stderr.said, nil }))
-				f.Cancel()
-			}
+		for range calls / 80 {
+			// It runs, perhaps with others behind it. Two workers begin theirs in any order.
+			n := must(asyncio.ToThread(ctx, func(context.Context) (int, error) { return <-hang, nil }))
+			all[n].Cancel()
 		}
 		for n, f := range all {
 			v, err := f.Await(ctx)

@@ -43,6 +43,9 @@ func TestWhatAClosedStreamSaysIsTheSameWithTLS(t *testing.T) {
 						if err := s.StartServerTLS(ctx, serverTLS()); err != nil {
 							return err
 						}
+						if err := s.WriteNowait([]byte("+")); err != nil {
+							return err
+						}
 					}
 					_ = echo(ctx, s) // some cut the connection off
 					return nil
@@ -51,6 +54,10 @@ func TestWhatAClosedStreamSaysIsTheSameWithTLS(t *testing.T) {
 					s := dial(t, ctx, srv.Addr(), o.client...)
 					if o.startTLS {
 						if err := s.StartTLS(ctx, namedTLS()); err != nil {
+							t.Fatal(err)
+						}
+						// The server's handshake ends later. A reset would be an error of it.
+						if _, err := s.ReadExactly(ctx, 1); err != nil {
 							t.Fatal(err)
 						}
 					}

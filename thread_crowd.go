@@ -14,7 +14,8 @@ import (
 //
 // So an executor begins as many jobs at once as there are processors, and more of them
 // only while a processor is free, or while fewer goroutines are ready than there are jobs
-// beyond the processors: then some jobs wait, and are neither running nor ready.
+// beyond the processors that are left beside who looks: then some jobs wait, and are
+// neither running nor ready.
 //
 // Two jobs that compute on two processors leave the loop none, and it waits for a slice
 // to end. Where GOMAXPROCS is one more than there are processors, Go has a place for the
@@ -23,6 +24,7 @@ import (
 // crowd decides whether an executor may have more workers than there are processors.
 type crowd struct {
 	few      int                           // so many workers are always allowed
+	left     int                           // so many jobs can run while the executor looks
 	look     func() (free bool, ready int) // see lookAtGoroutines
 	asked    time.Time
 	is       bool          // the answer
@@ -42,6 +44,7 @@ const (
 func newCrowd() crowd {
 	return crowd{
 		few:      min(runtime.GOMAXPROCS(0), runtime.NumCPU()),
+		left:     runtime.GOMAXPROCS(0) - 1,
 		look:     lookAtGoroutines,
 		lasts:    longJob, // nobody knows yet
 		patience: patienceLeast,
@@ -77,7 +80,7 @@ func (c *crowd) crowded(workers int, now time.Time) bool {
 	if now.Sub(c.asked) >= crowdKept {
 		c.asked = now
 		free, ready := c.look()
-		c.is = !free && ready >= workers-c.few
+		c.is = !free && ready >= workers-c.left
 	}
 	return c.is
 }

@@ -69,6 +69,9 @@ func TestGoexitInAJobIsItsError(t *testing.T) {
 		if err := e.Shutdown(ctx); err != nil { //asyncvet:ignore blocking here it is to wait on the loop itself
 			t.Error(err)
 		}
+		if s := e.Stats(); s.Running != 0 || s.Done != 2 || len(s.Jobs) != 0 {
+			t.Errorf("at the end: %+v", s)
+		}
 	})
 }
 
@@ -126,6 +129,9 @@ func TestCancelledJobsThatHaveNotBegunAreNotCalledAndDoNotPileUp(t *testing.T) {
 		e.Shutdown(ctx) //asyncvet:ignore blocking here it is to wait on the loop itself
 		if n := called.Load(); n != 0 {
 			t.Errorf("%d were called", n)
+		}
+		if n := l.Stats().Jobs; n != 0 {
+			t.Errorf("the loop counts %d still", n)
 		}
 	})
 }

@@ -68,6 +68,8 @@ func TestQueueOfOneTakesOneJobAndRefusesTheNext(t *testing.T) {
 		if err := asyncio.RunInExecutor(l, e, nothing).Err(); !errors.Is(err, asyncio.ErrExecutorFull) {
 			t.Errorf("one too many gave %v", err)
 		}
+		waits.Cancel()
+		waits = asyncio.RunInExecutor(l, e, nothing) // in its place
 		release()
 		for _, f := range []*asyncio.Future[int]{job, waits} {
 			if _, err := f.Await(ctx); err != nil {

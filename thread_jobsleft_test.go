@@ -2,6 +2,7 @@ package asyncio_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,9 @@ func TestTheErrorOfJobsThatAreLeftNamesTheFirstTen(t *testing.T) {
 			t.Errorf("of %d jobs %d are named: %s", n, named, text)
 		}
 		if !strings.HasSuffix(text, want) || strings.Contains(text, "(, ") {
+			t.Errorf("%d jobs: %s", n, text)
+		}
+		if prefix := fmt.Sprintf("asyncio: shutdown of the executor: jobs that are still running: %d (main.f", n); !strings.HasPrefix(text, prefix) {
 			t.Errorf("%d jobs: %s", n, text)
 		}
 		if !errors.Is(e, errBoom) {

@@ -113,3 +113,31 @@ func TestWorkerIsToldThatItCannotListen(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The share of the port of a worker that has never come to listen is given back, too.
+func TestAfterWorkersNobodyListensOnTheirPort(t *testing.T) {
+	for name, driver := range drivers() {
+		t.Run(name, func(t *testing.T) {
+			var addr net.Addr
+			err := asyncio.Workers(t.Context(), 3, func(ctx context.Context, w *asyncio.Worker) error {
+				if w.Index() > 0 {
+					return nil
+				}
+				srv, err := w.StartServer(ctx, "tcp", "127.0.0.1:0", echo)
+				if err != nil {
+					return err
+				}
+				addr = srv.Addr()
+				srv.Close()
+				return srv.WaitClosed(ctx)
+			}, optionList(driver)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if nc, err := net.Dial("tcp", addr.String()); err == nil { //asyncvet:ignore blocking the peer is a plain connection, to this machine
+				nc.Close()
+				t.Error("somebody listens")
+			}
+		})
+	}
+}

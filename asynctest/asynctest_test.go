@@ -41,6 +41,7 @@ func (r *recorder) failed() string {
 }
 
 func TestWhatATestForgetsFailsIt(t *testing.T) {
+	var r *recorder
 	for name, c := range map[string]struct {
 		body func(ctx context.Context)
 		opts []asynctest.Option
@@ -82,7 +83,14 @@ func TestWhatATestForgetsFailsIt(t *testing.T) {
 		"a loop that stands still": {
 			body: func(ctx context.Context) {
 				stuck := make(chan struct{})
-				time.AfterFunc(100*time.Millisecond, func() { close(stuck) })
+				go func() {
+					defer close(stuck)
+					tick := time.NewTicker(time.Millisecond)
+					defer tick.Stop()
+					for n := 0; n < 20_000 && r.failed() == ""; n++ {
+						<-tick.C
+					}
+				}()
 				<-stuck
 				asyncio.Sleep(ctx, time.Second)
 			},
@@ -101,7 +109,7 @@ func TestWhatATestForgetsFailsIt(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &recorder{TB: t}
+			r = &recorder{TB: t}
 			asynctest.Run(r, c.body, c.opts...)
 			text := r.failed()
 			if text != "" && c.want == nil {

@@ -322,6 +322,11 @@ func TestAFullQueueHoldsJobsBack(t *testing.T) {
 			}
 			all = append(all, f)
 		}
+		n, err := queued(ctx, c)
+		for err == nil && n < 4 { // the server has not answered yet
+			_ = asyncio.Sleep(ctx, time.Millisecond)
+			n, err = queued(ctx, c)
+		}
 		if err := asyncio.Sleep(ctx, 50*time.Millisecond); err != nil {
 			t.Fatal(err)
 		}

@@ -80,7 +80,7 @@ func TestTheTextOfAnIncidentIsBounded(t *testing.T) {
 
 func TestATaskThatPanicsAgainAndAgainDoesNotFillTheLog(t *testing.T) {
 	w := fakes(samples.Program())
-	l := newLog()
+	l := newLog("more")
 	in, err := newIncidents(&options{log: slog.New(slog.NewTextHandler(l, nil)), pause: time.Hour}, w)
 	if err != nil {
 		t.Fatal(err)

@@ -188,8 +188,8 @@ func testPacketTooLong(r *rig) {
 func testPacketRefused(r *rig) {
 	server := r.openPacket(driver.PacketSpec{Local: udpLoopback()})
 	addr := server.LocalAddr()
+	c := r.openPacket(driver.PacketSpec{Remote: addr}) // later it could have the server's port
 	r.must(server.Close())
-	c := r.openPacket(driver.PacketSpec{Remote: addr})
 	c.send([]byte("x"), nil)
 	if _, _, err := c.receive(); !errors.Is(err, syscall.ECONNREFUSED) && runtime.GOOS != "windows" {
 		r.Fatalf("reading gave %v", err)

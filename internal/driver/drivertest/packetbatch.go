@@ -188,10 +188,12 @@ func testPacketBatchErrors(r *rig) {
 func testPacketBatchRefused(r *rig) {
 	server := r.openPacket(driver.PacketSpec{Local: udpLoopback()})
 	addr := server.LocalAddr()
-	r.must(server.Close())
-	c := r.openPacket(driver.PacketSpec{Remote: addr})
+	c := r.openPacket(driver.PacketSpec{Remote: addr}) // later it could have the server's port
 	c.batcher()
+	r.must(server.Close())
+	c.seen = 0
 	c.send([]byte("x"), nil)
+	r.until("the refusal", func() bool { return c.seen&driver.Readable != 0 })
 	ds := make([]driver.Datagram, 5)
 	for i := range ds {
 		ds[i].Data = []byte{byte(i)}
