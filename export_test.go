@@ -73,3 +73,6 @@ func (r *StreamReader) HoldsBuffer() bool { return r.in != nil && r.in.buf != ni
 
 // Buffered returns how many bytes have come that were not read.
 func (r *StreamReader) Buffered() int { return r.buffered() }
+
+// WatchedDescriptors returns how many descriptors the loop watches for others.
+func WatchedDescriptors(l *Loop) int { return len(descriptorsOf(l).watched) }
