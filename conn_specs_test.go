@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -219,6 +221,47 @@ func TestAServerAcceptsWhileItServes(t *testing.T) {
 		srv.AbortClients()
 		if err := srv.WaitClosed(ctx); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// Time limits of TLS are positive, and for TLS.
+func TestTimeLimitsOfTLSArePositive(t *testing.T) {
+	d := &listenDriver{Clock: asyncio.NewClock(), n: 1 << 10}
+	runOn(t, asyncio.WithDriver(d), func(t *testing.T, ctx context.Context) {
+		for name, option := range map[string]func(time.Duration) asyncio.StreamOption{
+			"WithTLSHandshakeTimeout": asyncio.WithTLSHandshakeTimeout, "WithTLSShutdownTimeout": asyncio.WithTLSShutdownTimeout,
+		} {
+			for _, c := range []struct {
+				limit time.Duration
+				tls   bool
+				err   string
+			}{
+				{1, true, ""},
+				{time.Hour, true, ""},
+				{0, true, name + ": 0s is not positive: "},
+				{-1, true, name + ": -1ns is not positive: "},
+				{1, false, name + " is only meaningful with WithTLS: "},
+				{0, false, name + " is only meaningful with WithTLS: "},
+			} {
+				opts := []asyncio.ServerOption{option(c.limit)}
+				if c.tls {
+					opts = append(opts, asyncio.WithTLS(serverTLS()))
+				}
+				srv, err := loopOf(ctx).CreateServer(ctx, "tcp4", ":7", noProtocol, opts...)
+				if c.err == "" {
+					if err != nil {
+						t.Errorf("%s(%v): %v", name, c.limit, err)
+					} else {
+						srv.Close()
+					}
+				} else if srv != nil || !errors.Is(err, fs.ErrInvalid) || !strings.HasPrefix(err.Error(), "listen tcp4 :7: "+c.err) {
+					t.Errorf("%s(%v), with TLS %v: %v", name, c.limit, c.tls, err)
+				}
+			}
+		}
+		if d.open != 0 {
+			t.Errorf("%d listeners are left", d.open)
 		}
 	})
 }

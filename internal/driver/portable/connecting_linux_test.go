@@ -134,3 +134,31 @@ func TestDiscardReadsAwayWhatTheSystemHas(t *testing.T) {
 	}
 	c.Discard(make([]byte, 1000)) // of what is closed
 }
+
+// A listener of package net may be one of MPTCP, which other drivers' are not.
+func TestSocketsAreOfPlainTCP(t *testing.T) {
+	d := newDriver(t)
+	l, err := d.Listen(driver.ListenSpec{Addr: loopback4}, &notes{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, _, _ := tcpPair(t, d)
+	defer c.Close()
+	for name, of := range map[string]syscall.Conn{"a listener": l, "a connection": c} {
+		raw, err := of.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		protocol, keepAlive := 0, 0
+		cerr := raw.Control(func(fd uintptr) {
+			protocol, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PROTOCOL)
+			if err == nil {
+				keepAlive, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_KEEPALIVE)
+			}
+		})
+		if protocol != unix.IPPROTO_TCP || keepAlive != 0 || err != nil || cerr != nil {
+			t.Errorf("%s: protocol %d, keep-alive %d, %v, %v", name, protocol, keepAlive, err, cerr)
+		}
+	}
+}
