@@ -96,6 +96,7 @@ func TestWhatTheSystemRefusesIsAnErrorAndLeavesNothing(t *testing.T) {
 			return datagrams(asyncio.WithPacketConn(must(net.ListenPacket("udp", "127.0.0.1:0"))))(ctx, addr)
 		}},
 		{"datagrams of a group", "SyscallConn", 0, datagrams(asyncio.WithLocalAddr("127.0.0.1:0"), asyncio.WithMulticastGroup(netip.MustParseAddr("224.0.0.251"), nil))},
+		{"datagrams of a group", "Control", 0, datagrams(asyncio.WithLocalAddr("127.0.0.1:0"), asyncio.WithMulticastGroup(netip.MustParseAddr("224.0.0.251"), nil))},
 		{"a packet connection", "OpenPacket", 0, func(ctx context.Context, _ string) error {
 			return second(asyncio.OpenPacketConn(ctx, "udp", asyncio.WithLocalAddr("127.0.0.1:0")))
 		}},
@@ -396,4 +397,24 @@ func TestWhatCanStillBeReadIsReceivedAfterWritingHasFailed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Who the peer is cannot be told without the descriptor.
+func TestPeerCredentialsThatCannotBeHadAreAnError(t *testing.T) {
+	onFaultyDrivers(t, func(t *testing.T, ctx context.Context, d *faultyDriver) {
+		path := filepath.Join(t.TempDir(), "s")
+		server := &recorder{}
+		srv := must(loopOf(ctx).CreateServer(ctx, "unix", path, func() asyncio.Protocol { return server }))
+		client := &recorder{}
+		tr := join(t, ctx, srv.Addr(), client)
+		for _, refused := range []string{"SyscallConn", "Control"} {
+			d.refused, d.n = refused, 0
+			c, err := tr.PeerCredentials()
+			if d.refused = ""; c != nil || !errors.Is(err, errFault) || !strings.HasPrefix(err.Error(), "peer credentials: ") {
+				t.Errorf("where %s is refused: %v, %v", refused, c, err)
+			}
+		}
+		tr.Close()
+		shutdown(t, ctx, srv)
+	})
 }

@@ -58,6 +58,14 @@ func (d *faultyDriver) packet(c driver.PacketConn, err error) (driver.PacketConn
 	return &faultyPacket{PacketConn: c, d: d}, nil
 }
 
+func (d *faultyDriver) raw(of func() (syscall.RawConn, error)) (syscall.RawConn, error) {
+	if err := d.check("SyscallConn"); err != nil {
+		return nil, err
+	}
+	raw, err := of()
+	return &faultyRaw{raw, d}, err
+}
+
 func (d *faultyDriver) Dial(spec driver.DialSpec, h driver.Handler) (driver.Conn, error) {
 	if err := d.check("Dial"); err != nil {
 		return nil, err
@@ -147,12 +155,7 @@ func (c *faultyConn) CloseWrite() error {
 	return c.Conn.CloseWrite()
 }
 
-func (c *faultyConn) SyscallConn() (syscall.RawConn, error) {
-	if err := c.d.check("SyscallConn"); err != nil {
-		return nil, err
-	}
-	return c.Conn.SyscallConn()
-}
+func (c *faultyConn) SyscallConn() (syscall.RawConn, error) { return c.d.raw(c.Conn.SyscallConn) }
 
 func (c *faultyConn) Close() error {
 	if !c.closed {
@@ -185,10 +188,7 @@ type faultyPacket struct {
 }
 
 func (p *faultyPacket) SyscallConn() (syscall.RawConn, error) {
-	if err := p.d.check("SyscallConn"); err != nil {
-		return nil, err
-	}
-	return p.PacketConn.SyscallConn()
+	return p.d.raw(p.PacketConn.SyscallConn)
 }
 
 func (p *faultyPacket) Close() error {
@@ -197,6 +197,18 @@ func (p *faultyPacket) Close() error {
 		p.d.open--
 	}
 	return p.PacketConn.Close()
+}
+
+type faultyRaw struct {
+	syscall.RawConn
+	d *faultyDriver
+}
+
+func (r *faultyRaw) Control(f func(uintptr)) error {
+	if err := r.d.check("Control"); err != nil {
+		return err
+	}
+	return r.RawConn.Control(f)
 }
 
 // onFaultyDrivers runs body on each driver, with faults that it chooses.

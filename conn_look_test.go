@@ -50,8 +50,8 @@ func TestALookShowsConnectionsFromTheirBeginningToTheirEnd(t *testing.T) {
 		server.transport.Abort()
 		client.untilCall(ctx, "lost")
 		server.untilCall(ctx, "lost")
-		if w, _ := asyncio.Describe(tr); w.Detail != "write" {
-			t.Errorf("of one that is closed %+v is told", w)
+		if w, again := asyncio.Describe(tr); w.Detail != "write" || again != object {
+			t.Errorf("of one that is closed %+v of %v is told", w, again)
 		}
 		if k := asyncio.LookAtParts(l, withSockets); slices.ContainsFunc(k.Sockets, func(s asyncio.SocketLook) bool { return s.Local == local || s.Remote == local }) {
 			t.Errorf("what is closed is shown: %+v", k.Sockets)

@@ -58,8 +58,9 @@ func (k *track) Dial(spec driver.DialSpec, h driver.Handler) (driver.Conn, error
 	}
 	k.open++
 	c := &racer{k: k, name: name, err: driver.ErrWouldBlock}
+	h.Ready(driver.Writable) // a driver may tell more often than there is something
 	if !r.never {
-		k.loop.CallLater(r.after, func() { c.err = r.err; h.Ready(driver.Writable) })
+		k.loop.CallLater(r.after, func() { c.err = r.err; h.Ready(driver.Writable); h.Ready(driver.Writable) })
 	}
 	return c, nil
 }
@@ -244,6 +245,21 @@ func TestALookUpOfTheDriversOwnTakesItsTime(t *testing.T) {
 	given := asyncio.WithResolver(func(context.Context, string, string) ([]netip.Addr, error) { return addresses(four2), nil })
 	if winner, _, err := race(t, k, aDay, given); winner != four2 || err != nil || len(k.asked) != 0 {
 		t.Errorf("%s won, %v, asked %v", winner, err, k.asked)
+	}
+}
+
+func TestAUnixSocketMayHaveALocalAddress(t *testing.T) {
+	k := &track{Clock: asyncio.NewClock(), results: map[string]result{"/there": {after: 0}}}
+	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+		k.loop = loopOf(ctx)
+		s, err := asyncio.OpenConnection(ctx, "unix", "/there", asyncio.WithLocalAddr("/here"))
+		if err == nil {
+			s.Abort()
+		}
+		return err
+	}, asyncio.WithDriver(k))
+	if err != nil || fmt.Sprint(k.locals) != "[/here]" {
+		t.Errorf("from %v, %v", k.locals, err)
 	}
 }
 

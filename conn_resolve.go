@@ -89,12 +89,12 @@ func (o *streamOptions) listenAddrs(t *task, level context.Context, network, add
 	if err != nil {
 		return nil, false, err
 	}
+	if network == "tcp" && !t.loop.hasIPv6() {
+		network = "tcp4"
+	}
 	switch network {
 	case "tcp":
-		if t.loop.hasIPv6() {
-			return []net.Addr{&net.TCPAddr{IP: net.IPv6unspecified, Port: port}}, false, nil
-		}
-		return []net.Addr{&net.TCPAddr{IP: net.IPv4zero, Port: port}}, false, nil
+		return []net.Addr{&net.TCPAddr{IP: net.IPv6unspecified, Port: port}}, false, nil
 	case "tcp4":
 		return []net.Addr{&net.TCPAddr{IP: net.IPv4zero, Port: port}}, false, nil
 	case "tcp6":

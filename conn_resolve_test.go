@@ -52,6 +52,10 @@ func TestAddressesWithoutAHost(t *testing.T) {
 		if _, err := asyncio.StartServer(ctx, "tcp", ":no-such-service", func(context.Context, *asyncio.Stream) error { return nil }); err == nil {
 			t.Error("there is a port of no such service")
 		}
+		var unknown *net.DNSError
+		if s, err := asyncio.OpenConnection(ctx, "tcp", "127.0.0.1:1", asyncio.WithLocalAddr(":no-such-service")); s != nil || !errors.As(err, &unknown) {
+			t.Errorf("from a port of no such service: %v", err)
+		}
 	})
 }
 

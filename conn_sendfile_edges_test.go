@@ -91,3 +91,29 @@ func TestSendfileOfAFileThatIsClosedLeavesTheConnection(t *testing.T) {
 		})
 	})
 }
+
+// The end of a file that is read may come with its last byte.
+func TestSendfileOfAFileOfOneByte(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		f := fileOf(t, []byte("x"))
+		plainAndTLS(t, ctx, func(name string, server []asyncio.ServerOption, client []asyncio.ConnOption) {
+			srv := serve(t, ctx, echo, server...)
+			s := dial(t, ctx, srv.Addr(), client...)
+			for _, count := range []int64{-1, 1, 2} {
+				if n, err := s.Sendfile(ctx, f, 0, count); n != 1 || err != nil {
+					t.Errorf("%s: with a count of %d %d were sent, %v", name, count, n, err)
+				}
+			}
+			for _, c := range []struct{ offset, count int64 }{{1, -1}, {0, 0}, {2, 1}} {
+				if n, err := s.Sendfile(ctx, f, c.offset, c.count); n != 0 || err != nil {
+					t.Errorf("%s: %+v: %d were sent, %v", name, c, n, err)
+				}
+			}
+			if p, err := s.ReadExactly(ctx, 3); string(p) != "xxx" || err != nil {
+				t.Errorf("%s: %q came, %v", name, p, err)
+			}
+			s.Close()
+			shutdown(t, ctx, srv)
+		})
+	})
+}

@@ -143,7 +143,7 @@ func (q *packetQueue) own(from net.Addr) net.Addr {
 
 // write sends p, and suspends the running task while too much is queued.
 func (q *packetQueue) write(p []byte, to net.Addr) error {
-	if q.writeBy.expired {
+	if q.writeBy.expired && !q.tr.closing {
 		return os.ErrDeadlineExceeded
 	}
 	if err := q.tr.SendTo(p, to); err != nil {

@@ -100,8 +100,8 @@ func sockSendfile(fd uintptr, f *os.File, offset int64, n int) (sent int, err er
 			}
 		}
 	})
-	if cerr != nil {
-		return 0, cerr
+	if cerr != nil { // which is not the error that closed files have elsewhere
+		return 0, &os.PathError{Op: "sendfile", Path: f.Name(), Err: os.ErrClosed}
 	}
 	return max(sent, 0), sockError("sendfile", err)
 }
@@ -188,10 +188,5 @@ func socketOf(fd int) (Socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, ok := nc.(Socket)
-	if !ok {
-		_ = nc.Close()
-		return nil, fmt.Errorf("a connection of type %T: %w", nc, errors.ErrUnsupported)
-	}
-	return s, nil
+	return nc.(Socket), nil // as all of net's are that have a descriptor
 }

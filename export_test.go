@@ -73,3 +73,23 @@ func (r *StreamReader) HoldsBuffer() bool { return r.in != nil && r.in.buf != ni
 
 // Buffered returns how many bytes have come that were not read.
 func (r *StreamReader) Buffered() int { return r.buffered() }
+
+// WatchedDescriptors returns how many descriptors the loop watches for others.
+func WatchedDescriptors(l *Loop) int { return len(descriptorsOf(l).watched) }
+
+// A BufferStore is what a loop keeps of buffers for its readers.
+type BufferStore struct{ c connections }
+
+func (s *BufferStore) Borrow() []byte    { return s.c.borrow() }
+func (s *BufferStore) GiveBack(b []byte) { s.c.giveBack(b) }
+
+// Kept returns how many buffers it keeps, and how many it only has not forgotten.
+func (s *BufferStore) Kept() (kept, forgotten int) {
+	kept = len(s.c.buffers)
+	for _, b := range s.c.buffers[kept:cap(s.c.buffers)] {
+		if b != nil {
+			forgotten++
+		}
+	}
+	return kept, forgotten
+}

@@ -2,6 +2,7 @@ package portable_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -105,7 +106,7 @@ func TestWhatIsClosedIsNotTakenOver(t *testing.T) {
 	nc.Close()
 	ln.Close()
 	pc.Close()
-	for _, nc := range []net.Conn{near, nc} {
+	for _, nc := range []net.Conn{near, nc, saysClosed{near}} {
 		if c, err := d.FromConn(nc); c != nil || err != net.ErrClosed {
 			t.Errorf("%T: %v, %v", nc, c, err)
 		}
@@ -128,6 +129,11 @@ func TestWhatIsClosedIsNotTakenOver(t *testing.T) {
 		t.Errorf("%d handles are left", n)
 	}
 }
+
+// saysClosed is a connection of others that says it in its own way.
+type saysClosed struct{ net.Conn }
+
+func (saysClosed) SetDeadline(time.Time) error { return fmt.Errorf("set: %w", io.ErrClosedPipe) }
 
 // What its owner before has set does not end the waits of a driver.
 func TestADeadlineOfTheOwnerBeforeIsTakenAway(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
 	"github.com/asyncio-go/asyncio/internal/driver/portable"
@@ -204,4 +205,36 @@ func TestADatagramIsTakenAsItIsThen(t *testing.T) {
 	if first, second := <-k.sent, <-k.sent; first != "one" || second != "two" {
 		t.Errorf("%q and %q were sent", first, second)
 	}
+}
+
+// readDeadlines is a slowPacket that notes them.
+type readDeadlines struct {
+	*slowPacket
+	read []time.Time
+}
+
+func (p *readDeadlines) SetDeadline(time.Time) error       { return nil }
+func (p *readDeadlines) SetReadDeadline(t time.Time) error { p.read = append(p.read, t); return nil }
+
+func TestAClosedDatagramSocketThatStillSendsReadsNoMore(t *testing.T) {
+	d := newDriver(t)
+	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &readDeadlines{slowPacket: &slowPacket{pc, make(chan struct{}, 10), make(chan struct{}), make(chan int, 10)}}
+	p, err := d.FromPacket(s, &notes{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := p.WriteTo([]byte("x"), pc.LocalAddr()); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	if len(s.read) != 1 || !s.read[0].Before(time.Now()) {
+		t.Errorf("the deadlines of reading are %v", s.read)
+	}
+	close(s.proceed)
 }

@@ -4,8 +4,10 @@ package portable
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -110,14 +112,23 @@ func TestAnOptionThatTheSystemRefusesIsAnError(t *testing.T) {
 	if err := setOption(raw, 12345, 1); !errors.As(err, &call) || call.Syscall != "setsockopt" || !errors.Is(err, unix.ENOPROTOOPT) {
 		t.Errorf("an option that is none: %v", err)
 	}
-	for _, on := range []bool{false, true} {
-		spec := driver.PacketSpec{Broadcast: on, ReuseAddr: on, ReusePort: on}
+	for i := range 8 {
+		spec := driver.PacketSpec{Broadcast: i&1 != 0, ReuseAddr: i&2 != 0, ReusePort: i&4 != 0}
+		for _, name := range []int{unix.SO_REUSEADDR, unix.SO_REUSEPORT} { // what they are anyhow
+			if err := setOption(raw, name, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if err := setPacketOptions(raw, spec); err != nil {
 			t.Error(err)
 		}
-		for _, name := range []int{unix.SO_BROADCAST, unix.SO_REUSEADDR, unix.SO_REUSEPORT} {
+		for name, on := range map[int]bool{
+			unix.SO_BROADCAST: spec.Broadcast,
+			unix.SO_REUSEADDR: spec.ReuseAddr,
+			unix.SO_REUSEPORT: spec.ReusePort || spec.ReuseAddr && runtime.GOOS != "linux",
+		} {
 			if (get(name) != 0) != on {
-				t.Errorf("option %d is not %v", name, on)
+				t.Errorf("%+v: option %d is not %v", spec, name, on)
 			}
 		}
 	}
@@ -159,6 +170,21 @@ func TestABacklogIsSetOnWhatListens(t *testing.T) {
 	if err := setBacklog(struct{ net.Listener }{ln}, 3); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("on what has no descriptor: %v", err)
 	}
+	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pc.Close()
+	var call *os.SyscallError
+	if err := setBacklog(listens{ln, pc.(syscall.Conn)}, 3); !errors.As(err, &call) || call.Syscall != "listen" {
+		t.Errorf("on what cannot listen: %v", err)
+	}
+}
+
+// listens is a listener with the descriptor of something else.
+type listens struct {
+	net.Listener
+	syscall.Conn
 }
 
 func TestWhatIsReadAwayIsNoMoreThanThereIs(t *testing.T) {
@@ -174,10 +200,34 @@ func TestWhatIsReadAwayIsNoMoreThanThereIs(t *testing.T) {
 			t.Errorf("of %d bytes some are left", n)
 		}
 	}
+	w.WriteString("bit by bit")
+	raw.Control(func(fd uintptr) { discard(fd, make([]byte, 1)) })
+	if readable(number(t, r), true) {
+		t.Error("bit by bit, and some are left")
+	}
 	if err := w.Close(); err != nil {
 		t.Error(err)
 	}
 	raw.Control(func(fd uintptr) { discard(fd, make([]byte, 10)) }) // it ends at the end
+}
+
+func TestNoMoreIsReadAwayThanTheLimit(t *testing.T) {
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Truncate(4 * driver.DiscardLimit); err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{driver.DiscardLimit, driver.DiscardLimit / 16, driver.DiscardLimit/4 + 1, driver.DiscardLimit - 1} {
+		f.Seek(0, io.SeekStart)
+		discard(number(t, f), make([]byte, size))
+		want := (driver.DiscardLimit + size - 1) / size * size
+		if n, err := f.Seek(0, io.SeekCurrent); n != int64(want) || err != nil {
+			t.Errorf("by %d bytes %d were read away, and not %d, %v", size, n, want, err)
+		}
+	}
 }
 
 func TestTheCauseOfAnErrorIsTheSystems(t *testing.T) {

@@ -37,3 +37,31 @@ func TestTheEndOfATerminalIsAnEnd(t *testing.T) {
 		t.Errorf("what is none: %d, %v", n, err)
 	}
 }
+
+// Which it is, is seen when it is opened.
+func TestATerminalIsKnownWhenItIsOpened(t *testing.T) {
+	d, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("no terminals here:", err)
+	}
+	in, out := pipe(t)
+	for _, c := range []struct {
+		f                   *os.File
+		terminal, writeOnly bool
+	}{{master, true, false}, {in, false, false}, {out, false, true}} {
+		opened, err := d.OpenFile(c.f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := opened.(*conn).nc.(fileConn)
+		if f.terminal != c.terminal || f.writeOnly != c.writeOnly || f.LocalAddr() != nil || f.RemoteAddr() != nil {
+			t.Errorf("%s: a terminal: %v, for writing only: %v", c.f.Name(), f.terminal, f.writeOnly)
+		}
+		opened.Close()
+	}
+}

@@ -171,3 +171,35 @@ func TestAnEndThatComesWithTheLastBytesIsToldAfterThem(t *testing.T) {
 		}
 	}
 }
+
+// deadlines is a connection of others that notes what was set.
+type deadlines struct {
+	*stuck
+	read []time.Time
+}
+
+func (d *deadlines) SetDeadline(time.Time) error       { return nil }
+func (d *deadlines) SetReadDeadline(t time.Time) error { d.read = append(d.read, t); return nil }
+
+// What comes while a closed connection still sends is for nobody.
+func TestAClosedConnectionThatStillSendsReadsNoMore(t *testing.T) {
+	d := newDriver(t)
+	d.Linger = time.Millisecond
+	near, far := net.Pipe()
+	defer far.Close()
+	s := &deadlines{stuck: &stuck{Conn: near, closed: make(chan struct{})}}
+	c, err := d.FromConn(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Discard(make([]byte, 1)) // there is no descriptor
+	if _, err := c.Write([]byte("something")); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.read) != 1 || !s.read[0].Before(time.Now()) {
+		t.Errorf("the deadlines of reading are %v", s.read)
+	}
+}

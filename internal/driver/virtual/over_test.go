@@ -100,6 +100,17 @@ func TestClockOverADriverGoesWithTheRealOne(t *testing.T) {
 			t.Errorf("until %v it waited until %v, and shows %v, %v", c.until, inner.limit, o.Now(), err)
 		}
 	}
+	// The last time there is, as the driver's own clock has it, is never.
+	for _, early := range []time.Duration{0, 1} {
+		inner.passes = 0
+		want := driver.Forever
+		if early > 0 {
+			want -= o.Now() + early
+		}
+		if o.Park(driver.Forever-inner.now-early, nothing); inner.limit != want {
+			t.Errorf("until %v before the end of time it waited until %v, and not %v", early, inner.limit, want)
+		}
+	}
 	inner.handles = 0
 	if err := o.Park(time.Hour, nothing); err != errScripted || o.Now() != 11*time.Second {
 		t.Errorf("with an error it shows %v, %v", o.Now(), err)
