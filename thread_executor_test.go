@@ -362,16 +362,16 @@ func TestRunWaitsForTheDefaultExecutorOnlySoLong(t *testing.T) {
 
 func TestToExecutorRunsInTheExecutorWithTheValuesOfTheContext(t *testing.T) {
 	type key struct{}
-	e := asyncio.NewThreadPoolExecutor(1)
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		before := e.Stats().Done
+		e := asyncio.NewThreadPoolExecutor(1)
 		withValue := context.WithValue(ctx, key{}, "parrot")
 		got, err := asyncio.ToExecutor(withValue, e, func(ctx context.Context) (any, error) { return ctx.Value(key{}), nil })
 		if got != "parrot" || err != nil {
 			t.Errorf("the function saw %v, %v", got, err)
 		}
-		if after, _ := asyncio.ToExecutor(ctx, e, func(context.Context) (uint64, error) { return e.Stats().Done, nil }); after != before+1 {
-			t.Errorf("the executor has done %d jobs, and %d before", after, before)
+		// The one worker counts a job before it takes the next, and after its result is there.
+		if n, _ := asyncio.ToExecutor(ctx, e, func(context.Context) (uint64, error) { return e.Stats().Done, nil }); n != 1 {
+			t.Errorf("the executor has done %d jobs", n)
 		}
 	})
 }

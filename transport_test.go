@@ -441,9 +441,7 @@ func TestEmptyBufferOfABufferedProtocolEndsTheConnection(t *testing.T) {
 
 func TestCreateConnectionSaysWhyItFailed(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		srv := host(t, ctx, newEcho)
-		addr := srv.Addr().String()
-		srv.Close()
+		const addr = "127.0.0.1:1"
 		l := loopOf(ctx)
 		if _, _, err := l.CreateConnection(ctx, "tcp", addr, newEcho); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("a refused connection gave %v", err)
@@ -454,7 +452,7 @@ func TestCreateConnectionSaysWhyItFailed(t *testing.T) {
 		if _, _, err := l.CreateConnection(t.Context(), "tcp", addr, newEcho); !errors.Is(err, asyncio.ErrNoRunningLoop) {
 			t.Errorf("without a loop it gave %v", err)
 		}
-		srv = host(t, ctx, newEcho)
+		srv := host(t, ctx, newEcho)
 		if _, _, err := l.CreateConnection(ctx, "tcp", srv.Addr().String(), func() asyncio.Protocol { return nil }); err == nil || !strings.Contains(err.Error(), "factory") {
 			t.Errorf("a factory that gives nothing gave %v", err)
 		}

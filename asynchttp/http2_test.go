@@ -21,6 +21,7 @@ import (
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/asynchttp"
+	"github.com/asyncio-go/asyncio/internal/addresstest"
 )
 
 // h2Server is net/http's server over TLS, with HTTP/2.
@@ -115,12 +116,7 @@ func TestTheFirstRequestsToAnHTTP1HostAllDial(t *testing.T) {
 }
 
 func TestAHostThatCannotBeReachedFailsAllWhoWait(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	url := "https://" + l.Addr().String()
-	l.Close()
+	const url = "https://127.0.0.1:1"
 	tr := &asynchttp.Transport{}
 	withClient(t, tr, func(ctx context.Context, c *http.Client) error {
 		tasks := make([]*asyncio.Task[string], 5)
@@ -321,8 +317,10 @@ func TestHooksOfAServerHoldOnHTTP2(t *testing.T) {
 	defer cancel()
 	run(t, func(ctx context.Context) error {
 		var states []http.ConnState
+		var hangs asyncio.Event
 		srv := handle(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/hang" {
+				hangs.Set()
 				_ = asyncio.Sleep(r.Context(), time.Minute)
 			}
 			_, local := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
@@ -341,7 +339,7 @@ func TestHooksOfAServerHoldOnHTTP2(t *testing.T) {
 			t.Errorf("%q, %v", body, err)
 		}
 		hung := asyncio.CreateTask(ctx, func(ctx context.Context) (string, error) { return get(ctx, c, "http://"+addr.String()+"/hang") })
-		if err := asyncio.Sleep(ctx, 20*time.Millisecond); err != nil {
+		if err := hangs.Wait(ctx); err != nil {
 			return err
 		}
 		cancel()
@@ -427,8 +425,9 @@ func TestOtherServersOfHTTP2(t *testing.T) {
 		t.Fatal(err)
 	}
 	nghttpd := program(t, "nghttpd")
-	port := freePort(t)
-	cmd := exec.Command(nghttpd, "--no-tls", "-a", "127.0.0.1", "-d", dir, port)
+	addr := addresstest.Free(t, 1)[0]
+	host, port, _ := net.SplitHostPort(addr)
+	cmd := exec.Command(nghttpd, "--no-tls", "-a", host, "-d", dir, port)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -439,7 +438,7 @@ func TestOtherServersOfHTTP2(t *testing.T) {
 	tr := &asynchttp.Transport{Protocols: plainOnly}
 	withClient(t, tr, func(ctx context.Context, c *http.Client) error {
 		for {
-			s, err := asyncio.OpenConnection(ctx, "tcp", "127.0.0.1:"+port)
+			s, err := asyncio.OpenConnection(ctx, "tcp", addr)
 			if err == nil {
 				s.Close()
 				break
@@ -451,7 +450,7 @@ func TestOtherServersOfHTTP2(t *testing.T) {
 		return asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
 			for range 50 {
 				g.Go(func(ctx context.Context) error {
-					body, err := get(ctx, c, "http://127.0.0.1:"+port+"/large")
+					body, err := get(ctx, c, "http://"+addr+"/large")
 					if err == nil && body != large {
 						err = fmt.Errorf("%d bytes", len(body))
 					}
@@ -461,14 +460,4 @@ func TestOtherServersOfHTTP2(t *testing.T) {
 			return nil
 		})
 	})
-}
-
-func freePort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }

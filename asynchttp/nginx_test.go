@@ -21,11 +21,12 @@ import (
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/asynchttp"
+	"github.com/asyncio-go/asyncio/internal/addresstest"
 )
 
 // startNginx starts nginx with these server blocks, in a directory of its own, and
 // waits until it listens.
-func startNginx(t *testing.T, dir, port, servers string) {
+func startNginx(t *testing.T, dir, addr, servers string) {
 	t.Helper()
 	path := program(t, "nginx")
 	conf := filepath.Join(dir, "nginx.conf")
@@ -64,7 +65,7 @@ http {
 		<-ended
 	})
 	for {
-		c, err := net.DialTimeout("tcp", "127.0.0.1:"+port, time.Second)
+		c, err := net.DialTimeout("tcp", addr, time.Second)
 		if err == nil {
 			c.Close()
 			return
@@ -103,20 +104,21 @@ func certificate(t *testing.T, dir string) {
 func TestNginxInFrontOfTheServerAndBehindTheClient(t *testing.T) {
 	program(t, "nginx")
 	h := h2Server(t, nil) // for its certificate
-	dir, port, upstream := t.TempDir(), freePort(t), freePort(t)
+	dir, addresses := t.TempDir(), addresstest.Free(t, 2)
+	addr, upstream := addresses[0], addresses[1]
 	certificate(t, dir)
 	large := bytes.Repeat([]byte("large "), 100_000)
 	if err := os.WriteFile(filepath.Join(dir, "large"), large, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	startNginx(t, dir, port, fmt.Sprintf(`server {
-		listen 127.0.0.1:%[1]s ssl http2;
+	startNginx(t, dir, addr, fmt.Sprintf(`server {
+		listen %[1]s ssl http2;
 		ssl_certificate %[2]s/cert.pem;
 		ssl_certificate_key %[2]s/key.pem;
 		root %[2]s;
-		location /proxied { proxy_pass http://127.0.0.1:%[3]s; proxy_http_version 1.1; proxy_set_header Connection ""; }
-		location /grpc { grpc_pass grpc://127.0.0.1:%[3]s; }
-	}`, port, dir, upstream))
+		location /proxied { proxy_pass http://%[3]s; proxy_http_version 1.1; proxy_set_header Connection ""; }
+		location /grpc { grpc_pass grpc://%[3]s; }
+	}`, addr, dir, upstream))
 	run(t, func(ctx context.Context) error {
 		srv := handle(func(w http.ResponseWriter, r *http.Request) {
 			n, err := io.Copy(io.Discard, r.Body)
@@ -125,12 +127,14 @@ func TestNginxInFrontOfTheServerAndBehindTheClient(t *testing.T) {
 			fmt.Fprint(w, r.Proto, " ", r.Method, " ", n, " ", err)
 			w.Header().Set("Grpc-Status", "0")
 		})
-		if _, err := srv.Start(ctx, "tcp", "127.0.0.1:"+upstream); err != nil {
+		if _, err := srv.Start(ctx, "tcp", upstream); err != nil {
 			return err
 		}
-		tr := &asynchttp.Transport{TLSClientConfig: trusting(h), Protocols: http2Only}
+		trusted := trusting(h)
+		trusted.ServerName = "example.com"
+		tr := &asynchttp.Transport{TLSClientConfig: trusted, Protocols: http2Only}
 		c := &http.Client{Transport: tr}
-		base := "https://127.0.0.1:" + port
+		base := "https://" + addr
 		err := asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
 			for range 20 {
 				g.Go(func(ctx context.Context) error {

@@ -143,13 +143,11 @@ func TestTheTimeForALaterHeaderBeginsWithItsFirstByte(t *testing.T) {
 	srv := handle(func(http.ResponseWriter, *http.Request) {})
 	srv.ReadHeaderTimeout, srv.IdleTimeout = 50*time.Millisecond, time.Hour
 	withServer(t, srv, func(addr string) error {
-		c, err := net.Dial("tcp", addr)
+		c, err := dialWithin(srv.ReadHeaderTimeout, addr, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 		if err != nil {
 			return err
 		}
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(10 * time.Second))
-		io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 		br := bufio.NewReader(c)
 		resp, err := http.ReadResponse(br, nil)
 		if err != nil {

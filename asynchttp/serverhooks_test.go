@@ -485,7 +485,7 @@ func TestTheLimitOfTheHeaderComesBeforeThatOfTheRequest(t *testing.T) {
 	srv.ReadHeaderTimeout, srv.ReadTimeout, srv.IdleTimeout = 30*time.Millisecond, time.Hour, time.Hour
 	withServer(t, srv, func(addr string) error {
 		for text, want := range map[string]string{"": "", "GET / HT": "HTTP/1.1 408 "} {
-			if got, err := talk(addr, text); err != nil || !strings.HasPrefix(got, want) {
+			if got, err := talkWithin(srv.ReadHeaderTimeout, addr, text); err != nil || !strings.HasPrefix(got, want) {
 				t.Errorf("%q: got %q, %v", text, got, err)
 			}
 		}

@@ -275,7 +275,7 @@ func TestAHandlerThatTakesLongerThanReadTimeoutAnswers(t *testing.T) {
 	srv.ReadTimeout = 5 * time.Millisecond
 	withServer(t, srv, func(addr string) error {
 		for _, text := range []string{"GET / HTTP/1.1\r\n", "PUT / HTTP/1.1\r\nContent-Length: 2\r\n"} {
-			got, err := talk(addr, text+"Host: x\r\nConnection: close\r\n\r\nab")
+			got, err := talkWithin(srv.ReadTimeout, addr, text+"Host: x\r\nConnection: close\r\n\r\nab")
 			if !strings.HasSuffix(got, "late") {
 				t.Errorf("got %q, %v", got, err)
 			}

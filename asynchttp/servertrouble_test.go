@@ -317,7 +317,7 @@ func testWhatComesTooLateIsAnsweredWith408(t *testing.T) {
 			"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe":    "HTTP/1.1 408 ",
 			"PUT /own HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe": "HTTP/1.1 418 ",
 		} {
-			got, err := talk(addr, text)
+			got, err := talkWithin(srv.ReadTimeout, addr, text)
 			if err != nil || !strings.HasPrefix(got, want) || want == "" && got != "" {
 				t.Errorf("%q: got %q, %v", text, got, err)
 			}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/cluster"
+	"github.com/asyncio-go/asyncio/internal/addresstest"
 )
 
 // workerURL makes this program a worker of the cluster there.
@@ -46,7 +47,7 @@ func TestMain(m *testing.M) {
 func startServer(t testing.TB, change ...func(*server.Options)) *server.Server {
 	t.Helper()
 	opts := &server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
+		Host: addresstest.Host(), Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
 	}
 	for _, c := range change {
 		c(opts)

@@ -178,7 +178,7 @@ func TestProxyPassesOnTheEndOfOneHalf(t *testing.T) {
 
 func TestProxySaysWhenTheTargetIsNotThere(t *testing.T) {
 	t.Parallel()
-	proxy := serve(t, "proxy", "127.0.0.1:0", closedAddress(t))
+	proxy := serve(t, "proxy", "127.0.0.1:0", closedAddress)
 	if answer, err := io.ReadAll(proxy.dial()); err != nil || len(answer) > 0 {
 		t.Errorf("%q, %v", answer, err)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -83,12 +82,7 @@ func TestCrawlFollowsLinksAndRedirectsOfItsHost(t *testing.T) {
 }
 
 func TestCrawlTellsOfWhatIsNotThere(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	down := "http://" + l.Addr().String() + "/"
-	l.Close()
+	const down = "http://127.0.0.1:1/"
 	asynctest.Run(t, func(ctx context.Context) {
 		c := &crawler{tasks: 1, tries: 2, redirects: 3}
 		if err := c.crawl(ctx, []string{down}); err != nil {

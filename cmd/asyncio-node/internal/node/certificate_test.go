@@ -52,17 +52,3 @@ func certificates(t *testing.T, dir string) (ca, cert, key string) {
 	der, err = x509.MarshalPKCS8PrivateKey(serverKey)
 	return ca, cert, write("key.pem", "PRIVATE KEY", der, err)
 }
-
-// freePorts returns ports that nobody listens to.
-func freePorts(t *testing.T, n int) (ports []int) {
-	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports
-}

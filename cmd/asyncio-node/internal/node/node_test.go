@@ -21,6 +21,7 @@ import (
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/cluster"
+	"github.com/asyncio-go/asyncio/internal/addresstest"
 )
 
 var process = asyncio.RegisterWorker("process", func(context.Context, struct{}) (int, error) { return os.Getpid(), nil })
@@ -264,13 +265,13 @@ func TestNodesAreMembersOfANATSCluster(t *testing.T) {
 	if testing.Short() {
 		t.Skip("three servers need some seconds to find each other")
 	}
-	ports := freePorts(t, 3)
-	routes := fmt.Sprintf("nats://127.0.0.1:%d,nats://127.0.0.1:%d,nats://127.0.0.1:%d", ports[0], ports[1], ports[2])
+	addresses := addresstest.Free(t, 3)
+	routes := "nats://" + strings.Join(addresses, ",nats://")
 	var all []*running
 	var urls []string
 	for i := range 3 {
 		args := []string{"--listen", "127.0.0.1:0", "--token", "secret", "--replicas", "3", "--server-name", fmt.Sprint("s", i),
-			"--cluster", "test", "--cluster-listen", fmt.Sprintf("127.0.0.1:%d", ports[i]), "--routes", routes, "--workers", "1"}
+			"--cluster", "test", "--cluster-listen", addresses[i], "--routes", routes, "--workers", "1"}
 		if i == 2 {
 			args = append(args, "--", self(t), "work")
 		}

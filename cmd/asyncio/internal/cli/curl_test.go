@@ -139,12 +139,7 @@ func TestIPv6(t *testing.T) {
 }
 
 func TestErrorsBeforeThereIsAConnection(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	refusing := "http://" + l.Addr().String() + "/"
-	l.Close()
+	const refusing = "http://127.0.0.1:1/"
 	for _, u := range []string{refusing, "http://no.such.host.invalid/", "foo://a/", "http://", "http://a b/", "http://[::1/", "http://127.0.0.1:99999/"} {
 		want, got := curl(t, "-g", u), fetch(t, "-sS", u)
 		if got.code != want.code || !strings.HasPrefix(got.errs, fmt.Sprintf("asyncio: (%d) %s: ", want.code, u)) || strings.Count(got.errs, "\n") != 1 {

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/asyncio-go/asyncio/internal/addresstest"
 )
 
 // The flags for versions of HTTP mean what they mean to curl, over TLS and not.
@@ -105,14 +107,9 @@ func TestFetchGetsFromNghttpd(t *testing.T) {
 			t.Skip("there is no nghttpd here")
 		}
 	}
-	// It cannot be told to choose a port.
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	_ = l.Close()
-	c := exec.Command(path, "--no-tls", "-v", "-a", "127.0.0.1", "-d", served(t), port)
+	addr := addresstest.Free(t, 1)[0] // it cannot be told to choose a port
+	host, port, _ := net.SplitHostPort(addr)
+	c := exec.Command(path, "--no-tls", "-v", "-a", host, "-d", served(t), port)
 	said, err := c.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +127,7 @@ func TestFetchGetsFromNghttpd(t *testing.T) {
 		}
 	}
 	go func() { _, _ = io.Copy(io.Discard, said) }()
-	got := fetch(t, "-sS", "--http2-prior-knowledge", "-w", "%{stderr}%{http_version} %{http_code}", "http://127.0.0.1:"+port+"/large.bin")
+	got := fetch(t, "-sS", "--http2-prior-knowledge", "-w", "%{stderr}%{http_version} %{http_code}", "http://"+addr+"/large.bin")
 	if got.errs != "2 200" || got.out != string(noise(300_000)) {
 		t.Errorf("(%d) %s, %d bytes", got.code, got.errs, len(got.out))
 	}

@@ -25,6 +25,7 @@ import (
 
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl"
 	"github.com/asyncio-go/asyncio/cmd/asyncio/internal/crawl/warc"
+	"github.com/asyncio-go/asyncio/internal/addresstest"
 )
 
 // startNATS starts a NATS server in this process, on a free port.
@@ -32,7 +33,7 @@ func startNATS(t testing.TB) *server.Server { return startNATSAt(t, server.RANDO
 
 func startNATSAt(t testing.TB, port int) *server.Server {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: port, NoSigs: true, NoLog: true})
+	s, err := server.NewServer(&server.Options{Host: addresstest.Host(), Port: port, NoSigs: true, NoLog: true})
 	if err != nil {
 		t.Fatal(err)
 	}
