@@ -9,8 +9,14 @@ import (
 )
 
 func TestALogLineStaysInItsLine(t *testing.T) {
-	if got := string(appendEscaped(nil, "a\"b\\\n\x1b[1m\xff\u0085é")); got != `a\"b\\\x0a\x1b[1m\xff\xc2\x85é` {
-		t.Error(got)
+	for s, want := range map[string]string{
+		"a\"b\\\n\x1b[1m\xff\u0085é": `a\"b\\\x0a\x1b[1m\xff\xc2\x85é`,
+		" ~\u00a0\ufffd":             " ~\u00a0\ufffd",
+		"\x1f\x7f\u0080\u009f":       `\x1f\x7f\xc2\x80\xc2\x9f`,
+	} {
+		if got := string(appendEscaped(nil, s)); got != want {
+			t.Errorf("%q: got %q, want %q", s, got, want)
+		}
 	}
 }
 
