@@ -341,3 +341,86 @@ func TestTheEndOfARequestsBodyHasAMoment(t *testing.T) {
 		})
 	}
 }
+
+// A body is not sent on where its connection ends with the response.
+func TestTheBodyOfARequestEndsWithItsConnection(t *testing.T) {
+	for _, answer := range []string{"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx", okX + "more"} {
+		onPool(t, &Transport{}, func(p *pooled) {
+			var end error
+			b := &closes{Reader: readerFunc(func([]byte) (int, error) {
+				end = asyncio.Sleep(p.loop.CurrentTask().Context(), time.Hour)
+				return 0, end
+			})}
+			s := &scripted{says: []string{answer}}
+			c, task := p.ask(s, p.request("PUT", b))
+			o := p.outcome(t, task)
+			if o.err != nil {
+				t.Fatal(o.err)
+			}
+			if got, err := io.ReadAll(o.resp.Body); string(got) != "x" || err != nil {
+				t.Errorf("the answer is %q, %v", got, err)
+			}
+			p.turns()
+			if !c.closed || !asyncio.IsCancelled(end) || b.n != 1 {
+				t.Errorf("closed: %v; the body was read until %v, and closed %d times", c.closed, end, b.n)
+			}
+		})
+	}
+}
+
+// What says that it is packed and is not is malformed, and ends the connection.
+func TestWhatIsNotPackedIsMalformed(t *testing.T) {
+	onPool(t, &Transport{}, func(p *pooled) {
+		c, task := p.ask(&scripted{says: []string{"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 12\r\n\r\nnot packed.."}}, p.request("GET", nil))
+		o := p.outcome(t, task)
+		if o.err != nil {
+			t.Fatal(o.err)
+		}
+		var malformed *MalformedResponseError
+		for range 2 {
+			if n, err := o.resp.Body.Read(make([]byte, 5)); n != 0 || !errors.As(err, &malformed) || !strings.Contains(err.Error(), "malformed response: gzip: ") {
+				t.Errorf("read %d, %v", n, err)
+			}
+		}
+		if c.place == nil && !c.closed {
+			t.Error("the body is not closed")
+		}
+		if o.resp.ContentLength != -1 || !o.resp.Uncompressed || len(o.resp.Header) != 0 {
+			t.Errorf("the response is %+v", o.resp)
+		}
+	})
+}
+
+// A body is read by one at a time, packed or not, and says so when it is closed.
+func TestABodyThatIsClosedWhileItIsReadSaysSo(t *testing.T) {
+	for _, field := range []string{"", "Content-Encoding: gzip\r\n"} {
+		onPool(t, &Transport{}, func(p *pooled) {
+			s := &scripted{says: []string{"HTTP/1.1 200 OK\r\n" + field + "Content-Length: 99\r\n\r\n"}}
+			_, task := p.ask(s, p.request("GET", nil))
+			o := p.outcome(t, task)
+			if o.err != nil {
+				t.Fatal(o.err)
+			}
+			var n int
+			var err error
+			asyncio.CreateTask(p.ctx, func(context.Context) (int, error) {
+				n, err = o.resp.Body.Read(make([]byte, 5))
+				return 0, nil
+			})
+			p.turns()
+			if n, err := o.resp.Body.Read(make([]byte, 5)); n != 0 || err != ErrConcurrentRead {
+				t.Errorf("the second read %d, %v", n, err)
+			}
+			if err := o.resp.Body.Close(); err != nil {
+				t.Error(err)
+			}
+			p.turns()
+			if n != 0 || err != ErrBodyClosed {
+				t.Errorf("the first read %d, %v", n, err)
+			}
+			if n, err := o.resp.Body.Read(make([]byte, 5)); n != 0 || err != ErrBodyClosed {
+				t.Errorf("after Close it read %d, %v", n, err)
+			}
+		})
+	}
+}

@@ -70,6 +70,8 @@ func TestWhatARequestLooksLike(t *testing.T) {
 				"GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n"},
 			"a user agent": {"http://a/", func(r *http.Request) { r.Header["User-Agent"] = []string{"me", "you"} },
 				"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: me\r\nAccept-Encoding: gzip\r\n\r\n"},
+			"no host of its own": {"http://a/", func(r *http.Request) { r.Host = "" },
+				"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: asyncio-go/1\r\nAccept-Encoding: gzip\r\n\r\n"},
 			"a byte": {"http://a/", func(r *http.Request) {
 				r.Body, r.ContentLength = io.NopCloser(strings.NewReader("x")), 1
 			}, "GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: asyncio-go/1\r\nContent-Length: 1\r\nAccept-Encoding: gzip\r\n\r\n"},

@@ -66,22 +66,23 @@ func TestAServerWaitsSoLong(t *testing.T) {
 		want        string // the statuses of the answers
 		end, closed time.Duration
 	}{
-		"the rest of a body":             {asynchttp.Server{}, unread, "200", 5 * time.Second, 5*time.Second + linger},
-		"the rest of a body, limited":    {asynchttp.Server{ReadTimeout: 2 * time.Second}, unread, "200", 2 * time.Second, 2*time.Second + linger},
-		"a request after a body":         {asynchttp.Server{IdleTimeout: 3 * time.Second}, unread + "456789" + getX, "200 200", 3 * time.Second, 3 * time.Second},
-		"a large body is not waited for": {asynchttp.Server{}, strings.Replace(unread, "9", "999999", 1), "200", 0, linger},
-		"the next request":               {asynchttp.Server{IdleTimeout: 3 * time.Second}, getX, "200", 3 * time.Second, 3 * time.Second},
-		"the next one, by another limit": {asynchttp.Server{ReadTimeout: 4 * time.Second}, getX, "200", 4 * time.Second, 4 * time.Second},
-		"the first request":              {asynchttp.Server{ReadHeaderTimeout: time.Second, ReadTimeout: 2 * time.Second, IdleTimeout: 3 * time.Second}, "", "", time.Second, time.Second},
-		"the first, by another limit":    {asynchttp.Server{ReadTimeout: 2 * time.Second, IdleTimeout: 3 * time.Second}, "", "", 2 * time.Second, 2 * time.Second},
-		"the first, by the last limit":   {asynchttp.Server{IdleTimeout: 3 * time.Second}, "", "", 3 * time.Second, 3 * time.Second},
-		"the rest of a header":           {asynchttp.Server{ReadHeaderTimeout: time.Second, ReadTimeout: 2 * time.Second}, getX[:9], "408", time.Second, time.Second + linger},
-		"the rest, by another limit":     {asynchttp.Server{ReadTimeout: 2 * time.Second}, getX[:9], "408", 2 * time.Second, 2*time.Second + linger},
-		"nobody, after the end":          {asynchttp.Server{}, closes, "200", 0, 0},
-		"what came after the end":        {asynchttp.Server{}, closes + getX, "200", 0, linger},
-		"what was too large":             {asynchttp.Server{MaxHeaderBytes: 100}, getX[:16] + "X: " + strings.Repeat("x", 10000) + "\r\n\r\n", "431", 0, linger},
-		"what was too much":              {asynchttp.Server{MaxHeaderFields: 9}, getX[:16] + strings.Repeat("X: y\r\n", 10) + "\r\n", "431", 0, linger},
-		"what was refused":               {asynchttp.Server{}, "what?\r\n\r\n", "400", 0, linger},
+		"the rest of a body":                   {asynchttp.Server{}, unread, "200", 5 * time.Second, 5*time.Second + linger},
+		"the rest of a body, limited":          {asynchttp.Server{ReadTimeout: 2 * time.Second}, unread, "200", 2 * time.Second, 2*time.Second + linger},
+		"a request after a body":               {asynchttp.Server{IdleTimeout: 3 * time.Second}, unread + "456789" + getX, "200 200", 3 * time.Second, 3 * time.Second},
+		"a large body is not waited for":       {asynchttp.Server{}, strings.Replace(unread, "9", "999999", 1), "200", 0, linger},
+		"the next request":                     {asynchttp.Server{IdleTimeout: 3 * time.Second}, getX, "200", 3 * time.Second, 3 * time.Second},
+		"the next one, by another limit":       {asynchttp.Server{ReadTimeout: 4 * time.Second}, getX, "200", 4 * time.Second, 4 * time.Second},
+		"the next request, and not its header": {asynchttp.Server{ReadHeaderTimeout: time.Second, IdleTimeout: 3 * time.Second}, getX, "200", 3 * time.Second, 3 * time.Second},
+		"the first request":                    {asynchttp.Server{ReadHeaderTimeout: time.Second, ReadTimeout: 2 * time.Second, IdleTimeout: 3 * time.Second}, "", "", time.Second, time.Second},
+		"the first, by another limit":          {asynchttp.Server{ReadTimeout: 2 * time.Second, IdleTimeout: 3 * time.Second}, "", "", 2 * time.Second, 2 * time.Second},
+		"the first, by the last limit":         {asynchttp.Server{IdleTimeout: 3 * time.Second}, "", "", 3 * time.Second, 3 * time.Second},
+		"the rest of a header":                 {asynchttp.Server{ReadHeaderTimeout: time.Second, ReadTimeout: 2 * time.Second}, getX[:9], "408", time.Second, time.Second + linger},
+		"the rest, by another limit":           {asynchttp.Server{ReadTimeout: 2 * time.Second}, getX[:9], "408", 2 * time.Second, 2*time.Second + linger},
+		"nobody, after the end":                {asynchttp.Server{}, closes, "200", 0, 0},
+		"what came after the end":              {asynchttp.Server{}, closes + getX, "200", 0, linger},
+		"what was too large":                   {asynchttp.Server{MaxHeaderBytes: 100}, getX[:16] + "X: " + strings.Repeat("x", 10000) + "\r\n\r\n", "431", 0, linger},
+		"what was too much":                    {asynchttp.Server{MaxHeaderFields: 9}, getX[:16] + strings.Repeat("X: y\r\n", 10) + "\r\n", "431", 0, linger},
+		"what was refused":                     {asynchttp.Server{}, "what?\r\n\r\n", "400", 0, linger},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var began, closed time.Duration
@@ -258,6 +259,99 @@ func TestAReadOfARequestsBodyMayBeCancelled(t *testing.T) {
 			t.Errorf("got %q, %v", all, err)
 		}
 		return nil
+	})
+}
+
+// A connection whose request was under way at a Shutdown ends with the response, but
+// for a request that has come already.
+func TestAShutdownEndsAConnectionAfterItsRequests(t *testing.T) {
+	for _, n := range []int{1, 2} {
+		srv := &asynchttp.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.(http.Flusher).Flush() // so that it does not say that the connection ends
+			_ = asyncio.Sleep(r.Context(), time.Second)
+			io.WriteString(w, "served")
+		})}
+		toServer(t, srv, func(ctx context.Context, s *asyncio.Stream) error {
+			began := clock(ctx)
+			io.WriteString(s, strings.Repeat(getX, n))
+			if err := asyncio.Sleep(ctx, time.Millisecond); err != nil {
+				return err
+			}
+			down := asyncio.Go(ctx, func(ctx context.Context) error { return srv.Shutdown(ctx) })
+			all, err := s.ReadAll(ctx)
+			if got := strings.Count(string(all), "served"); got != n || err != nil {
+				t.Errorf("%d of %d requests were served, %v", got, n, err)
+			}
+			if took := since(ctx, began); took != time.Duration(n)*time.Second {
+				t.Errorf("of %d requests the end came after %v", n, took)
+			}
+			_, err = down.Await(ctx)
+			return err
+		})
+	}
+}
+
+// Whether a connection is kept is said where the client cannot know.
+func TestAResponseSaysWhetherItsConnectionIsKept(t *testing.T) {
+	for _, x := range []struct{ request, own, want string }{
+		{"HTTP/1.1\r\nHost: x", "", ""},
+		{"HTTP/1.1\r\nHost: x\r\nConnection: close", "", "close"},
+		{"HTTP/1.1\r\nHost: x", "close", "close"},
+		{"HTTP/1.1\r\nHost: x", "X-Own", "X-Own"},
+		{"HTTP/1.1\r\nHost: x", "X-Own, close", "X-Own, close"},
+		{"HTTP/1.1\r\nHost: x\r\nConnection: close", "X-Own", "close"},
+		{"HTTP/1.0", "", ""},
+		{"HTTP/1.0\r\nConnection: close", "", ""},
+		{"HTTP/1.0\r\nConnection: keep-alive", "", "keep-alive"},
+		{"HTTP/1.0\r\nConnection: keep-alive", "close", "close"},
+	} {
+		srv := &asynchttp.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if x.own != "" {
+				w.Header().Set("Connection", x.own)
+			}
+			io.WriteString(w, "x")
+		})}
+		toServer(t, srv, func(ctx context.Context, s *asyncio.Stream) error {
+			io.WriteString(s, "GET / "+x.request+"\r\n\r\n")
+			head, err := s.ReadUntil(ctx, []byte("\r\n\r\n"))
+			if err != nil {
+				return err
+			}
+			_, got, _ := strings.Cut(string(head), "\r\nConnection: ")
+			if got, _, _ = strings.Cut(got, "\r\n"); got != x.want {
+				t.Errorf("%q, %q: it said %q, want %q", x.request, x.own, got, x.want)
+			}
+			return nil
+		})
+	}
+}
+
+// The time for a body is for waits, and not for who reads it.
+func TestAReaderMayTakeItsTime(t *testing.T) {
+	inWorld(t, func(ctx context.Context) error {
+		srv := &asynchttp.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })}
+		if _, err := srv.Start(ctx, "tcp", "127.0.0.1:80"); err != nil {
+			return err
+		}
+		tr := &asynchttp.Transport{BodyTimeout: time.Second}
+		req, err := http.NewRequestWithContext(ctx, "GET", "http://127.0.0.1/", nil)
+		if err != nil {
+			return err
+		}
+		resp, err := tr.RoundTrip(req)
+		if err != nil {
+			return err
+		}
+		if _, err := io.ReadFull(resp.Body, make([]byte, 2)); err != nil {
+			return err
+		}
+		if err := asyncio.Sleep(ctx, time.Minute); err != nil {
+			return err
+		}
+		if got, err := io.ReadAll(resp.Body); string(got) != "llo" || err != nil {
+			t.Errorf("the rest is %q, %v", got, err)
+		}
+		return errors.Join(tr.Close(), srv.Close())
 	})
 }
 

@@ -398,3 +398,30 @@ func TestAnAnswerBeforeTheEndOfARequestCostsNothing(t *testing.T) {
 		})
 	}
 }
+
+// A body for which there is no room does not keep its request from its answer.
+func TestABodyWithoutRoomHoldsUpNoAnswer(t *testing.T) {
+	for name, full := range map[string]func(r *rig) *asyncio.Task[answer]{
+		"of the connection": func(r *rig) *asyncio.Task[answer] {
+			for range 4 {
+				r.ask(r.request("POST", "http://x/", strings.NewReader(strings.Repeat("x", smallBody-100))))
+			}
+			return r.ask(r.request("POST", "http://x/", strings.NewReader(strings.Repeat("x", smallBody))))
+		},
+		"of the stream": func(r *rig) *asyncio.Task[answer] {
+			_ = r.fr.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 10})
+			r.send()
+			return r.ask(r.request("POST", "http://x/", strings.NewReader(strings.Repeat("x", 11))))
+		},
+	} {
+		onClient(t, &Client{}, func(r *rig) {
+			task := full(r)
+			r.take()
+			r.headers(r.client.c.nextID-2, true, ":status=413")
+			r.send()
+			if resp, err := r.result(task); err != nil || resp.StatusCode != 413 {
+				t.Errorf("%s: %v, %v", name, resp, err)
+			}
+		}, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 20})
+	}
+}

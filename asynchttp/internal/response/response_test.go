@@ -193,6 +193,18 @@ func TestTheRulesOfAResponse(t *testing.T) {
 		}, []string{"freeze 200 []", `open "` + text + `" -1`, "file 0+10000 from 0", "send 0+0 true"}, nil},
 		"a section of no file": {"GET", false, func(w *Writer) { io.Copy(w, io.NewSectionReader(strings.NewReader(big), 1, 5000)) },
 			[]string{"freeze 200 []", `open "` + text + `" 4096`, "send 4096+0 true"}, nil},
+		"a trailer that is declared, and frames do not have": {"GET", true, func(w *Writer) {
+			w.Header().Set("Trailer", "Host, A")
+			w.WriteString("x")
+			w.Header().Set("Host", "1")
+			w.Header().Set("A", "2")
+		}, []string{"freeze 200 [Trailer]", `open "` + text + `" 1`, "send 1+0 true", "trailers map[A:[2]]"}, nil},
+		"a trailer that is declared": {"GET", false, func(w *Writer) {
+			w.Header().Set("Trailer", "Host, Content-Length, A")
+			w.WriteString("x")
+			w.Header().Set("Host", "1")
+			w.Header().Set("A", "2")
+		}, []string{"freeze 200 [Trailer]", `open "` + text + `" -1`, "send 1+0 true", "trailers map[A:[2] Host:[1]]"}, nil},
 		"trailers that frames do not have": {"GET", true, func(w *Writer) {
 			w.WriteString("x")
 			w.Header().Set(http.TrailerPrefix+"Host", "1")
