@@ -44,7 +44,7 @@ func TestAHostBehindAProxyMustBeWhoItSays(t *testing.T) {
 
 // HTTP/2 is not spoken over TLS that is no good for it.
 func TestHTTP2OverOldTLSIsAnError(t *testing.T) {
-	old := []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256}
+	old := []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA}
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(echo))
 	srv.TLS = &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: old, NextProtos: []string{"h2"}}
 	srv.StartTLS()

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -274,6 +275,9 @@ func TestAFileInDisguiseIsLetGoOf(t *testing.T) {
 				t.Errorf("%s: %d, %v", what, n, err)
 			}
 		})
+		if carrier.file == nil && runtime.GOOS == "windows" {
+			continue // where it cannot be opened once more, and is copied
+		}
 		if carrier.file == nil {
 			t.Fatalf("%s: it was copied: %q", what, events)
 		}
