@@ -110,7 +110,10 @@ func TestObserveSeesEveryEndOfARequest(t *testing.T) {
 					"/missing":  " 404 19",
 				} {
 					seen = nil
-					_, err := get(ctx, c, url+path)
+					resp, _, err := fetch(ctx, c, "GET", url+path, nil)
+					if err == nil && path != "/hijack" && !strings.Contains(want, fmt.Sprintf(" %d ", resp.StatusCode)) {
+						t.Errorf("%s was answered %d, and noted as %s", path, resp.StatusCode, want)
+					}
 					failed := path == "/abort" || path == "/half"
 					if (err != nil) != failed {
 						t.Error(path, err)

@@ -163,6 +163,13 @@ func TestTheRulesOfAResponse(t *testing.T) {
 		}, []string{"freeze 200 [Trailer]", `open "` + text + `" 1`, "send 1+0 true", "trailers map[A:[1]]"}, nil},
 		"Transfer-Encoding is the handler's with HTTP/1": {"GET", false, func(w *Writer) { w.Header().Set("Transfer-Encoding", "identity"); w.WriteString("x") },
 			[]string{"freeze 200 []", `open "" -1`, "send 1+0 true"}, nil},
+		"chunks are not the handler's": {"GET", false, func(w *Writer) {
+			w.Header().Set("Transfer-Encoding", "chunked")
+			w.WriteString("x")
+			if w.Has.Identity || !w.Has.Transfer {
+				t.Errorf("it has %+v", w.Has)
+			}
+		}, []string{"freeze 200 []", `open "" -1`, "send 1+0 true"}, nil},
 		"Transfer-Encoding means nothing in frames": {"GET", true, func(w *Writer) { w.Header().Set("Transfer-Encoding", "chunked"); w.WriteString("x") },
 			[]string{"freeze 200 []", `open "` + text + `" 1`, "send 1+0 true"}, nil},
 		"a packed body is not sniffed": {"GET", false, func(w *Writer) { w.Header().Set("Content-Encoding", "gzip"); w.WriteString("x") },
