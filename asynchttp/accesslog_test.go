@@ -3,14 +3,21 @@ package asynchttp
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
 )
 
 func TestALogLineStaysInItsLine(t *testing.T) {
-	if got := string(appendEscaped(nil, "a\"b\\\n\x1b[1m\xff\u0085é")); got != `a\"b\\\x0a\x1b[1m\xff\xc2\x85é` {
-		t.Error(got)
+	for s, want := range map[string]string{
+		"a\"b\\\n\x1b[1m\xff\u0085é": `a\"b\\\x0a\x1b[1m\xff\xc2\x85é`,
+		" ~\u00a0\ufffd":             " ~\u00a0\ufffd",
+		"\x1f\x7f\u0080\u009f":       `\x1f\x7f\xc2\x80\xc2\x9f`,
+	} {
+		if got := string(appendEscaped(nil, s)); got != want {
+			t.Errorf("%q: got %q, want %q", s, got, want)
+		}
 	}
 }
 
@@ -46,6 +53,47 @@ func TestALogThatNobodyReadsIsBounded(t *testing.T) {
 	l.Note(o) // is lost
 	l.Close()
 	new(AccessLog).Close() // has no goroutine
+}
+
+// As much may wait as there is room for, and no byte more; what is too much is
+// counted, and told once.
+func TestALogIsFullAtItsLastByte(t *testing.T) {
+	r, err := http.NewRequest("GET", "/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &Observation{Request: r, Status: 200}
+	line := len(textLine(o, false))
+	for over := range 2 {
+		var told []string
+		l := &AccessLog{Out: io.Discard, OnTrouble: func(err error) { told = append(told, err.Error()) }}
+		l.more, l.stopped = make(chan struct{}, 1), make(chan struct{}) // and nobody writes yet
+		l.lines = make([]byte, maxPendingLog-line+over)
+		for range 3 - over {
+			l.Note(o)
+		}
+		if l.lost != 2 || len(l.lines) > maxPendingLog {
+			t.Errorf("%d lines are lost, and %d bytes wait", l.lost, len(l.lines))
+		}
+		go l.write()
+		l.Close()
+		if len(told) != 1 || told[0] != ErrLogLost.Error()+": 2 lines" || l.lost != 0 {
+			t.Errorf("it was told %q", told)
+		}
+		l.Note(o)
+		if l.lost != 1 || len(l.lines) != 0 {
+			t.Errorf("after its end %d lines are lost, and %d bytes wait", l.lost, len(l.lines))
+		}
+	}
+}
+
+func TestAClientIsNamedWithoutItsPort(t *testing.T) {
+	for addr, want := range map[string]string{"1.2.3.4:5": "1.2.3.4", "[::1]:5": "::1", "@": "@", "": ""} {
+		o := &Observation{Request: &http.Request{RemoteAddr: addr}}
+		if got := o.host(); got != want {
+			t.Errorf("%q: got %q", addr, got)
+		}
+	}
 }
 
 func TestALogThatCannotBeWrittenSaysSoOnce(t *testing.T) {

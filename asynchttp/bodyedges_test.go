@@ -28,17 +28,22 @@ func TestTheEndOfABodyStays(t *testing.T) {
 	for name, x := range map[string]struct {
 		answer, body string
 		err          error
+		says         string // the error; empty: anything
 	}{
-		"length":         {ok + "Content-Length: 5\r\n\r\nhello", "hello", io.EOF},
-		"chunks":         {ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "hello", io.EOF},
-		"gzip":           {ok + fmt.Sprintf("Content-Encoding: GZIP\r\nContent-Length: %d\r\n\r\n%s", packed.Len(), packed.String()), "hello", io.EOF},
-		"empty gzip":     {ok + "Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "", io.EOF},
-		"cut":            {ok + "Content-Length: 7\r\n\r\nhello", "hello", io.ErrUnexpectedEOF},
-		"cut chunks":     {ok + "Transfer-Encoding: chunked\r\n\r\n7\r\nhello", "hello", io.ErrUnexpectedEOF},
-		"cut gzip":       {ok + fmt.Sprintf("Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", len(short), short), "hello", io.ErrUnexpectedEOF},
-		"cut under gzip": {ok + fmt.Sprintf("Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", packed.Len(), short), "hello", io.ErrUnexpectedEOF},
+		"length":         {ok + "Content-Length: 5\r\n\r\nhello", "hello", io.EOF, ""},
+		"chunks":         {ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "hello", io.EOF, ""},
+		"gzip":           {ok + fmt.Sprintf("Content-Encoding: GZIP\r\nContent-Length: %d\r\n\r\n%s", packed.Len(), packed.String()), "hello", io.EOF, ""},
+		"empty gzip":     {ok + "Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "", io.EOF, ""},
+		"cut":            {ok + "Content-Length: 7\r\n\r\nhello", "hello", io.ErrUnexpectedEOF, "body ended after 5 of 7 bytes"},
+		"cut chunks":     {ok + "Transfer-Encoding: chunked\r\n\r\n7\r\nhello", "hello", io.ErrUnexpectedEOF, "body ended early, after 5 bytes"},
+		"cut gzip":       {ok + fmt.Sprintf("Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", len(short), short), "hello", io.ErrUnexpectedEOF, "gzip response body ended early"},
+		"cut under gzip": {ok + fmt.Sprintf("Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", packed.Len(), short), "hello", io.ErrUnexpectedEOF, "asynchttp: response body ended after"},
 	} {
-		for _, timeout := range []time.Duration{0, time.Hour} {
+		for _, how := range []struct {
+			timeout time.Duration
+			copied  bool
+		}{{0, false}, {time.Hour, false}, {0, true}, {time.Hour, true}} {
+			timeout, copied := how.timeout, how.copied
 			tr := &asynchttp.Transport{BodyTimeout: timeout, DialContext: dialAnswer(t, x.answer)}
 			withClient(t, tr, func(ctx context.Context, c *http.Client) error {
 				req, _ := http.NewRequestWithContext(ctx, "GET", "http://a/", nil)
@@ -50,9 +55,12 @@ func TestTheEndOfABodyStays(t *testing.T) {
 				if n, err := resp.Body.Read(nil); n != 0 || err != nil && x.body != "" {
 					t.Errorf("%s: a Read into nothing: %d, %v", name, n, err)
 				}
-				got, err := io.ReadAll(resp.Body)
+				got, err := readAll(resp.Body, copied)
 				if err == nil {
 					err = io.EOF
+				}
+				if x.says != "" && !strings.Contains(err.Error(), x.says) {
+					t.Errorf("%s: the error is %v, want %s", name, err, x.says)
 				}
 				if !strings.HasPrefix(x.body, string(got)) || x.err == io.EOF && string(got) != x.body || !errors.Is(err, x.err) {
 					t.Errorf("%s: %q, %v", name, got, err)
@@ -65,6 +73,30 @@ func TestTheEndOfABodyStays(t *testing.T) {
 				}
 				return nil
 			})
+		}
+	}
+}
+
+// readAll reads r to its end, or copies it, and does not take it for progress when
+// nothing was read.
+func readAll(r io.Reader, copied bool) (all []byte, err error) {
+	if copied {
+		var out bytes.Buffer
+		_, err = io.Copy(&out, r)
+		return out.Bytes(), err
+	}
+	p := make([]byte, 512)
+	for {
+		n, err := r.Read(p)
+		all = append(all, p[:n]...)
+		if err == io.EOF {
+			return all, nil
+		}
+		if err != nil {
+			return all, err
+		}
+		if n == 0 {
+			return all, io.ErrNoProgress
 		}
 	}
 }
@@ -104,6 +136,34 @@ func TestABodyWithATimeLimitIsCopiedAndIsForTheLoop(t *testing.T) {
 			if err := resp.Body.Close(); err != nil {
 				t.Error(err)
 			}
+		}
+		return nil
+	})
+}
+
+// A body with a time limit that is closed early ends its connection.
+func TestABodyWithATimeLimitIsClosed(t *testing.T) {
+	tr := &asynchttp.Transport{BodyTimeout: time.Hour, DialContext: dialAnswer(t, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello")}
+	withClient(t, tr, func(ctx context.Context, c *http.Client) error {
+		req, _ := http.NewRequestWithContext(ctx, "GET", "http://a/", nil)
+		resp, err := c.Do(req)
+		if err != nil {
+			return err
+		}
+		if _, err := io.ReadFull(resp.Body, make([]byte, 5)); err != nil {
+			return err
+		}
+		if err := resp.Body.Close(); err != nil {
+			t.Error(err)
+		}
+		if all, _, _ := tr.Counts(); all != 0 {
+			t.Errorf("%d connections are left", all)
+		}
+		if n := asyncio.CurrentTask(ctx).Loop().Stats().Timers; n > 1 { // that of run
+			t.Errorf("%d timers are left", n)
+		}
+		if n, err := resp.Body.Read(make([]byte, 1)); n != 0 || err != asynchttp.ErrBodyClosed {
+			t.Errorf("after Close: %d, %v", n, err)
 		}
 		return nil
 	})

@@ -41,10 +41,11 @@ type exchange struct {
 
 	unprocessed bool // the server has certainly done nothing with the request
 
-	lost   bool // the connection was lost before anything came, and may have been stale
-	sent   bool // the request is written
-	unsent bool // the body will never be sent
-	keep   bool // the connection can carry another request after this one
+	lost       bool // the connection was lost before anything came, and may have been stale
+	sent       bool // the request is written
+	unsent     bool // the body will never be sent
+	bodyClosed bool // that of the request
+	keep       bool // the connection can carry another request after this one
 	bodyState
 }
 
@@ -102,7 +103,7 @@ func (x *exchange) writeRequest(ctx context.Context) error {
 	atHand := n == 0 || n > 0 && n <= smallBody && r.GetBody != nil && !expect
 	if atHand && n != 0 {
 		err := x.out.writeBody(w)
-		if err = errors.Join(err, closeBody(r)); err != nil {
+		if err = errors.Join(err, x.closeRequestBody()); err != nil {
 			return err
 		}
 	}
@@ -112,9 +113,6 @@ func (x *exchange) writeRequest(ctx context.Context) error {
 	}
 	switch {
 	case atHand:
-		if n == 0 {
-			err = errors.Join(err, closeBody(r))
-		}
 		x.wrote(err)
 	case err == nil:
 		x.sendBodyWhenWanted(ctx, expect)
@@ -153,7 +151,7 @@ func (x *exchange) sendBody(ctx context.Context) {
 		}()
 		err := x.out.writeBody(x.c)
 		returned = true
-		if e := closeBody(x.out.req); err == nil && e != nil {
+		if e := x.closeRequestBody(); err == nil && e != nil {
 			err = &RequestBodyError{e}
 		}
 		x.wrote(err)
@@ -195,7 +193,7 @@ func (x *exchange) readResponse(ctx context.Context) (*http.Response, error) {
 			if x.send == nil && !x.sent {
 				// The server did not say that it wants the body.
 				x.unsent = true
-				closeBody(x.out.req)
+				x.closeRequestBody()
 			}
 			return resp, nil
 		}
@@ -270,9 +268,18 @@ func (x *exchange) abandon(err error) error {
 		x.send.Cancel()
 	} else if !x.sent {
 		x.unsent = true
-		closeBody(x.out.req)
+		x.closeRequestBody()
 	}
 	return err
+}
+
+// closeRequestBody closes the body of the request, once.
+func (x *exchange) closeRequestBody() error {
+	if x.bodyClosed {
+		return nil
+	}
+	x.bodyClosed = true
+	return closeBody(x.out.req)
 }
 
 // finish ends an exchange whose response has come whole, and keeps the

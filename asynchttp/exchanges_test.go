@@ -198,14 +198,14 @@ func TestABodyIsForTheLoopsGoroutine(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			_, err = asyncio.ToThread(ctx, func(context.Context) (int, error) { return resp.Body.Read(make([]byte, 5)) })
-			if !errors.Is(err, asyncio.ErrWrongGoroutine) {
-				t.Errorf("Read: %v", err)
+			n, err := asyncio.ToThread(ctx, func(context.Context) (int, error) { return resp.Body.Read(make([]byte, 5)) })
+			if n != 0 || !errors.Is(err, asyncio.ErrWrongGoroutine) {
+				t.Errorf("Read: %d, %v", n, err)
 			}
 			if w, ok := resp.Body.(io.WriterTo); ok {
-				_, err = asyncio.ToThread(ctx, func(context.Context) (int64, error) { return w.WriteTo(io.Discard) })
-				if !errors.Is(err, asyncio.ErrWrongGoroutine) {
-					t.Errorf("WriteTo: %v", err)
+				n, err := asyncio.ToThread(ctx, func(context.Context) (int64, error) { return w.WriteTo(io.Discard) })
+				if n != 0 || !errors.Is(err, asyncio.ErrWrongGoroutine) {
+					t.Errorf("WriteTo: %d, %v", n, err)
 				}
 			}
 			_, err = asyncio.ToThread(ctx, func(context.Context) (int, error) { return 0, resp.Body.Close() })
@@ -217,8 +217,8 @@ func TestABodyIsForTheLoopsGoroutine(t *testing.T) {
 					return err
 				}
 			}
-			if _, err := resp.Body.Read(make([]byte, 5)); err != asynchttp.ErrBodyClosed {
-				t.Errorf("after Close: %v", err)
+			if n, err := resp.Body.Read(make([]byte, 5)); n != 0 || err != asynchttp.ErrBodyClosed {
+				t.Errorf("after Close: %d, %v", n, err)
 			}
 			return nil
 		})

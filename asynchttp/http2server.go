@@ -54,7 +54,7 @@ func (c *http2Context) End() { c.close() }
 func (s *Server) serveHTTP2(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodOptions && r.RequestURI == "*":
-		w.Header().Set("Content-Length", "0")
+		// An answer of nothing; no handler is asked.
 	case r.Header["Expect"] != nil: // 100-continue is taken out already
 		w.WriteHeader(http.StatusExpectationFailed)
 	default:
@@ -99,7 +99,6 @@ func (c *serverConn) beginHTTP2() bool {
 	if c.br != nil {
 		ahead, _ = c.br.Peek(c.br.Buffered())
 	}
-	c.first = false
 	conn, err := c.srv.http2.NewConn(c.ctx, c.s, ahead)
 	if err != nil {
 		return false

@@ -37,6 +37,27 @@ func observing(t *testing.T, p *http.Protocols, wrap func(http.Handler) http.Han
 		w.WriteHeader(http.StatusEarlyHints)
 		w.WriteHeader(http.StatusTeapot)
 	})
+	mux.HandleFunc("GET /twice", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		w.WriteHeader(http.StatusTeapot) // comes too late
+	})
+	mux.HandleFunc("GET /written", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "a")
+		w.WriteHeader(http.StatusTeapot)
+		if n, err := w.(io.StringWriter).WriteString("bc"); n != 2 || err != nil {
+			w.Write([]byte("no"))
+		}
+	})
+	mux.HandleFunc("GET /copied", func(w http.ResponseWriter, _ *http.Request) {
+		if n, err := w.(io.ReaderFrom).ReadFrom(strings.NewReader("abc")); n != 3 || err != nil {
+			w.Write([]byte("no"))
+		}
+		w.WriteHeader(http.StatusTeapot)
+	})
+	mux.HandleFunc("GET /half", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "a")
+		panic(http.ErrAbortHandler)
+	})
 	mux.HandleFunc("GET /hijack", func(w http.ResponseWriter, _ *http.Request) {
 		c, _, err := w.(http.Hijacker).Hijack()
 		if err != nil {
@@ -81,15 +102,23 @@ func TestObserveSeesEveryEndOfARequest(t *testing.T) {
 					"/nothing":  "GET /nothing 200 0",
 					"/abort":    "GET /abort 499 0",
 					"/early":    "GET /early 418 0",
+					"/twice":    "GET /twice 200 0",
+					"/written":  "GET /written 200 3",
+					"/copied":   "GET /copied 200 3",
+					"/half":     "GET /half 200 1",
 					"/hijack":   hijacked,
 					"/missing":  " 404 19",
 				} {
 					seen = nil
-					_, err := get(ctx, c, url+path)
-					if failed := path == "/abort"; (err != nil) != failed {
+					resp, _, err := fetch(ctx, c, "GET", url+path, nil)
+					if err == nil && path != "/hijack" && !strings.Contains(want, fmt.Sprintf(" %d ", resp.StatusCode)) {
+						t.Errorf("%s was answered %d, and noted as %s", path, resp.StatusCode, want)
+					}
+					failed := path == "/abort" || path == "/half"
+					if (err != nil) != failed {
 						t.Error(path, err)
 					}
-					if path == "/abort" && len(seen) == 2 { // a connection that was used before may have been stale: the client tries again
+					if failed && len(seen) == 2 { // a connection that was used before may have been stale: the client tries again
 						seen = seen[1:]
 					}
 					if fmt.Sprint(seen) != "["+want+"]" {

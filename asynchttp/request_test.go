@@ -61,6 +61,20 @@ func TestWhatARequestLooksLike(t *testing.T) {
 				r.Header.Set("Transfer-Encoding", "chunked")
 				r.Header.Set("Host", "b")
 			}, "POST / HTTP/1.1\r\nHost: a\r\nUser-Agent: asyncio-go/1\r\nContent-Length: 0\r\nAccept-Encoding: gzip\r\n\r\n"},
+			"many fields": {"http://a/", func(r *http.Request) {
+				for _, c := range "hgfedcba" {
+					r.Header["X-"+string(c)] = []string{"1"}
+				}
+			}, "GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: asyncio-go/1\r\nX-a: 1\r\nX-b: 1\r\nX-c: 1\r\nX-d: 1\r\nX-e: 1\r\nX-f: 1\r\nX-g: 1\r\nX-h: 1\r\nAccept-Encoding: gzip\r\n\r\n"},
+			"no user agent at all": {"http://a/", func(r *http.Request) { r.Header["User-Agent"] = nil },
+				"GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n"},
+			"a user agent": {"http://a/", func(r *http.Request) { r.Header["User-Agent"] = []string{"me", "you"} },
+				"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: me\r\nAccept-Encoding: gzip\r\n\r\n"},
+			"no host of its own": {"http://a/", func(r *http.Request) { r.Host = "" },
+				"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: asyncio-go/1\r\nAccept-Encoding: gzip\r\n\r\n"},
+			"a byte": {"http://a/", func(r *http.Request) {
+				r.Body, r.ContentLength = io.NopCloser(strings.NewReader("x")), 1
+			}, "GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: asyncio-go/1\r\nContent-Length: 1\r\nAccept-Encoding: gzip\r\n\r\n"},
 			"a body of unknown length": {"http://a/", func(r *http.Request) {
 				r.Body = io.NopCloser(strings.NewReader("x"))
 				r.Trailer = http.Header{"Sum": nil}

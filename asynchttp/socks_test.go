@@ -42,8 +42,8 @@ func TestAnswersOfASOCKSProxy(t *testing.T) {
 		"\x05\x05\x00\x01\x01": "connection refused",
 		"\x05\x63\x00\x01\x01": "code 99",
 	} {
-		if _, err := socksAnswer([]byte(answer)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: got %v", answer, err)
+		if rest, err := socksAnswer([]byte(answer)); rest != 0 || err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %d, %v", answer, rest, err)
 		}
 	}
 }

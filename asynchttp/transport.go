@@ -323,7 +323,11 @@ func (t *Transport) connection(ctx, end context.Context, req *http.Request, k ke
 		return nil, err
 	}
 	if may {
-		if err := t.adopt(ctx, c); err != nil {
+		err := c.cause // it was closed meanwhile
+		if err == nil {
+			err = t.adopt(ctx, c)
+		}
+		if err != nil {
 			c.close()
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package prometheus_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	client "github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"go.uber.org/goleak"
 
 	"github.com/asyncio-go/asyncio"
@@ -70,6 +73,16 @@ func TestPrometheusIsToldWithoutALoop(t *testing.T) {
 	w := httptest.NewRecorder()
 	prometheus.Handler(new(asynchttp.Metrics)).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	if w.Code != 200 || !strings.Contains(w.Body.String(), "http_server_requests_in_flight 0\n") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// A registry that fails is an answer that says so.
+func TestARegistryThatFailsIsTold(t *testing.T) {
+	failing := client.GathererFunc(func() ([]*dto.MetricFamily, error) { return nil, errors.New("it is empty") })
+	w := httptest.NewRecorder()
+	prometheus.HandlerFor(failing).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), "it is empty") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

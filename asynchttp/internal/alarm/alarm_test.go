@@ -45,7 +45,14 @@ func TestAlarmRingsOnceWhenItIsDue(t *testing.T) {
 		"stopped":   {func(_ context.Context, a *alarm.Alarm) { a.Set(time.Second); a.Stop() }, nil},
 		"set again": {func(_ context.Context, a *alarm.Alarm) { a.Set(time.Second); a.Stop(); a.Set(5 * time.Second) }, []time.Duration{5 * time.Second}},
 		"never":     {func(_ context.Context, a *alarm.Alarm) { a.Set(time.Second); a.Set(0) }, nil},
-		"ended":     {func(_ context.Context, a *alarm.Alarm) { a.Set(time.Second); a.End(); a.End() }, nil},
+		"never, later": {func(ctx context.Context, a *alarm.Alarm) {
+			asyncio.Sleep(ctx, time.Second)
+			a.Set(time.Minute)
+			a.Set(0)
+			asyncio.Sleep(ctx, time.Second)
+			a.Set(-1)
+		}, nil},
+		"ended": {func(_ context.Context, a *alarm.Alarm) { a.Set(time.Second); a.End(); a.End() }, nil},
 		"twice": {func(ctx context.Context, a *alarm.Alarm) {
 			a.Set(time.Second)
 			asyncio.Sleep(ctx, 2*time.Second)

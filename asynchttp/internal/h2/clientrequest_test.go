@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -27,6 +28,7 @@ func TestAClientBeginsWithPrefaceAndSettings(t *testing.T) {
 	} {
 		onVirtualClock(t, func(ctx context.Context) {
 			r := newRig(t, ctx)
+			r.w.limits = [2]int{-1, -1}
 			c, err := cl.NewConn(ctx, r.w)
 			if err != nil {
 				t.Fatal(err)
@@ -34,6 +36,9 @@ func TestAClientBeginsWithPrefaceAndSettings(t *testing.T) {
 			r.turns()
 			if !bytes.HasPrefix(r.w.out.Bytes(), []byte(http2.ClientPreface)) {
 				t.Error("no preface")
+			}
+			if r.w.limits != [2]int{0, 0} {
+				t.Errorf("the limits of the socket's queue are %d", r.w.limits)
 			}
 			r.wants(strings.Split(want, "\n")...)
 			c.Close(ErrClosed)
@@ -90,6 +95,8 @@ func TestARequestIsSentAsItIs(t *testing.T) {
 			[]string{post, `DATA 1 "abc"`, `DATA 1 end ""`}},
 		"an unknown body that is empty": {func(req *http.Request) { withBody(req, reading(""), -1) },
 			[]string{post, `DATA 1 end ""`}},
+		"a body that ends with its data": {func(req *http.Request) { withBody(req, iotest.DataErrReader(strings.NewReader("abc")), 3) },
+			[]string{post + " content-length=3", `DATA 1 end "abc"`}},
 		"trailers": {func(req *http.Request) {
 			withBody(req, reading("abc"), -1)
 			req.Trailer = http.Header{"X-B": {"1"}, "X-A": nil}

@@ -131,6 +131,7 @@ func TestAResponseIsWhatTheServerSays(t *testing.T) {
 		"an end of its own":   {"GET", func(r *rig) { r.headers(1, false, ":status=200"); data(r, false, "x"); data(r, true, "") }, `200 OK -1 map[] map[] "x" <nil>`},
 		"a length of nothing": {"GET", func(r *rig) { r.headers(1, true, ":status=200", "content-length=0") }, `200 OK 0 map[Content-Length:[0]] map[] "" <nil>`},
 		"less than announced": {"GET", func(r *rig) { r.headers(1, false, ":status=200", "content-length=3"); data(r, true, "xy") }, `200 OK 3 map[Content-Length:[3]] map[] "xy" unexpected EOF`},
+		"a byte of nothing":   {"GET", func(r *rig) { r.headers(1, true, ":status=200", "content-length=1") }, `200 OK 1 map[Content-Length:[1]] map[] "" unexpected EOF`},
 		"nothing of it":       {"GET", func(r *rig) { r.headers(1, true, ":status=200", "content-length=3") }, `200 OK 3 map[Content-Length:[3]] map[] "" unexpected EOF`},
 		"less, and trailers": {"GET", func(r *rig) {
 			r.headers(1, false, ":status=200", "content-length=3")

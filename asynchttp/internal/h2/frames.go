@@ -201,7 +201,6 @@ func (c *conn) settingsFrame(f *http2.SettingsFrame) error {
 	if err != nil {
 		return err
 	}
-	c.out.maxFrame = c.peer.frameSize
 	c.out.setTable(c.peer.table)
 	if delta != 0 {
 		for _, s := range c.inOrder() {

@@ -64,9 +64,8 @@ type outbox struct {
 	closed    bool          // nothing is sent any more
 	free      asyncio.Event // set while so little is unsent that reading may go on
 
-	window   sendWindow // of the connection
-	queue    sendQueue
-	maxFrame int
+	window sendWindow // of the connection
+	queue  sendQueue
 
 	enc   *hpack.Encoder
 	block []byte // the header block that is being encoded
@@ -80,7 +79,7 @@ type outbox struct {
 func (o *outbox) init(l *asyncio.Loop, w Wire, c *common, lost func(error)) {
 	o.loop, o.wire, o.common, o.lost = l, w, c, lost
 	o.flushFn = o.flush
-	o.window, o.maxFrame, o.table = defaultWindow, frameSize, tableSize
+	o.window, o.table = defaultWindow, tableSize
 	o.stall = alarm.New(l, o.stalled)
 	// One byte that is queued clogs: what lies in the outbox need not lie in the
 	// socket's queue too.
@@ -316,7 +315,7 @@ func (o *outbox) headers(id uint32, end bool) {
 		flags = http2.FlagHeadersEndStream
 	}
 	for p := o.block; ; {
-		n := min(len(p), o.maxFrame)
+		n := min(len(p), frameSize)
 		if n == len(p) {
 			flags |= http2.FlagHeadersEndHeaders
 		}

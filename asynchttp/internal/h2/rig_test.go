@@ -31,7 +31,8 @@ type memWire struct {
 	out     bytes.Buffer
 	unsent  int // what the peer has not taken
 	drained asyncio.Event
-	failing error // of Write
+	limits  [2]int
+	failing error // of Write and Drain
 	ended   bool  // WriteEOF
 	closed  bool
 	aborted bool
@@ -76,7 +77,7 @@ func (w *memWire) Conn() net.Conn                        { return memConn{w: w} 
 func (w *memWire) ConnectionState() *tls.ConnectionState { return w.tls }
 func (w *memWire) LocalAddr() net.Addr                   { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 80} }
 func (w *memWire) RemoteAddr() net.Addr                  { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 1234} }
-func (w *memWire) SetWriteBufferLimits(int, int)         {}
+func (w *memWire) SetWriteBufferLimits(low, high int)    { w.limits = [2]int{low, high} }
 func (w *memWire) WaitClosed(context.Context) error      { return nil }
 func (w *memWire) WriteBufferSize() int                  { return w.unsent }
 func (w *memWire) WriteEOF() error                       { w.ended = true; return nil }
@@ -91,7 +92,7 @@ func (w *memWire) Drain(ctx context.Context) error {
 	if w.closed {
 		return net.ErrClosed
 	}
-	return nil
+	return w.failing
 }
 
 type memConn struct {
@@ -181,6 +182,7 @@ func onServerBefore(t *testing.T, srv *Server, main func(r *rig), state ...*tls.
 		if c.c.running != 0 || len(c.c.streams) != 0 || c.c.held != 0 {
 			t.Errorf("%d handlers, %d streams, and %d bytes of headers are left", c.c.running, len(c.c.streams), c.c.held)
 		}
+		r.noTimers()
 	})
 }
 
@@ -227,7 +229,18 @@ func onClient(t *testing.T, cl *Client, main func(r *rig), settings ...http2.Set
 		if n := c.Requests(); n != 0 {
 			t.Errorf("%d requests are left", n)
 		}
+		r.noTimers()
 	})
+}
+
+// noTimers looks whether the connection has left a timer.
+func (r *rig) noTimers() {
+	r.Helper()
+	stop(&r.w.timer)
+	r.turns()
+	if n := r.loop.Stats().Timers; n != 0 {
+		r.Errorf("%d timers are left", n)
+	}
 }
 
 // An answer is how a request has ended, when it has.

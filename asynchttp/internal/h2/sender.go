@@ -101,7 +101,7 @@ func (s *sender) turn() {
 
 // sendable returns how many bytes the next frame may have.
 func (s *sender) sendable() int {
-	return int(min(int64(len(s.pending)), int64(s.window), int64(s.out.window), int64(s.out.maxFrame)))
+	return int(min(int64(len(s.pending)), int64(s.window), int64(s.out.window), frameSize))
 }
 
 // send adds one frame, of what is sendable.

@@ -335,8 +335,8 @@ func TestAFarewellTakesSoLongAtMost(t *testing.T) {
 			t.Error("aborted too early")
 		}
 		r.pass(time.Millisecond)
-		if !r.w.aborted {
-			t.Error("not aborted")
+		if !r.w.aborted || r.w.ended {
+			t.Errorf("aborted: %v; its half was ended: %v", r.w.aborted, r.w.ended)
 		}
 	})
 	onServer(t, &Server{}, func(r *rig) { // to whom nothing can be sent

@@ -7,7 +7,6 @@ import "golang.org/x/net/http2"
 type settings struct {
 	seen       bool // its first SETTINGS have come
 	window     int64
-	frameSize  int
 	table      uint32
 	streams    uint32 // that it lets us have at once
 	headerList uint64 // bytes that it takes; 0: it has named no limit
@@ -21,7 +20,7 @@ const (
 )
 
 func newSettings() settings {
-	return settings{window: defaultWindow, frameSize: frameSize, table: tableSize, streams: firstStreams}
+	return settings{window: defaultWindow, table: tableSize, streams: firstStreams}
 }
 
 // apply takes a SETTINGS frame, and returns by how much the window of streams
@@ -44,8 +43,6 @@ func (s *settings) apply(f *http2.SettingsFrame) (delta int64, err error) {
 		switch set.ID {
 		case http2.SettingInitialWindowSize:
 			s.window = int64(set.Val)
-		case http2.SettingMaxFrameSize:
-			s.frameSize = min(int(set.Val), frameSize)
 		case http2.SettingHeaderTableSize:
 			s.table = min(set.Val, tableSize)
 		case http2.SettingMaxConcurrentStreams:

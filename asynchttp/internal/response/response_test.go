@@ -8,9 +8,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/iotest"
 
 	"github.com/asyncio-go/asyncio"
 )
@@ -19,7 +22,8 @@ import (
 type recorder struct {
 	w      *Writer
 	events []string
-	err    error // of Send
+	err    error    // of Send
+	file   *os.File // that was to be sent last
 }
 
 func (c *recorder) note(format string, args ...any) {
@@ -56,6 +60,10 @@ func (c *recorder) Send(held, p []byte, last bool) error {
 
 func (c *recorder) SendFile(held []byte, f *os.File, offset, n int64) (int64, error) {
 	c.note("file %d+%d from %d", len(held), n, offset)
+	c.file = f
+	if _, err := f.Stat(); err != nil {
+		c.note("%v", err)
+	}
 	return n, c.err
 }
 
@@ -155,6 +163,13 @@ func TestTheRulesOfAResponse(t *testing.T) {
 		}, []string{"freeze 200 [Trailer]", `open "` + text + `" 1`, "send 1+0 true", "trailers map[A:[1]]"}, nil},
 		"Transfer-Encoding is the handler's with HTTP/1": {"GET", false, func(w *Writer) { w.Header().Set("Transfer-Encoding", "identity"); w.WriteString("x") },
 			[]string{"freeze 200 []", `open "" -1`, "send 1+0 true"}, nil},
+		"chunks are not the handler's": {"GET", false, func(w *Writer) {
+			w.Header().Set("Transfer-Encoding", "chunked")
+			w.WriteString("x")
+			if w.Has.Identity || !w.Has.Transfer {
+				t.Errorf("it has %+v", w.Has)
+			}
+		}, []string{"freeze 200 []", `open "" -1`, "send 1+0 true"}, nil},
 		"Transfer-Encoding means nothing in frames": {"GET", true, func(w *Writer) { w.Header().Set("Transfer-Encoding", "chunked"); w.WriteString("x") },
 			[]string{"freeze 200 []", `open "` + text + `" 1`, "send 1+0 true"}, nil},
 		"a packed body is not sniffed": {"GET", false, func(w *Writer) { w.Header().Set("Content-Encoding", "gzip"); w.WriteString("x") },
@@ -186,6 +201,51 @@ func TestTheRulesOfAResponse(t *testing.T) {
 		}, []string{"freeze 200 []", `open "` + text + `" -1`, "file 0+10000 from 0", "send 0+0 true"}, nil},
 		"a section of no file": {"GET", false, func(w *Writer) { io.Copy(w, io.NewSectionReader(strings.NewReader(big), 1, 5000)) },
 			[]string{"freeze 200 []", `open "` + text + `" 4096`, "send 4096+0 true"}, nil},
+		"a trailer that is declared, and frames do not have": {"GET", true, func(w *Writer) {
+			w.Header().Set("Trailer", "Host, A")
+			w.WriteString("x")
+			w.Header().Set("Host", "1")
+			w.Header().Set("A", "2")
+		}, []string{"freeze 200 [Trailer]", `open "` + text + `" 1`, "send 1+0 true", "trailers map[A:[2]]"}, nil},
+		"a trailer that is declared": {"GET", false, func(w *Writer) {
+			w.Header().Set("Trailer", "Host, Content-Length, A")
+			w.WriteString("x")
+			w.Header().Set("Host", "1")
+			w.Header().Set("A", "2")
+		}, []string{"freeze 200 [Trailer]", `open "` + text + `" -1`, "send 1+0 true", "trailers map[A:[2] Host:[1]]"}, nil},
+		"trailers that frames do not have": {"GET", true, func(w *Writer) {
+			w.WriteString("x")
+			w.Header().Set(http.TrailerPrefix+"Host", "1")
+		}, []string{"freeze 200 []", `open "` + text + `" 1`, "send 1+0 true"}, nil},
+		"trailers of HTTP/1": {"GET", false, func(w *Writer) {
+			w.Header().Set(http.TrailerPrefix+"Host", "1")
+			w.WriteString("x")
+		}, []string{"freeze 200 []", `open "` + text + `" -1`, "send 1+0 true", "trailers map[Host:[1]]"}, nil},
+		"HEAD whose header is on its way": {"HEAD", false, func(w *Writer) {
+			w.Flush()
+			if n, err := w.WriteString("hello"); n != 5 || err != nil {
+				t.Errorf("%d, %v", n, err)
+			}
+		}, []string{"freeze 200 []", `open "" -1`, "send 0+0 false", "send 0+0 true"}, nil},
+		"a source that fails": {"GET", false, func(w *Writer) {
+			if n, err := w.ReadFrom(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(io.ErrNoProgress))); n != 3 || err != io.ErrNoProgress {
+				t.Errorf("%d, %v", n, err)
+			}
+		}, []string{"freeze 200 []", `open "` + text + `" 3`, "send 3+0 true"}, nil},
+		"a file that cannot be read": {"GET", false, func(w *Writer) {
+			f, err := os.OpenFile(file, os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			w.Header().Set("Content-Length", "10001")
+			if n, err := w.ReadFrom(io.NewSectionReader(f, 0, 10000)); n != 0 || err == nil {
+				t.Errorf("%d, %v", n, err)
+			}
+			if n, err := w.WriteString(strings.Repeat("x", 4000)); n != 4000 || err != nil {
+				t.Errorf("%d, %v", n, err)
+			}
+		}, []string{"freeze 200 []", `open "` + text + `" 10001`, "send 4000+0 false"}, io.ErrShortWrite},
 		"a short file is copied": {"GET", false, func(w *Writer) { f.Seek(9900, io.SeekStart); io.Copy(w, f) },
 			[]string{"freeze 200 []", `open "` + text + `" 100`, "send 100+0 true"}, nil},
 	} {
@@ -196,6 +256,56 @@ func TestTheRulesOfAResponse(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A file that came in disguise is opened once more, and closed when it is sent.
+func TestAFileInDisguiseIsLetGoOf(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, make([]byte, 10000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for what, src := range map[string]io.Reader{"itself": f, "disguised": struct {
+		io.ReadSeeker
+		namedFile
+	}{f, f}} {
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			t.Fatal(err)
+		}
+		carrier := &recorder{}
+		events, _ := respond(t, "GET", false, carrier, func(w *Writer) {
+			if n, err := w.ReadFrom(src); n != 10000 || err != nil {
+				t.Errorf("%s: %d, %v", what, n, err)
+			}
+		})
+		if carrier.file == nil && runtime.GOOS == "windows" {
+			continue // where it cannot be opened once more, and is copied
+		}
+		if carrier.file == nil {
+			t.Fatalf("%s: it was copied: %q", what, events)
+		}
+		own := what == "itself"
+		if own != (carrier.file == f) {
+			t.Errorf("%s: %v was sent", what, carrier.file)
+		}
+		if _, err := carrier.file.Stat(); own == errors.Is(err, os.ErrClosed) {
+			t.Errorf("%s: closed: %v", what, err)
+		}
+		if _, err := f.Stat(); err != nil {
+			t.Errorf("%s: the file itself: %v", what, err)
+		}
+	}
+}
+
+// A namedFile is what net/http and io make of a file.
+type namedFile interface {
+	Stat() (os.FileInfo, error)
+	Name() string
+	SyscallConn() (syscall.RawConn, error)
 }
 
 // After an error of the carrier nothing more is sent, and every call returns it.
