@@ -138,3 +138,25 @@ func TestAProtocolThatPanicsWhenItsLoopIsClosedIsReported(t *testing.T) {
 		})
 	}
 }
+
+// A protocol that panics when its process exits is rid of its pipes, though others have
+// their other ends.
+func TestAProtocolThatPanicsInProcessExitedIsClosed(t *testing.T) {
+	for name, driver := range drivers() {
+		t.Run(name, func(t *testing.T) {
+			reported := 0
+			err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+				r := &processRecorder{on: map[string]func(){"exited": func() { panic("on purpose") }}}
+				tr := launch(t, ctx, r, "exec 3<&0; cat <&3 & exit 0", inAndOut...)
+				r.until(ctx, "lost")
+				if !tr.IsClosing() {
+					t.Error("it is not closed")
+				}
+				return nil
+			}, append(optionList(driver), asyncio.WithExceptionHandler(func(*asyncio.Loop, asyncio.ExceptionContext) { reported++ }))...)
+			if err != nil || reported != 1 {
+				t.Errorf("%v, and %d were reported", err, reported)
+			}
+		})
+	}
+}

@@ -226,14 +226,18 @@ func (p *ProcessPoolExecutor) Stats() ProcessPoolStats {
 
 // A WorkerCrashError is the error of a call whose worker process died.
 type WorkerCrashError struct {
-	Function string           // as it was registered
+	Function string           // as it was registered; "" where it died as it started
 	Process  int              // the process id it had
 	State    *os.ProcessState // its exit status or signal
 	Stderr   string           // the last that it wrote, four kilobytes at most
 }
 
 func (e *WorkerCrashError) Error() string {
-	s := fmt.Sprintf("asyncio: worker process %d died in %s: %v", e.Process, e.Function, e.State)
+	when := "in " + e.Function
+	if e.Function == "" {
+		when = "as it started"
+	}
+	s := fmt.Sprintf("asyncio: worker process %d died %s: %v", e.Process, when, e.State)
 	if e.Stderr != "" {
 		s += "; it wrote: " + e.Stderr
 	}

@@ -38,7 +38,8 @@ func TestWorkerProcessThatDiesAtOnceIsACrashWithItsWordsAndState(t *testing.T) {
 		p := newProcessPool(t, 1, asyncio.WithWorkerEnv("ASYNCIO_TEST_DIE_EARLY=1"))
 		_, err := add.Call(ctx, p, numbers{})
 		var crash *asyncio.WorkerCrashError
-		if !errors.As(err, &crash) || crash.State == nil || crash.State.ExitCode() != 4 || !strings.Contains(crash.Stderr, "out of order") {
+		if !errors.As(err, &crash) || crash.State == nil || crash.State.ExitCode() != 4 || !strings.Contains(crash.Stderr, "out of order") ||
+			!strings.HasPrefix(err.Error(), fmt.Sprintf("asyncio: start a worker process: asyncio: worker process %d died as it started: exit status 4; it wrote: ", crash.Process)) {
 			t.Errorf("got %v", err)
 		}
 		if s := p.Stats(); len(s.Workers) != 0 {

@@ -62,6 +62,18 @@ func (p *ProcessPoolExecutor) SetCallsLast(d time.Duration) {
 	}
 }
 
+// SetBegan makes the workers believe that the calls at which they are began so long ago:
+// less than 0, and none is held up.
+func (p *ProcessPoolExecutor) SetBegan(ago time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for w := range p.all {
+		if len(w.calls) > 0 {
+			w.calls[0].began = time.Now().Add(-ago)
+		}
+	}
+}
+
 const (
 	MaxAhead      = maxAhead
 	MaxAheadBytes = maxAheadBytes

@@ -93,11 +93,13 @@ func TestCallsBehindLongOnesWaitForAFreeWorker(t *testing.T) {
 		first, second := heldUpBy(ctx, p, one), heldUpBy(ctx, p, two)
 		eventually(t, ctx, "both are there", func() bool { return p.Stats().Started == 2 })
 		p.SetCallsLast(time.Microsecond)
+		p.SetBegan(-time.Hour)
 		calls := processIDs(ctx, p, 2) // one behind each
 		checkAhead(t, p, 2, 0)
 		if s := p.Stats(); s.Running != 2 || s.Queued != 2 || s.Done != 0 {
 			t.Errorf("%+v", s)
 		}
+		p.SetBegan(time.Hour)
 		eventually(t, ctx, "they are taken back", func() bool {
 			a, q := p.Ahead()
 			return a == 0 && q == 2
@@ -114,6 +116,7 @@ func TestCallsBehindLongOnesWaitForAFreeWorker(t *testing.T) {
 		// What was held up is so no more.
 		third := heldUpBy(ctx, p, one)
 		p.SetCallsLast(time.Microsecond)
+		p.SetBegan(-time.Hour)
 		last := processIDs(ctx, p, 1)
 		checkAhead(t, p, 1, 0)
 		one.open()
@@ -164,7 +167,7 @@ func TestAPoolHasNoMoreWorkersThanThereAreCalls(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if s := p.Stats(); s.Started != 1 {
+		if s := p.Stats(); s.Started != 1 || len(s.Workers) != 1 || s.Workers[0] != must(processID.Call(ctx, p, struct{}{})) {
 			t.Errorf("calls one after another: %+v", s)
 		}
 		g := newGate(t)
@@ -191,6 +194,7 @@ func TestAWorkerThatIsStoppedIsKilledForItsCancelledCall(t *testing.T) {
 		}
 		held := heldUpBy(ctx, p, newGate(t))
 		p.SetCallsLast(time.Microsecond)
+		p.SetBegan(-time.Hour)
 		calls := processIDs(ctx, p, 1)
 		checkAhead(t, p, 1, 0)
 		if err := syscall.Kill(before, syscall.SIGSTOP); err != nil {
@@ -216,8 +220,7 @@ func TestAbandonedPoolNamesTheCallsThatRanTheLongestFirst(t *testing.T) {
 		p.SetCallsLast(time.Microsecond)
 		all = append(all, processIDs(ctx, p, 2)...)
 		p.SetCallsLast(0)
-		all = append(all, processIDs(ctx, p, 2)...)
-		checkAhead(t, p, 2, 2)
+		all = append(all, processIDs(ctx, p, 2)...) // of the four some were sent ahead
 		ended, cancel := context.WithCancel(ctx)
 		cancel()
 		_, err := asyncio.ToThread(ctx, func(context.Context) (struct{}, error) { return struct{}{}, p.Shutdown(ended) })
@@ -240,6 +243,35 @@ func TestAbandonedPoolNamesTheCallsThatRanTheLongestFirst(t *testing.T) {
 		}
 		if s := p.Stats(); s.Crashed != 0 || s.Done != uint64(len(all)) {
 			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// A call that was sent ahead begins when the one before it is done.
+func TestACallThatWasSentAheadHasRunSinceItBegan(t *testing.T) {
+	notEmulated(t, "a worker is this program, started without an emulator")
+	p := must(asyncio.NewProcessPoolExecutor(1))
+	runOn(t, nil, func(t *testing.T, ctx context.Context) {
+		one, two := newGate(t), newGate(t)
+		first := heldUpBy(ctx, p, one)
+		eventually(t, ctx, "the worker is there", func() bool { return p.Stats().Started == 1 })
+		p.SetCallsLast(time.Microsecond)
+		p.SetBegan(-time.Hour)
+		second := heldUpBy(ctx, p, two)
+		checkAhead(t, p, 1, 0)
+		one.open()
+		if _, err := first.Await(ctx); err != nil {
+			t.Error(err)
+		}
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		_, err := asyncio.ToThread(ctx, func(context.Context) (struct{}, error) { return struct{}{}, p.Shutdown(ended) })
+		var left *asyncio.JobsLeftError
+		if !errors.As(err, &left) || len(left.Jobs) != 1 || left.Jobs[0].Running < 0 || left.Jobs[0].Running > time.Hour {
+			t.Errorf("%v", err)
+		}
+		if _, err := second.Await(ctx); !errors.Is(err, asyncio.ErrExecutorShutdown) {
+			t.Error(err)
 		}
 	})
 }

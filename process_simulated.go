@@ -52,17 +52,29 @@ func (l *Loop) startSimulated(t *task, level context.Context, by driver.Starter,
 		return nil, err
 	}
 	f := runInExecutor(l, baseOf(valuesOf(t, level)).outer, nil, func(context.Context) (driver.Process, error) { return by.StartProcess(spec) })
-	if err := t.wait(&f.future, level); err != nil {
-		if !f.Done() { // the wait was cut off, and nobody wants the process
-			f.AddDoneCallback(func() {
-				if p, err := f.Result(); err == nil {
-					l.discard(&startedProcess{simulated: p})
-				}
-			})
+	// The task does not wait for f itself: to cancel it would cancel f, and nobody would
+	// be told of the process.
+	s, wanted := &starting{}, true
+	drop := func() {
+		if p, err := f.Result(); err == nil {
+			l.discard(&startedProcess{simulated: p})
+		}
+	}
+	f.AddDoneCallback(func() {
+		if s.over = true; wanted {
+			s.done.fire(nil)
+		} else {
+			drop()
+		}
+	})
+	if err := s.done.wait(t, level, s); err != nil {
+		if wanted = false; s.over {
+			drop()
 		}
 		return nil, err
 	}
-	return &startedProcess{simulated: f.value}, nil
+	p, err := f.Result()
+	return &startedProcess{simulated: p}, err
 }
 
 // simulatedSpec says what to start. What no simulated world has is an escape; what makes

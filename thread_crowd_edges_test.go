@@ -71,21 +71,21 @@ func TestAnExecutorHiresAsManyAgainOrOneForAJobThatHasWaitedTooLong(t *testing.T
 		h        h
 		begun    int
 		patience time.Duration
-		again    bool
+		alarm    string
 	}{
-		{"no job waits", h{Workers: 2, Max: 9, Few: 1, Free: true, Patience: most}, 0, most, false},
-		{"all workers are there", h{Workers: 9, Max: 9, Queue: 5, Few: 1, Free: true, Patience: most}, 0, most, false},
-		{"as many again", h{Workers: 3, Max: 9, Queue: 5, Few: 1, Free: true, Patience: most}, 3, least, true},
-		{"none was there", h{Max: 9, Queue: 5, Few: 1, Patience: most}, 1, least, true},
-		{"not more than there may be", h{Workers: 3, Max: 5, Queue: 5, Few: 1, Free: true, Patience: most}, 2, least, true},
-		{"not more than there are jobs", h{Workers: 3, Max: 9, Queue: 1, Few: 1, Free: true, Patience: most}, 1, least, true},
-		{"not yet", h{Workers: 3, Max: 9, Queue: 5, Few: 1, Patience: time.Hour}, 0, time.Hour, true},
-		{"one has waited for too long", h{Workers: 3, Max: 9, Queue: 5, Few: 1, Waited: time.Minute, Patience: least}, 1, 2 * least, true},
-		{"and many have", h{Workers: 3, Max: 9, Queue: 5, Few: 1, Waited: time.Minute, Patience: most - 1}, 1, most, true},
-		{"its worker took another", h{Workers: 3, Max: 9, Queue: 5, Few: 1, Waited: -1, Patience: least}, 0, least, true},
+		{"no job waits", h{Workers: 2, Max: 9, Few: 1, Free: true, Patience: most}, 0, most, "none"},
+		{"all workers are there", h{Workers: 9, Max: 9, Queue: 5, Few: 1, Free: true, Patience: most}, 0, most, "none"},
+		{"as many again", h{Workers: 3, Max: 9, Queue: 5, Few: 1, Free: true, Patience: most}, 3, least, "set"},
+		{"none was there", h{Max: 9, Queue: 5, Few: 1, Patience: most}, 1, least, "set"},
+		{"not more than there may be", h{Workers: 3, Max: 5, Queue: 5, Few: 1, Free: true, Patience: most}, 2, least, "set"},
+		{"not more than there are jobs", h{Workers: 3, Max: 9, Queue: 1, Few: 1, Free: true, Patience: most}, 1, least, "set"},
+		{"not yet", h{Workers: 3, Max: 9, Queue: 5, Few: 1, Patience: time.Hour}, 0, time.Hour, "set"},
+		{"one has waited for too long", h{Workers: 3, Max: 9, Queue: 5, Few: 1, Waited: time.Minute, Patience: least}, 1, 2 * least, "set"},
+		{"and many have", h{Workers: 3, Max: 9, Queue: 5, Few: 1, Waited: time.Minute, Patience: most - 1}, 1, most, "set"},
+		{"its worker took another", h{Workers: 3, Max: 9, Queue: 5, Few: 1, Waited: -1, Patience: least}, 0, least, "set"},
 	} {
-		if begun, patience, again := c.h.Hire(); begun != c.begun || patience != c.patience || again != c.again {
-			t.Errorf("%s: %d, patience %v, looks again: %v", c.what, begun, patience, again)
+		if begun, patience, alarm := c.h.Hire(); begun != c.begun || patience != c.patience || alarm != c.alarm {
+			t.Errorf("%s: %d, patience %v, alarm %s", c.what, begun, patience, alarm)
 		}
 	}
 }
@@ -108,7 +108,7 @@ func TestALookAtGoroutinesCountsThoseThatAreReady(t *testing.T) {
 		}()
 	}
 	free, ready := asyncio.LookAtGoroutines()
-	if free || ready < n-1 {
+	if free || ready < n/2 {
 		t.Errorf("free: %v, ready: %d", free, ready)
 	}
 	runtime.GOMAXPROCS(64)

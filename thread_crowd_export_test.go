@@ -71,8 +71,8 @@ type Hiring struct {
 }
 
 // Hire lets the executor look once, and returns how many workers it begins, its patience
-// afterwards, and whether it is going to look again.
-func (h Hiring) Hire() (begun int, patience time.Duration, again bool) {
+// afterwards, and its alarm: "none", "set", or "off", which is none that goes off.
+func (h Hiring) Hire() (begun int, patience time.Duration, alarm string) {
 	e := NewThreadPoolExecutor(h.Max)
 	gate, done := make(chan struct{}), make(chan struct{}, h.Queue)
 	for range h.Queue {
@@ -93,14 +93,21 @@ func (h Hiring) Hire() (begun int, patience time.Duration, again bool) {
 	} else {
 		patience = e.crowd.patience
 	}
-	again = e.crowd.alarm != nil && e.crowd.alarm.Stop()
+	switch {
+	case e.crowd.alarm == nil:
+		alarm = "none"
+	case e.crowd.alarm.Stop():
+		alarm = "set"
+	default:
+		alarm = "off"
+	}
 	e.queue = e.queue[:min(begun, len(e.queue))] // the rest is not to be run
 	e.mu.Unlock()
 	close(gate)
 	for range begun {
 		<-done
 	}
-	return begun, patience, again
+	return begun, patience, alarm
 }
 
 const (
@@ -109,3 +116,10 @@ const (
 	PatienceLeast = patienceLeast
 	PatienceMost  = patienceMost
 )
+
+// JobsLast returns what the executor believes that its jobs last.
+func (e *ThreadPoolExecutor) JobsLast() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.crowd.lasts
+}

@@ -1,3 +1,5 @@
+//go:build unix
+
 package asyncio_test
 
 import (
@@ -78,6 +80,33 @@ func TestSelectKeepsACancellationThatCameTooLate(t *testing.T) {
 		task.CancelCause(errBoom)
 		if _, err := task.Await(ctx); !asyncio.IsCancelled(err) || !errors.Is(err, errBoom) || value != 7 {
 			t.Errorf("%v, and it received %d", err, value)
+		}
+	})
+}
+
+// Who has enough leaves the loop over the items, and the others stay.
+func TestLoopsOverAThreadQueueMayBeLeft(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		q := asyncio.NewThreadQueue[int](loopOf(ctx), 0)
+		for i := range 4 {
+			if err := q.PutNowait(i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for v, err := range q.Async().All(ctx) {
+			if v != 0 || err != nil {
+				t.Error(v, err)
+			}
+			break
+		}
+		first, err := asyncio.ToThread(ctx, func(ctx context.Context) (int, error) {
+			for v, err := range q.Sync().All(ctx) {
+				return v, err
+			}
+			return -1, nil
+		})
+		if first != 1 || err != nil || q.Len() != 2 {
+			t.Errorf("%d, %v, and %d are left", first, err, q.Len())
 		}
 	})
 }

@@ -31,7 +31,10 @@ var areas = []area{
 		"conn_*.go", "transport*.go", "datagram*.go", "descriptor_*.go",
 		"internal/writequeue/", "internal/sockopt/", "internal/sharedport/", "internal/hangup/",
 	}, also: []string{"."}},
-	{name: "executors and processes", patterns: []string{"process_simulated.go", "process_pool_simulated.go"}, also: []string{".", "sim"}},
+	{name: "executors and processes", patterns: []string{ // which know of simulated worlds
+		"process_simulated.go", "process_pool_simulated.go", "process_child.go", "process_start.go", "signal_handler.go",
+		"thread_executor.go", "thread_default.go", "thread_wrapfuture.go",
+	}, also: []string{".", "sim"}},
 	{name: "executors and processes", patterns: []string{
 		"thread_*.go", "process_*.go", "signal_*.go", "workers*.go", "internal/spawn/", "internal/workerproc/", "internal/gobvalue/",
 	}, also: []string{"."}},

@@ -44,7 +44,7 @@ func TestAStartThatRunsOutOfDescriptorsLeavesNothingOpen(t *testing.T) {
 				p.ClosePipes()
 				break
 			}
-			if name == "a terminal" && errors.Is(err, os.ErrNotExist) {
+			if name == "a terminal" && (errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission)) {
 				t.Skip("no terminals here: ", err)
 			}
 			failures++

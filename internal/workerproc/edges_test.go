@@ -61,6 +61,36 @@ func TestFramesAreGatheredUpToASize(t *testing.T) {
 	}
 }
 
+func TestAfterAWriteThatFailedNoFrameIsWritten(t *testing.T) {
+	w := countingWriter{fails: 1}
+	b := bufio.NewWriterSize(&w, 16)
+	for range 2 {
+		if err := workerproc.WriteFrame(b, []byte{1}, make([]byte, 100)); !errors.Is(err, errFull) {
+			t.Error(err)
+		}
+	}
+	if w.writes != 1 || w.Len() != 0 {
+		t.Errorf("%d writes, %d bytes", w.writes, w.Len())
+	}
+}
+
+// A worker that does not die by itself has a moment for it, and is killed then.
+func TestAWorkerThatIsToEndSoonIsKilledInTheEnd(t *testing.T) {
+	p := start(t, nil)
+	request, err := workerproc.NewRequest("hang", struct{}{}, most)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(p.Send(1, request), p.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	p.EndSoon()
+	<-p.Gone()
+	if s := p.Crash().State; s.Exited() {
+		t.Errorf("it has ended with %v", s)
+	}
+}
+
 func TestAFrameThatIsCutOffIsNoEnd(t *testing.T) {
 	var w bytes.Buffer
 	writeFrame(&w, make([]byte, 8))
@@ -176,6 +206,7 @@ func TestAWorkerHasTheEnvironmentThatItsConfigSays(t *testing.T) {
 		"nothing": {workerproc.Config{}, "the parent's", "3000000000"},
 		"a word":  {workerproc.Config{Env: []string{"WORKERPROC_TEST_WORD=its own"}}, "its own", "3000000000"},
 		"a limit": {workerproc.Config{MaxMemory: 1 << 30}, "the parent's", "1073741824"},
+		"a byte":  {workerproc.Config{MaxMemory: 1}, "the parent's", "1"},
 	} {
 		c.config.MaxMessage = most
 		p, err := workerproc.Start(t.Context(), &c.config)

@@ -27,7 +27,7 @@ func TestAWorkerThatRunsOutOfDescriptorsLeavesNothingOpen(t *testing.T) {
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few); err != nil {
 			t.Fatal(err)
 		}
-		p, err := workerproc.Start(t.Context(), &workerproc.Config{MaxMessage: most, Env: []string{stranger + "=some words"}})
+		p, err := workerproc.Start(t.Context(), &workerproc.Config{MaxMessage: most, Env: []string{stranger + "=some long words of its own"}})
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &all); err != nil {
 			t.Fatal(err)
 		}
