@@ -107,7 +107,7 @@ func TestAServerListensWhereItsAddressMeans(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s %s: %v", c.network, c.address, err)
 			}
-			if n := len(srv.Addrs()); n != len(c.want) || d.open != n || srv.Addr() != srv.Addrs()[0] {
+			if n := len(srv.Addrs()); n != len(c.want) || d.open != n || srv.Addr() != srv.Addrs()[0] || srv.Loop() != loopOf(ctx) {
 				t.Errorf("%s %s: %d addresses, the first is %v; %d are open", c.network, c.address, n, srv.Addr(), d.open)
 			}
 			srv.Close()
