@@ -283,3 +283,29 @@ func TestAFileThatIsCopiedSaysHowFarItHasCome(t *testing.T) {
 		r.untilCall(ctx, "lost")
 	})
 }
+
+// When a file is given up, what was to follow it follows at once, without an event.
+func TestTheEndAfterAFileThatIsGivenUpIsNotHeldUp(t *testing.T) {
+	f := fileOf(t, pattern(1000))
+	w := &fileWire{most: 100}
+	w.room = 100
+	onFileWire(t, w, func(ctx context.Context, r *recorder) {
+		sent := int64(0)
+		sending := asyncio.Go(ctx, func(ctx context.Context) (err error) {
+			sent, err = loopOf(ctx).Sendfile(ctx, r.transport, f, 0, -1)
+			return err
+		})
+		turns(ctx, 2)
+		if err := r.transport.WriteEOF(); err != nil || w.shut != 0 {
+			t.Errorf("%v, shut %d times before the file was sent", err, w.shut)
+		}
+		sending.Cancel()
+		if _, err := sending.Await(ctx); !asyncio.IsCancelled(err) || sent != 100 {
+			t.Errorf("%d were sent, %v", sent, err)
+		}
+		turns(ctx, 2)
+		if w.shut != 1 || len(w.out) != 100 {
+			t.Errorf("shut %d times after %d bytes", w.shut, len(w.out))
+		}
+	})
+}

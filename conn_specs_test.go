@@ -17,16 +17,15 @@ import (
 	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
-// A listenDriver notes where it is to listen, and refuses from the n-th on. It knows
+// A listenDriver notes where it is to listen, and refuses after n listeners. It knows
 // one name.
 type listenDriver struct {
 	*asyncio.Clock
-	addrs  []netip.Addr
-	asked  []string
-	specs  []string
-	n      int
-	open   int
-	socket *fakeListener
+	addrs []netip.Addr
+	asked []string
+	specs []string
+	n     int
+	open  int
 }
 
 func (d *listenDriver) LookupNetIP(network, host string) ([]netip.Addr, time.Duration, error) {
@@ -34,7 +33,7 @@ func (d *listenDriver) LookupNetIP(network, host string) ([]netip.Addr, time.Dur
 	return d.addrs, 0, nil
 }
 
-func (d *listenDriver) Listen(spec driver.ListenSpec, h driver.Handler) (driver.Listener, error) {
+func (d *listenDriver) Listen(spec driver.ListenSpec, _ driver.Handler) (driver.Listener, error) {
 	text := fmt.Sprintf("%s %v %d", spec.Addr.Network(), spec.Addr, spec.Backlog)
 	for flag, on := range map[string]bool{" v6only": spec.V6Only, " reuseport": spec.ReusePort, " control": spec.Control != nil} {
 		if on {
@@ -46,36 +45,18 @@ func (d *listenDriver) Listen(spec driver.ListenSpec, h driver.Handler) (driver.
 		return nil, errFault
 	}
 	d.open++
-	d.socket = &fakeListener{d: d, addr: spec.Addr, h: h}
-	return d.socket, nil
+	return &quietListener{d: d, addr: spec.Addr}, nil
 }
 
-// A fakeListener accepts what the test has put there.
-type fakeListener struct {
+// A quietListener is one at which nobody comes.
+type quietListener struct {
 	driver.Listener
-	d       *listenDriver
-	addr    net.Addr
-	h       driver.Handler
-	waiting []driver.Conn
-	fails   int // so many attempts
-	tries   int
+	d    *listenDriver
+	addr net.Addr
 }
 
-func (l *fakeListener) Addr() net.Addr { return l.addr }
-func (l *fakeListener) Close() error   { l.d.open--; return nil }
-
-func (l *fakeListener) Accept() (driver.Conn, error) {
-	l.tries++
-	if l.fails--; l.fails >= 0 {
-		return nil, syscall.EMFILE
-	}
-	if len(l.waiting) == 0 {
-		return nil, driver.ErrWouldBlock
-	}
-	c := l.waiting[0]
-	l.waiting = l.waiting[1:]
-	return c, nil
-}
+func (l *quietListener) Addr() net.Addr { return l.addr }
+func (l *quietListener) Close() error   { l.d.open--; return nil }
 
 func TestAServerListensWhereItsAddressMeans(t *testing.T) {
 	two := addresses(six1, four1)
@@ -126,7 +107,7 @@ func TestAServerListensWhereItsAddressMeans(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s %s: %v", c.network, c.address, err)
 			}
-			if n := len(srv.Addrs()); n != len(c.want) || d.open != n || srv.Addr() != srv.Addrs()[0] {
+			if n := len(srv.Addrs()); n != len(c.want) || d.open != n || srv.Addr() != srv.Addrs()[0] || srv.Loop() != loopOf(ctx) {
 				t.Errorf("%s %s: %d addresses, the first is %v; %d are open", c.network, c.address, n, srv.Addr(), d.open)
 			}
 			srv.Close()
@@ -135,94 +116,6 @@ func TestAServerListensWhereItsAddressMeans(t *testing.T) {
 			}
 		})
 	}
-}
-
-// While the system has no descriptor, accepting is tried again every tenth of a second.
-func TestAcceptingThatFailsIsTriedAgainAfterAWhile(t *testing.T) {
-	d := &listenDriver{Clock: asyncio.NewClock(), n: 1}
-	var told []asyncio.ExceptionContext
-	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
-		l, r := loopOf(ctx), &recorder{}
-		srv := must(l.CreateServer(ctx, "tcp4", ":7", func() asyncio.Protocol { return r }))
-		ln := d.socket
-		ln.fails, ln.waiting = 2, []driver.Conn{&wire{}}
-		timers := l.Stats().Timers
-		ln.h.Ready(driver.Readable)
-		asyncio.Sleep(ctx, 99*time.Millisecond)
-		ln.h.Ready(driver.Readable) // what comes meanwhile waits, too
-		turns(ctx, 2)
-		if ln.tries != 1 || len(told) != 1 || !errors.Is(told[0].Err, syscall.EMFILE) || l.Stats().Timers != timers+1 {
-			t.Errorf("%d attempts at first, told %v", ln.tries, told)
-		}
-		asyncio.Sleep(ctx, time.Millisecond)
-		turns(ctx, 2)
-		if ln.tries != 2 || len(told) != 2 {
-			t.Errorf("%d attempts after a tenth of a second, told %v", ln.tries, told)
-		}
-		asyncio.Sleep(ctx, 100*time.Millisecond)
-		r.untilCall(ctx, "made")
-		if ln.tries != 4 || len(told) != 2 || l.Stats().Timers != timers { // and one that finds no more
-			t.Errorf("%d attempts in the end, told %v, %d timers are left", ln.tries, told, l.Stats().Timers-timers)
-		}
-		ln.fails = 1
-		ln.h.Ready(driver.Readable)
-		turns(ctx, 2)
-		srv.Close()
-		if n := l.Stats().Timers; n != timers {
-			t.Errorf("a closed server has %d timers", n-timers)
-		}
-		ln.h.Ready(driver.Readable) // the driver may not have known
-		asyncio.Sleep(ctx, time.Second)
-		if ln.tries != 5 {
-			t.Errorf("a closed server accepts: %d attempts", ln.tries)
-		}
-		r.transport.Abort()
-		return srv.WaitClosed(ctx)
-	}, asyncio.WithDriver(d), asyncio.WithExceptionHandler(func(_ *asyncio.Loop, c asyncio.ExceptionContext) { told = append(told, c) }))
-	if err != nil {
-		t.Error(err)
-	}
-}
-
-// Events while it accepts do not make it accept twice in a turn, and one that does not
-// serve leaves all in the system.
-func TestAServerAcceptsWhileItServes(t *testing.T) {
-	d := &listenDriver{Clock: asyncio.NewClock(), n: 1}
-	runOn(t, asyncio.WithDriver(d), func(t *testing.T, ctx context.Context) {
-		made := 0
-		srv := must(loopOf(ctx).CreateServer(ctx, "tcp4", ":7", func() asyncio.Protocol { made++; return &recorder{} }, asyncio.WithoutServing()))
-		ln := d.socket
-		for range 100 {
-			ln.waiting = append(ln.waiting, &wire{})
-		}
-		ln.h.Ready(driver.Readable)
-		turns(ctx, 2)
-		if ln.tries != 0 || srv.IsServing() {
-			t.Errorf("%d attempts of a server that does not serve", ln.tries)
-		}
-		if err := srv.StartServing(); err != nil {
-			t.Fatal(err)
-		}
-		ln.h.Ready(driver.Readable)
-		ln.h.Ready(driver.Readable)
-		for i, want := range []int{64, 101, 101} { // the last finds nothing
-			asyncio.Sleep(ctx, 0)
-			if ln.tries != want {
-				t.Errorf("after %d turns %d attempts, and not %d", i+1, ln.tries, want)
-			}
-		}
-		if made != 100 || !srv.IsServing() {
-			t.Errorf("%d of 100 were served", made)
-		}
-		srv.Close()
-		if err := srv.StartServing(); !errors.Is(err, net.ErrClosed) || srv.IsServing() {
-			t.Errorf("StartServing of one that is closed gave %v", err)
-		}
-		srv.AbortClients()
-		if err := srv.WaitClosed(ctx); err != nil {
-			t.Error(err)
-		}
-	})
 }
 
 // Time limits of TLS are positive, and for TLS.

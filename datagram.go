@@ -318,16 +318,12 @@ func (o *datagramOptions) locals(t *task, level context.Context, network string)
 	six := &net.UDPAddr{IP: net.IPv6unspecified, Port: port} // which takes IPv4 as well
 	four := &net.UDPAddr{IP: net.IPv4zero, Port: port}
 	switch {
-	case network == "udp4":
-		return []*net.UDPAddr{four}, nil
-	case network == "udp6":
-		return []*net.UDPAddr{six}, nil
-	case o.remote != nil:
+	case network == "udp" && o.remote != nil:
 		return []*net.UDPAddr{six, four}, nil
-	case t.loop.hasIPv6():
-		return []*net.UDPAddr{six}, nil
+	case network == "udp4" || network == "udp" && !t.loop.hasIPv6():
+		return []*net.UDPAddr{four}, nil
 	}
-	return []*net.UDPAddr{four}, nil
+	return []*net.UDPAddr{six}, nil
 }
 
 func (o *datagramOptions) udpAddrs(t *task, level context.Context, network, address string) ([]*net.UDPAddr, error) {

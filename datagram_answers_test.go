@@ -181,3 +181,33 @@ func TestDatagramsAreToldInTurns(t *testing.T) {
 		}
 	})
 }
+
+// Who asks for the socket, or how much is queued, finds the answers sent.
+func TestAnswersAreSentBeforeAnythingIsAskedOfTheSocket(t *testing.T) {
+	k := asyncio.NewClock()
+	runOn(t, asyncio.WithClock(k), func(t *testing.T, ctx context.Context) {
+		for name, ask := range map[string]func(asyncio.DatagramTransport){
+			"SyscallConn":     func(tr asyncio.DatagramTransport) { tr.SyscallConn() },
+			"WriteBufferSize": func(tr asyncio.DatagramTransport) { tr.WriteBufferSize() },
+			"SendBatch":       func(tr asyncio.DatagramTransport) { tr.SendBatch(nil) },
+		} {
+			w, m, h := answering(t, ctx, k, 1, 0)
+			answer, n := m.on["data"], 0
+			m.on["data"] = func() {
+				if n++; n == 4 {
+					ask(m.transport)
+					if len(w.out) != 3 {
+						t.Errorf("%s: of 3 answers %d were sent", name, len(w.out))
+					}
+				}
+				answer()
+			}
+			w.come(h, slices.Repeat([]string{"x"}, 6)...)
+			turns(ctx, 3)
+			if len(w.out) != 6 {
+				t.Errorf("%s: of 6 answers %d were sent in the end", name, len(w.out))
+			}
+			closeMailboxes(t, ctx, m)
+		}
+	})
+}

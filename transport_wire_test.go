@@ -349,3 +349,40 @@ func TestWaterMarksStandForOneAnother(t *testing.T) {
 		r.untilCall(ctx, "lost")
 	})
 }
+
+// What was there before the driver has told of anything is read, too.
+func TestATransportReadsWhatIsThereAtFirst(t *testing.T) {
+	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
+		w, r := &wire{in: []byte("early")}, &recorder{}
+		if err := asyncio.NewTransportOn(loopOf(ctx), w, r); err != nil {
+			t.Fatal(err)
+		}
+		turns(ctx, 3)
+		r.check(t, "made", "data")
+		if low, high := r.transport.WriteBufferLimits(); low != 16<<10 || high != 64<<10 || r.transport.WriteBufferSize() != 0 {
+			t.Errorf("the marks are %d and %d, %d bytes are queued", low, high, r.transport.WriteBufferSize())
+		}
+		// What has broken is told once, and the rest of what was written is forgotten.
+		r.transport.Write(make([]byte, 100<<10))
+		w.broken = syscall.ECONNRESET
+		if n := r.transport.WriteBufferSize(); n != 100<<10 {
+			t.Errorf("%d bytes are queued", n)
+		}
+		w.full = false
+		w.h.Ready(driver.Writable)
+		r.untilCall(ctx, "lost")
+		if n, err := r.transport.Write([]byte("x")); n != 0 || err != syscall.ECONNRESET {
+			t.Errorf("Write gave %d, %v", n, err)
+		}
+		if n, err := r.transport.WriteLines([]byte("x"), []byte("y")); n != 0 || err != syscall.ECONNRESET {
+			t.Errorf("WriteLines gave %d, %v", n, err)
+		}
+		if err := r.transport.WriteEOF(); err != syscall.ECONNRESET {
+			t.Errorf("WriteEOF gave %v", err)
+		}
+		r.check(t, "made", "data", "pause", "lost")
+		if r.lost != syscall.ECONNRESET || r.transport.WriteBufferSize() != 0 || w.closed != 1 {
+			t.Errorf("lost with %v, %d bytes are queued, closed %d times", r.lost, r.transport.WriteBufferSize(), w.closed)
+		}
+	})
+}

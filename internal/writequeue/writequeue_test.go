@@ -174,3 +174,20 @@ func (c *lettingGo) Writev(p [][]byte) (int, error) {
 	*c.first = weak.Make(&p[0][0])
 	return len(p[0]), nil
 }
+
+// Of a queue of which something was written only the rest is moved.
+func TestWhatWasWrittenIsNotMoved(t *testing.T) {
+	for taken := range 4 {
+		var from, to writequeue.Queue
+		to.Push([]byte("<"))
+		from.Push([]byte("abc"))
+		if taken > 0 {
+			_ = from.Flush(&narrow{room: taken})
+		}
+		to.Append(&from)
+		c := &narrow{room: 10}
+		if err := to.Flush(c); err != nil || string(c.got) != "<"+"abc"[taken:] || from.Size() != 0 || to.Size() != 0 {
+			t.Errorf("after %d of 3 bytes %q was moved, %v", taken, c.got, err)
+		}
+	}
+}

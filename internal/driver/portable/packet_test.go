@@ -31,15 +31,16 @@ type seen struct{ what driver.Event }
 
 func (s *seen) Ready(e driver.Event) { s.what |= e }
 
-// await parks until the handler was told of what.
-func (s *seen) await(t *testing.T, d *Driver, what driver.Event) {
+// await parks until the handler was told of what, and returns all that it was told.
+func (s *seen) await(t *testing.T, d *Driver, what driver.Event) (all driver.Event) {
 	t.Helper()
 	for limit := d.Now() + 20*time.Second; s.what&what == 0; {
 		if err := d.Park(limit, func() bool { return false }); err != nil || d.Now() > limit {
 			t.Fatal("waited in vain", err)
 		}
 	}
-	s.what = 0
+	all, s.what = s.what, 0
+	return all
 }
 
 func TestTheErrorsOfDatagramsAreTheSystemsAndNothingComesWithThem(t *testing.T) {

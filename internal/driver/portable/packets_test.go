@@ -5,6 +5,7 @@ import (
 	"net"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -237,4 +238,40 @@ func TestAClosedDatagramSocketThatStillSendsReadsNoMore(t *testing.T) {
 		t.Errorf("the deadlines of reading are %v", s.read)
 	}
 	close(s.proceed)
+}
+
+// stuckPacket is a datagram socket of others whose sending ends with it alone.
+type stuckPacket struct {
+	net.PacketConn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (p *stuckPacket) WriteTo([]byte, net.Addr) (int, error) { <-p.closed; return 0, net.ErrClosed }
+
+func (p *stuckPacket) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return p.PacketConn.Close()
+}
+
+func TestADatagramThatIsNotSentInTimeIsGivenUp(t *testing.T) {
+	d := newDriver(t)
+	d.Linger = time.Millisecond
+	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := d.FromPacket(&stuckPacket{PacketConn: pc, closed: make(chan struct{})}, &notes{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := p.WriteTo([]byte("x"), pc.LocalAddr()); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := d.Close(); err != nil { // which waits for it
+		t.Error(err)
+	}
 }

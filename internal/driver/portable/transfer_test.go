@@ -5,9 +5,11 @@ import (
 	"io"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
+	"github.com/asyncio-go/asyncio/internal/driver/portable"
 )
 
 func TestAWriteTakesWhatThereIsRoomFor(t *testing.T) {
@@ -202,4 +204,44 @@ func TestAClosedConnectionThatStillSendsReadsNoMore(t *testing.T) {
 	if len(s.read) != 1 || !s.read[0].Before(time.Now()) {
 		t.Errorf("the deadlines of reading are %v", s.read)
 	}
+}
+
+// After Close each piece has the whole time to be sent.
+func TestAPeerThatTakesAPieceInTimeGetsTheNextOneToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, err := portable.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Linger = 10 * time.Second
+		near, far := net.Pipe()
+		c, err := d.FromConn(near)
+		if err != nil {
+			t.Fatal(err)
+		}
+		piece := make([]byte, 64<<10)
+		for range 2 {
+			if n, err := c.Write(piece); n != len(piece) || err != nil {
+				t.Fatal(n, err)
+			}
+			synctest.Wait() // the first is being sent
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		go func() {
+			for range 2 {
+				time.Sleep(6 * time.Second)
+				if n, err := io.ReadFull(far, piece); err != nil {
+					t.Errorf("%d bytes came, %v", n, err)
+				}
+			}
+		}()
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		if n, err := far.Read(piece); n != 0 || err != io.EOF {
+			t.Errorf("after all %d bytes came, %v", n, err)
+		}
+	})
 }
