@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"sync"
 
 	"github.com/asyncio-go/asyncio"
 )
@@ -30,13 +29,9 @@ type place struct {
 // A calling is a call under way.
 type calling struct {
 	lane *lane
-
-	mu     sync.Mutex
-	ending *ending            // of a context that ends with the call
-	cancel context.CancelFunc // ends what the driver does
-	cut    bool               // the driver has been told to end it
-	ended  bool               // nobody waits for it any more
-	made   bool               // there is a value
+	cutter
+	ended bool // nobody waits for it any more
+	made  bool // there is a value
 }
 
 // lasting returns a context for what the driver does, with the values of a job's context.
@@ -48,17 +43,6 @@ func (c *calling) lasting(ctx context.Context) (lasting context.Context, cancel 
 	return lasting, cancel
 }
 
-// endBy has the end of the call call cancel.
-func (c *calling) endBy(cancel context.CancelFunc) {
-	c.mu.Lock()
-	c.cancel = cancel
-	cut := c.cut
-	c.mu.Unlock()
-	if cut {
-		cancel()
-	}
-}
-
 // end says that nobody waits for the call any more, and tells the driver. It reports
 // whether there is a value, which nobody takes then.
 func (c *calling) end() (made bool) {
@@ -68,17 +52,6 @@ func (c *calling) end() (made bool) {
 	c.mu.Unlock()
 	c.cutShort()
 	return made
-}
-
-// cutShort tells the driver to end the call.
-func (c *calling) cutShort() {
-	c.mu.Lock()
-	c.cut = true
-	cancel := c.cancel
-	c.mu.Unlock()
-	if cancel != nil {
-		cancel()
-	}
 }
 
 // make says that there is a value, and reports whether anybody waits for it.

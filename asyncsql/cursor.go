@@ -84,6 +84,7 @@ func (c *cursor) scan() error {
 	before := len(c.taker.values)
 	err := c.real.Scan(c.dest...)
 	if err != nil {
+		clear(c.taker.values[before:])
 		c.taker.values = c.taker.values[:before]
 	}
 	return err

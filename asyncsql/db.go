@@ -17,7 +17,8 @@ const defaultConnections = 10
 
 // A DB is a pool of connections, as [sql.DB] is, for tasks. Its methods suspend the task
 // that calls them; they may be called from tasks of any loop. A DB that is not closed
-// keeps its connections, and no goroutine but those of the driver and of database/sql.
+// keeps its connections, and no goroutine but those of the driver and of database/sql
+// where no call is under way and nothing holds a connection.
 type DB struct {
 	place
 	lanes  *lanes

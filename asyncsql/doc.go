@@ -23,9 +23,9 @@
 //
 // A call runs on a thread, of which there are as many as connections. Tasks that have no
 // connection yet wait on the loop, the first come first served. A transaction, a Conn, and
-// rows that were not read to their end hold their connection between calls, so a task that
-// holds one and asks for a second waits for others, as with database/sql: when all do
-// that, they wait for one another until a context ends.
+// rows that were not read to their end hold their connection between calls, and its thread
+// with it. So a task that holds one and asks for a second waits for others, as with
+// database/sql: when all do that, they wait for one another until a context ends.
 //
 // Rows come in batches; a batch costs one switch to a thread, a row none. A query whose
 // rows fit in one batch is one switch in all, and so is [DB.QueryRowContext].

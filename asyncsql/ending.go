@@ -41,17 +41,53 @@ func (c endingContext) Value(key any) any {
 	return c.values.Value(key)
 }
 
-// passing returns a context as lasting does, for what does not outlast the call, which
-// says so by passed. Where it does, it is cancel that ends it.
-func (c *calling) passing(values context.Context) (ctx context.Context, cancel context.CancelFunc) {
+// A cutter ends what the driver does for somebody: a call, or a transaction. Its methods
+// may be called from any goroutine.
+type cutter struct {
+	mu     sync.Mutex
+	ending *ending            // what cancel ends, where others may have it afterwards
+	cancel context.CancelFunc // nil: there is nothing to end
+	cut    bool               // the driver has been told to end it
+}
+
+// endBy has cutShort call cancel.
+func (c *cutter) endBy(cancel context.CancelFunc) { c.take(nil, cancel, false) }
+
+// take has cutShort call cancel, or calls it when that was called before.
+func (c *cutter) take(e *ending, cancel context.CancelFunc, cut bool) {
+	c.mu.Lock()
+	c.ending, c.cancel = e, cancel
+	c.cut = c.cut || cut
+	cut = c.cut
+	c.mu.Unlock()
+	if cut {
+		cancel()
+	}
+}
+
+// cutShort tells the driver to end it.
+func (c *cutter) cutShort() {
+	c.mu.Lock()
+	c.cut = true
+	cancel := c.cancel
+	c.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+}
+
+// passing returns a context with the values of another, which ends when it is cut short.
+// What is begun with the context ends before passed is called. Where that is never, it is
+// cancel that ends it.
+func (c *cutter) passing(values context.Context) (ctx context.Context, cancel context.CancelFunc) {
 	e := endings.Get().(*ending)
-	c.ending = e
-	c.endBy(e.cancel)
+	c.take(e, e.cancel, false)
 	return endingContext{e, values}, e.cancel
 }
 
-// passed says that nothing needs the context of passing any more.
-func (c *calling) passed() {
+// passed says that nothing needs the context of passing any more. It does nothing when
+// that was said before.
+func (c *cutter) passed() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.ending
@@ -62,4 +98,13 @@ func (c *calling) passed() {
 	if e.calls++; e.calls < callsOfEnding {
 		endings.Put(e)
 	}
+}
+
+// handTo has another end what c is to end, from now on alone.
+func (c *cutter) handTo(to *cutter) {
+	c.mu.Lock()
+	e, cancel, cut := c.ending, c.cancel, c.cut
+	c.ending, c.cancel = nil, nil
+	c.mu.Unlock()
+	to.take(e, cancel, cut)
 }

@@ -48,3 +48,35 @@ func TestAnEndingThatHasEndedIsNotUsedAgain(t *testing.T) {
 		early.passed()
 	}
 }
+
+func TestAnEndingThatIsHandedOnHasOneOwner(t *testing.T) {
+	for range 1000 {
+		var c, again calling
+		var tx, next cutter
+		ctx, _ := c.passing(context.Background())
+		c.handTo(&tx)
+		c.cutShort()
+		c.passed()
+		if ctx.Err() != nil {
+			t.Fatal("the call has ended what is not its own any more")
+		}
+		tx.cutShort()
+		if ctx.Err() == nil {
+			t.Fatal("its owner cannot end it")
+		}
+		var cut calling
+		ctx, _ = cut.passing(context.Background())
+		cut.cutShort()
+		cut.handTo(&next)
+		next.passed()
+		if ctx, _ = again.passing(context.Background()); ctx.Err() != nil {
+			t.Fatal("an ending that was cut before it was handed on is used again")
+		}
+		var late calling
+		ctx, _ = late.passing(context.Background())
+		late.handTo(&tx) // which was cut short
+		if ctx.Err() == nil {
+			t.Fatal("it was handed to who is cut short, and has not ended")
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"container/list"
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -20,8 +19,8 @@ import (
 type lanes struct {
 	mu      sync.Mutex
 	max     int
-	busy    map[*lane]struct{} // those that have a turn
-	waiting list.List          // of *lane: those that have none yet, the oldest first
+	busy    []*lane   // those that have a turn; each knows its place
+	waiting list.List // of *lane: those that have none yet, the oldest first
 	closed  bool
 	idle    chan struct{} // closed when, after closing, the last has ended
 	waited  uint64        // how many have had to wait
@@ -31,17 +30,22 @@ type lanes struct {
 }
 
 // A lane is a turn at one connection. Its jobs run one at a time, in order, on a
-// thread, which is a goroutine. It ends when it has no jobs and nobody keeps it.
+// thread, which is a goroutine. It ends when it has no jobs and nobody keeps it. While
+// somebody does, its thread waits for the next job: a new one would have to grow its
+// stack again, which costs more than a short statement does.
 //
 // The mutex of lanes guards the fields but call.
 type lane struct {
 	of      *lanes
 	state   laneState
 	working bool      // a thread has current
+	thread  thread    // waits for the next job; nil: there is none
 	current laneJob   // of that thread
 	first   laneJob   // the next job; most lanes have no more than one
 	jobs    []laneJob // those after first
 	keepers []keeper  // the latest is the last
+	keeper  [1]keeper // where keepers begin: there is seldom more than one
+	place   int       // in lanes.busy
 	at      *list.Element
 
 	call atomic.Pointer[calling] // what is under way, or was last
@@ -55,6 +59,9 @@ const (
 	laneBusy
 	laneOver
 )
+
+// A thread is where one waits, between two jobs, to be told that there is the next.
+type thread chan struct{}
 
 // errLaneOver is the error of Submit on a lane that has ended.
 var errLaneOver = errors.New("asyncsql: the connection was given back")
@@ -75,7 +82,6 @@ type keeper interface {
 func newLanes(max int) *lanes {
 	return &lanes{
 		max:  max,
-		busy: make(map[*lane]struct{}, max),
 		idle: make(chan struct{}),
 	}
 }
@@ -85,22 +91,26 @@ func (ls *lanes) lane() *lane { return &lane{of: ls} }
 
 // Submit implements [asyncio.Executor].
 func (l *lane) Submit(ctx context.Context, fn func(context.Context)) error {
-	next, err := l.add(laneJob{ctx, fn})
-	if next != nil {
+	next, waits, err := l.add(laneJob{ctx, fn})
+	switch {
+	case waits != nil:
+		waits <- struct{}{}
+	case next != nil:
 		go next.work()
 	}
 	return err
 }
 
-// add adds a job, and returns the lane that needs a thread for it.
-func (l *lane) add(j laneJob) (next *lane, err error) {
+// add adds a job, and returns the lane that needs a thread for it, and the thread that
+// waits there.
+func (l *lane) add(j laneJob) (next *lane, waits thread, err error) {
 	ls := l.of
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	switch l.state {
 	case laneNew:
 		if ls.closed {
-			return nil, ErrClosed
+			return nil, nil, ErrClosed
 		}
 		if len(ls.busy) < ls.max {
 			l.begin()
@@ -110,14 +120,17 @@ func (l *lane) add(j laneJob) (next *lane, err error) {
 		l.at = ls.waiting.PushBack(l)
 		ls.waited++
 	case laneOver:
-		return nil, errLaneOver
+		return nil, nil, errLaneOver
 	}
 	if l.first.fn == nil {
 		l.first = j
 	} else {
 		l.jobs = append(l.jobs, j)
 	}
-	return l.advance(), nil
+	if next = l.advance(); next != nil {
+		waits, l.thread = l.thread, nil
+	}
+	return next, waits, nil
 }
 
 // Shutdown implements [asyncio.Executor]. It is that of all lanes.
@@ -134,7 +147,8 @@ func (l *lane) Shutdown(ctx context.Context) error {
 
 func (l *lane) begin() {
 	l.state = laneBusy
-	l.of.busy[l] = struct{}{}
+	l.place = len(l.of.busy)
+	l.of.busy = append(l.of.busy, l)
 }
 
 // advance returns the lane that needs a thread for its next job, if one does: l or, when
@@ -163,31 +177,50 @@ func (l *lane) advance() *lane {
 func (l *lane) work() {
 	defer func() {
 		if l != nil { // the job has ended its goroutine by runtime.Goexit
-			if next := l.finish(); next != nil {
+			if next, _ := l.finish(nil); next != nil {
 				go next.work()
 			}
 		}
 	}()
+	var me thread
 	for l != nil {
 		l.current.fn(l.current.ctx)
-		l = l.finish()
+		next, waits := l.finish(&me)
+		if waits {
+			<-me
+			next = l
+		}
+		l = next
 	}
 }
 
-// finish says that the current job has returned.
-func (l *lane) finish() (next *lane) {
+// finish says that the current job has returned. It returns the lane whose job is next for
+// the thread me, or reports that this waits for the next job of this one; nil is one that
+// has ended.
+func (l *lane) finish(me *thread) (next *lane, waits bool) {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
 	l.of.running--
 	l.working, l.current = false, laneJob{}
-	return l.advance()
+	next = l.advance()
+	if next != nil || l.state != laneBusy || me == nil {
+		return next, false
+	}
+	if *me == nil {
+		*me = make(thread, 1)
+	}
+	l.thread = *me
+	return nil, true
 }
 
 // end gives the turn to who has waited longest.
 func (l *lane) end() (next *lane) {
 	ls := l.of
 	l.state = laneOver
-	delete(ls.busy, l)
+	last := ls.busy[len(ls.busy)-1]
+	ls.busy[l.place], last.place = last, l.place
+	ls.busy[len(ls.busy)-1] = nil
+	ls.busy = ls.busy[:len(ls.busy)-1]
 	if first := ls.waiting.Front(); first != nil {
 		next := ls.waiting.Remove(first).(*lane)
 		next.begin()
@@ -203,6 +236,9 @@ func (l *lane) end() (next *lane) {
 func (l *lane) keep(k keeper) {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
+	if l.keepers == nil {
+		l.keepers = l.keeper[:0]
+	}
 	l.keepers = append(l.keepers, k)
 }
 
@@ -293,7 +329,7 @@ func (ls *lanes) hurry() {
 	ls.abort(true)
 	ls.mu.Lock()
 	var calls []*calling
-	for l := range ls.busy {
+	for _, l := range ls.busy {
 		if c := l.call.Load(); c != nil {
 			calls = append(calls, c)
 		}
@@ -307,7 +343,7 @@ func (ls *lanes) hurry() {
 // abort aborts what keeps a lane.
 func (ls *lanes) abort(now bool) {
 	ls.mu.Lock()
-	busy := slices.Collect(maps.Keys(ls.busy))
+	busy := slices.Clone(ls.busy)
 	ls.mu.Unlock()
 	for _, l := range busy {
 		l.abortAfter(nil, now)

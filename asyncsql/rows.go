@@ -59,7 +59,7 @@ func (r *Rows) begin(ctx context.Context, c *calling) (*Rows, error) {
 		return nil, err
 	}
 	k.begin(len(r.set.columns))
-	k.fetch(&r.first, taken{}, r.place.db.batch)
+	k.fetch(&r.first, newTaken(), r.place.db.batch)
 	if r.first.last {
 		c.passed()
 	} else {
@@ -111,6 +111,7 @@ func (r *Rows) load(ctx context.Context) bool {
 	p := r.place
 	p.lane, p.over = c.lane, sql.ErrConnDone
 	old := r.batch.taken
+	r.batch.taken, r.onRow = taken{}, false // also where the call is cut off: it may still write there
 	b, err := call(ctx, p, func(_ context.Context, k *calling) (*batch, error) {
 		k.endBy(c.cancel)
 		b := &batch{}
@@ -212,6 +213,9 @@ func (r *Rows) finish() {
 		r.unbind()
 	}
 	r.closeReplay()
+	if r.batch != &endOfRows {
+		r.batch.taken.free()
+	}
 	r.row, r.onRow, r.batch = row{}, false, &endOfRows
 }
 

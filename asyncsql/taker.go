@@ -1,12 +1,36 @@
 package asyncsql
 
-import "bytes"
+import (
+	"bytes"
+	"sync"
+)
 
 // taken are the values of rows, one after another, as the driver had them. Bytes are held.
 type taken struct {
 	values []any
 	held   []held // those among values
 	spare  []byte // for bytes, which are the driver's
+	box    *taken // in which the memory waits for others, once it has
+}
+
+// takens has the memory of rows that were read, for others.
+var takens = sync.Pool{New: func() any { return new(taken) }}
+
+// newTaken returns one without values.
+func newTaken() taken {
+	box := takens.Get().(*taken)
+	t := *box
+	*box, t.box = taken{}, box
+	return t
+}
+
+// free says that nobody reads the values any more, nor puts others in their place.
+func (t *taken) free() {
+	if t.box != nil {
+		*t.box = t.again()
+		takens.Put(t.box)
+	}
+	*t = taken{}
 }
 
 // held are bytes in memory of our own. They stand in values as a pointer, since a slice
@@ -15,7 +39,9 @@ type held []byte
 
 // again returns the memory of values that nobody reads any more, for others.
 func (t taken) again() taken {
-	return taken{values: t.values[:0], held: t.held[:0], spare: t.spare[:0]}
+	clear(t.values) // or what they point to would be kept
+	clear(t.held)
+	return taken{values: t.values[:0], held: t.held[:0], spare: t.spare[:0], box: t.box}
 }
 
 // A taker is an [sql.Scanner] that takes the driver's values as they are: what becomes

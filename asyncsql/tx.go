@@ -14,7 +14,7 @@ import (
 type Tx struct {
 	place
 	real   *sql.Tx
-	cancel context.CancelFunc
+	cutter cutter
 	unbind func() bool // nil: the context had ended when it began, which is no news
 	done   atomic.Bool
 }
@@ -22,14 +22,15 @@ type Tx struct {
 func begin(ctx context.Context, p place, opts *sql.TxOptions, do func(context.Context, *sql.TxOptions) (*sql.Tx, error)) (*Tx, error) {
 	ended := ctx.Err() != nil
 	tx, err := call(ctx, p, func(ctx context.Context, c *calling) (*Tx, error) {
-		lasting, cancel := c.lasting(ctx)
-		real, err := again(lasting, p, func(ctx context.Context) (*sql.Tx, error) { return do(ctx, opts) })
+		ctx, cancel := c.passing(ctx)
+		real, err := again(ctx, p, func(ctx context.Context) (*sql.Tx, error) { return do(ctx, opts) })
 		if err != nil {
 			cancel()
 			return nil, err
 		}
-		tx := &Tx{place: place{db: p.db, lane: c.lane, on: real, over: sql.ErrTxDone}, real: real, cancel: cancel}
+		tx := &Tx{place: place{db: p.db, lane: c.lane, on: real, over: sql.ErrTxDone}, real: real}
 		c.lane.keep(tx)
+		c.handTo(&tx.cutter)
 		return tx, nil
 	}, func(tx *Tx) { tx.abort(true) })
 	if err != nil {
@@ -97,13 +98,13 @@ func (tx *Tx) end(do func() error) error {
 // that was done before.
 func (tx *Tx) giveBack() {
 	_ = tx.real.Rollback()
-	tx.cancel()
+	tx.cutter.passed()
 	tx.lane.release(tx)
 }
 
 func (tx *Tx) abort(now bool) {
 	if now {
-		tx.cancel()
+		tx.cutter.cutShort()
 	}
 	if !tx.done.Swap(true) {
 		tx.lane.later(tx.giveBack)

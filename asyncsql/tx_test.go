@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/asyncio-go/asyncio"
@@ -328,4 +330,50 @@ func TestATaskThatWasCancelledMayCleanUp(t *testing.T) {
 			t.Errorf("kept: %v", s.texts)
 		}
 	}, asyncsql.WithBatch(10, 0))
+}
+
+// A thread that has to grow its stack for each statement costs more than the statement.
+func TestAConnectionHasOneThread(t *testing.T) {
+	with(t, 2, func(ctx context.Context, db *asyncsql.DB, s *server) {
+		c, err := db.Conn(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		var threads []string
+		for range 5 {
+			err := c.Raw(ctx, func(any) error {
+				var stack [64]byte
+				number, _, _ := strings.Cut(string(stack[:runtime.Stack(stack[:], false)]), " [")
+				threads = append(threads, number)
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if len(slices.Compact(threads)) != 1 {
+			t.Errorf("its calls ran on %v", threads)
+		}
+	})
+}
+
+func TestACallThatEndsItsThreadLeavesTheConnectionToOthers(t *testing.T) {
+	with(t, 1, func(ctx context.Context, db *asyncsql.DB, s *server) {
+		c, err := db.Conn(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = c.Raw(ctx, func(any) error { runtime.Goexit(); return nil })
+		if !errors.Is(err, asyncio.ErrGoexit) {
+			t.Errorf("it ended with %v", err)
+		}
+		if err := c.PingContext(ctx); err == nil {
+			t.Error("database/sql takes such a connection for a broken one")
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		put(ctx, t, db, "x")
+	})
 }

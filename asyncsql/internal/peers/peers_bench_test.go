@@ -137,7 +137,8 @@ func tasks(ctx context.Context, b *testing.B, f func(ctx context.Context) error)
 // inTasksOf calls f n times in tasks.
 func inTasksOf(ctx context.Context, n int, f func(ctx context.Context) error) error {
 	return together(ctx, benchTasks, func(ctx context.Context, _ int) error {
-		for ; n > 0; n-- {
+		for n > 0 {
+			n-- // before f, in which others come here
 			if err := f(ctx); err != nil {
 				return err
 			}
