@@ -31,7 +31,7 @@ func cpu() time.Duration {
 
 // BenchmarkSmallFiles writes a file of 1 KiB and reads it, beside plain calls on
 // goroutines. testdata/aiofiles.py does the same on CPython. On the loop a ticker of 1 ms
-// runs meanwhile: late-ms is how late it was at most.
+// runs meanwhile: late-ms is how late it was at most, late>5ms how often by more than 5 ms.
 func BenchmarkSmallFiles(b *testing.B) {
 	data := make([]byte, 1024)
 	name := func(dir string, i int64) string { return filepath.Join(dir, fmt.Sprint(i%1000)) }
@@ -115,6 +115,7 @@ func onBenchLoop(b *testing.B, body func(ctx context.Context) error) {
 		tasks = 1
 	}
 	var late time.Duration
+	var ticks, tooLate float64
 	err := asyncio.Run(b.Context(), func(ctx context.Context) error {
 		if *workers > 0 {
 			e := asyncio.NewThreadPoolExecutor(*workers)
@@ -127,7 +128,12 @@ func onBenchLoop(b *testing.B, body func(ctx context.Context) error) {
 				if err := asyncio.Sleep(ctx, time.Millisecond); err != nil {
 					return err
 				}
-				late = max(late, time.Since(began)-time.Millisecond)
+				this := time.Since(began) - time.Millisecond
+				late = max(late, this)
+				ticks++
+				if this > 5*time.Millisecond {
+					tooLate++
+				}
 			}
 		})
 		before := cpu()
@@ -140,6 +146,8 @@ func onBenchLoop(b *testing.B, body func(ctx context.Context) error) {
 		})
 		b.ReportMetric(float64(cpu()-before)/float64(b.N)/1000, "cpu-µs/op")
 		b.ReportMetric(late.Seconds()*1000, "late-ms")
+		b.ReportMetric(ticks, "ticks")
+		b.ReportMetric(tooLate, "late>5ms")
 		ticker.Cancel()
 		return err
 	})
