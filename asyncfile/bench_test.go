@@ -29,9 +29,30 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
+// lateness is how late a ticker of 1 ms was.
+type lateness struct {
+	most           time.Duration
+	ticks, tooLate float64
+}
+
+func (l *lateness) note(began time.Time) {
+	late := time.Since(began) - time.Millisecond
+	l.most = max(l.most, late)
+	l.ticks++
+	if late > 5*time.Millisecond {
+		l.tooLate++
+	}
+}
+
+func (l *lateness) report(b *testing.B) {
+	b.ReportMetric(l.most.Seconds()*1000, "late-ms")
+	b.ReportMetric(l.ticks, "ticks")
+	b.ReportMetric(l.tooLate, "late>5ms")
+}
+
 // BenchmarkSmallFiles writes a file of 1 KiB and reads it, beside plain calls on
-// goroutines. testdata/aiofiles.py does the same on CPython. On the loop a ticker of 1 ms
-// runs meanwhile: late-ms is how late it was at most.
+// goroutines. testdata/aiofiles.py does the same on CPython. A ticker of 1 ms runs
+// meanwhile, on a goroutine or on the loop: late-ms is how late it was at most, late>5ms how often by more than 5 ms.
 func BenchmarkSmallFiles(b *testing.B) {
 	data := make([]byte, 1024)
 	name := func(dir string, i int64) string { return filepath.Join(dir, fmt.Sprint(i%1000)) }
@@ -39,6 +60,20 @@ func BenchmarkSmallFiles(b *testing.B) {
 		dir := b.TempDir()
 		var left atomic.Int64
 		left.Store(int64(b.N))
+		var late lateness
+		over, ended := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(ended)
+			for {
+				began := time.Now()
+				select {
+				case <-over:
+					return
+				case <-time.After(time.Millisecond):
+					late.note(began)
+				}
+			}
+		}()
 		before := cpu()
 		b.ResetTimer()
 		var all sync.WaitGroup
@@ -58,6 +93,9 @@ func BenchmarkSmallFiles(b *testing.B) {
 		}
 		all.Wait()
 		b.ReportMetric(float64(cpu()-before)/float64(b.N)/1000, "cpu-µs/op")
+		close(over)
+		<-ended
+		late.report(b)
 	})
 	b.Run("asyncfile", func(b *testing.B) {
 		dir := b.TempDir()
@@ -114,7 +152,7 @@ func onBenchLoop(b *testing.B, body func(ctx context.Context) error) {
 	if b.Name() == "BenchmarkLines" {
 		tasks = 1
 	}
-	var late time.Duration
+	var late lateness
 	err := asyncio.Run(b.Context(), func(ctx context.Context) error {
 		if *workers > 0 {
 			e := asyncio.NewThreadPoolExecutor(*workers)
@@ -127,7 +165,7 @@ func onBenchLoop(b *testing.B, body func(ctx context.Context) error) {
 				if err := asyncio.Sleep(ctx, time.Millisecond); err != nil {
 					return err
 				}
-				late = max(late, time.Since(began)-time.Millisecond)
+				late.note(began)
 			}
 		})
 		before := cpu()
@@ -139,7 +177,7 @@ func onBenchLoop(b *testing.B, body func(ctx context.Context) error) {
 			return nil
 		})
 		b.ReportMetric(float64(cpu()-before)/float64(b.N)/1000, "cpu-µs/op")
-		b.ReportMetric(late.Seconds()*1000, "late-ms")
+		late.report(b)
 		ticker.Cancel()
 		return err
 	})

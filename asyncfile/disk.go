@@ -72,10 +72,10 @@ func opened(f *os.File, err error) (diskFile, error) {
 }
 
 func (osDisk) MkdirTemp(dir, pattern string) (string, error) { return os.MkdirTemp(dir, pattern) }
-func (osDisk) ReadFile(name string) ([]byte, error)          { return os.ReadFile(name) }
+func (osDisk) ReadFile(name string) ([]byte, error)          { return readWhole(name) }
 
 func (osDisk) WriteFile(name string, data []byte, perm fs.FileMode) error {
-	return os.WriteFile(name, data, perm)
+	return writeWhole(name, data, perm)
 }
 
 func (osDisk) ReadDir(name string) ([]fs.DirEntry, error)   { return os.ReadDir(name) }
