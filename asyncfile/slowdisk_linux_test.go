@@ -114,6 +114,8 @@ func (d *slowDisk) serve() error {
 			return nil
 		case err.Err == syscall.ENOENT: // a request that was taken back
 			continue
+		case d.unmounted(): // while the runtime was asking whether there is a request
+			return nil
 		default:
 			return err
 		}
@@ -141,6 +143,20 @@ func (d *slowDisk) serve() error {
 			}
 		}
 	}
+}
+
+// unmounted reports whether there will be no more requests.
+func (d *slowDisk) unmounted() (yes bool) {
+	c, err := d.dev.SyscallConn()
+	if err != nil {
+		return false
+	}
+	_ = c.Control(func(fd uintptr) {
+		dev := []unix.PollFd{{Fd: int32(fd)}}
+		_, err := unix.Poll(dev, 0)
+		yes = err == nil && dev[0].Revents&unix.POLLERR != 0
+	})
+	return yes
 }
 
 func (d *slowDisk) reply(r fuseRequest, args []byte) error {
