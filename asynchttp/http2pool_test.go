@@ -194,11 +194,8 @@ type h2Peer struct {
 
 func (p *h2Peer) serve(_ context.Context, s *asyncio.Stream) error {
 	p.conns++
-	if _, err := io.ReadFull(s, make([]byte, len(http2.ClientPreface))); err != nil {
-		return nil
-	}
-	fr := http2.NewFramer(s, s)
-	if err := fr.WriteSettings(); err != nil {
+	fr, err := greet(s)
+	if err != nil {
 		return nil
 	}
 	for {

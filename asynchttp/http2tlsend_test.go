@@ -39,16 +39,22 @@ func (g *gathering) Close() error {
 	return g.Conn.Close()
 }
 
+// greet begins HTTP/2 with a client.
+func greet(c io.ReadWriter) (*http2.Framer, error) {
+	if _, err := io.ReadFull(c, make([]byte, len(http2.ClientPreface))); err != nil {
+		return nil, err
+	}
+	fr := http2.NewFramer(c, c)
+	return fr, fr.WriteSettings()
+}
+
 // answerAndLeave answers one request, and ends TLS in the same breath.
 func answerAndLeave(raw net.Conn, cfg *tls.Config) error {
 	g := &gathering{Conn: raw}
 	c := tls.Server(g, cfg)
 	defer g.Close()
-	if _, err := io.ReadFull(c, make([]byte, len(http2.ClientPreface))); err != nil {
-		return err
-	}
-	fr := http2.NewFramer(c, c)
-	if err := fr.WriteSettings(); err != nil {
+	fr, err := greet(c)
+	if err != nil {
 		return err
 	}
 	for {

@@ -333,7 +333,7 @@ func TestAWaitIsExact(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		for _, left := range []time.Duration{time.Second, 1, 0, -1, -time.Hour, 2 * time.Hour} {
 			before := d.Now()
 			if err := d.Park(before+left, func() bool { return false }); err != nil || d.Now() != before+max(left, 0) {
@@ -346,7 +346,7 @@ func TestAWaitIsExact(t *testing.T) {
 		if err := d.Park(before+2*time.Second, func() bool { return false }); err != nil || d.Now() != before+time.Second {
 			t.Errorf("a wait that is ended took %v, %v", d.Now()-before, err)
 		}
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		before = d.Now()
 		if err := d.Park(before+3*time.Second, func() bool { return false }); err != nil || d.Now() != before+3*time.Second {
 			t.Errorf("the wait after it took %v, %v", d.Now()-before, err)

@@ -231,7 +231,7 @@ func TestAPeerThatTakesAPieceInTimeGetsTheNextOneToo(t *testing.T) {
 		}
 		go func() {
 			for range 2 {
-				time.Sleep(6 * time.Second)
+				<-time.After(6 * time.Second)
 				if n, err := io.ReadFull(far, piece); err != nil {
 					t.Errorf("%d bytes came, %v", n, err)
 				}
