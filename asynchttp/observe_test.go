@@ -176,7 +176,15 @@ func TestAccessLogFormats(t *testing.T) {
 
 func TestMetricsCountByRoute(t *testing.T) {
 	m := new(asynchttp.Metrics)
-	observing(t, http1Only, m.Handler, func(ctx context.Context, c *http.Client, url string) error {
+	counted := func(h http.Handler) http.Handler {
+		return m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if n := m.InFlight(); n != 1 {
+				t.Errorf("%d in flight, and this is one", n)
+			}
+			h.ServeHTTP(w, r)
+		}))
+	}
+	observing(t, http1Only, counted, func(ctx context.Context, c *http.Client, url string) error {
 		for i := range 3 {
 			if _, err := get(ctx, c, fmt.Sprint(url, "/notes/", i)); err != nil {
 				return err

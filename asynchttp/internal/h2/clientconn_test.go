@@ -68,6 +68,24 @@ func TestAShutdownOfAClientLetsItsRequestsEnd(t *testing.T) {
 	})
 }
 
+func TestAShutdownOfAClientEndsWhoWaitForAStream(t *testing.T) {
+	onClient(t, &Client{}, func(r *rig) {
+		one := r.ask(r.request("GET", "http://x/1", nil))
+		two := r.ask(r.request("GET", "http://x/2", nil))
+		r.take()
+		r.client.Shutdown()
+		r.turns()
+		if _, err := r.result(two); !errors.Is(err, ErrClosed) {
+			t.Error(err)
+		}
+		r.headers(1, true, ":status=200")
+		r.send()
+		if _, err := r.result(one); err != nil {
+			t.Error(err)
+		}
+	}, http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: 1})
+}
+
 // A turn that is given to somebody who does not want it any more goes to the next.
 func TestTurnsForAStreamAreHandedOn(t *testing.T) {
 	onClient(t, &Client{}, func(r *rig) {

@@ -250,6 +250,11 @@ func TestWhatAClientMaySendEndsWithItsWindows(t *testing.T) {
 		}, []string{"WINDOW_UPDATE 0 +16384", "RST_STREAM 1 STREAM_CLOSED"}},
 		"padding": {Server{StreamWindow: 400}, func(r *rig) { _ = r.fr.WriteDataPadded(1, false, nil, make([]byte, 99)) },
 			[]string{"WINDOW_UPDATE 1 +100"}},
+		"padding of which there is none but its length": {Server{StreamWindow: 400}, func(r *rig) {
+			for range 100 {
+				_ = r.fr.WriteDataPadded(1, false, []byte("x"), []byte{})
+			}
+		}, []string{"WINDOW_UPDATE 1 +100"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			x.srv.Handler = hold

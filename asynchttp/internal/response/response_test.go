@@ -32,7 +32,7 @@ func (c *recorder) note(format string, args ...any) {
 
 func (c *recorder) Informational(status int, h http.Header) error {
 	c.note("inform %d", status)
-	return nil
+	return c.err
 }
 
 func (c *recorder) Freeze(status int, h http.Header) {
@@ -321,6 +321,19 @@ func TestAnErrorOfTheCarrierIsTheLast(t *testing.T) {
 		}
 	})
 	if end != broken || len(got) != 3 {
+		t.Errorf("%q, %v", got, end)
+	}
+}
+
+func TestAnErrorOfAnInformationalResponseIsTheLast(t *testing.T) {
+	broken := errors.New("broken")
+	got, end := respond(t, "GET", false, &recorder{err: broken}, func(w *Writer) {
+		w.WriteHeader(103)
+		if err := w.FlushError(); err != broken {
+			t.Error("Flush returned", err)
+		}
+	})
+	if end != broken || len(got) != 1 {
 		t.Errorf("%q, %v", got, end)
 	}
 }
