@@ -33,8 +33,8 @@ func TestMoreWorkersThanProcessorsNeedAFreeOneOrJobsThatWait(t *testing.T) {
 		{"all have one, and many are ready", time.Hour, false, 1000, 4, false},
 		{"one is free", time.Hour, true, 1000, 4, true},
 		{"none is ready", time.Hour, false, 0, 5, true},
-		{"one waits", time.Hour, false, 1, 6, true},
-		{"none waits", time.Hour, false, 2, 6, false},
+		{"one waits", time.Hour, false, 2, 6, true},
+		{"none waits", time.Hour, false, 3, 6, false},
 		{"jobs are just long enough", asyncio.LongJob, false, 1000, 6, false},
 		{"jobs are short", asyncio.LongJob - 1, false, 1000, 6, true},
 	} {

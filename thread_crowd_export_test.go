@@ -41,7 +41,7 @@ func (e *ThreadPoolExecutor) Workers() int {
 
 // NewCrowd makes what decides for an executor with so many processors, and looks by look.
 func NewCrowd(few int, lasts time.Duration, look func() (free bool, ready int)) *crowd {
-	return &crowd{few: few, lasts: lasts, look: look}
+	return &crowd{few: few, left: few - 1, lasts: lasts, look: look}
 }
 
 // Note is note, and returns what jobs last now.

@@ -65,7 +65,7 @@ func TestAnEndingThatIsHandedOnHasOneOwner(t *testing.T) {
 			t.Fatal("its owner cannot end it")
 		}
 		var cut calling
-		ctx, _ = cut.passing(context.Background())
+		_, _ = cut.passing(context.Background())
 		cut.cutShort()
 		cut.handTo(&next)
 		next.passed()
