@@ -426,3 +426,19 @@ func TestQuantilesOfAHistogram(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestAHistogramEndsWithTheLastThatIsNotEmpty(t *testing.T) {
+	for _, c := range []struct {
+		counted []time.Duration
+		want    []uint64
+	}{
+		{nil, nil},
+		{[]time.Duration{0, 127}, []uint64{2}},
+		{[]time.Duration{128, 255}, []uint64{0, 2}},
+		{[]time.Duration{1, 256, 511, 512}, []uint64{1, 0, 2, 1}},
+	} {
+		if got := asyncio.Counts(c.counted...); !slices.Equal(got, c.want) {
+			t.Errorf("%v: %v, want %v", c.counted, got, c.want)
+		}
+	}
+}
