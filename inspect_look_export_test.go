@@ -151,3 +151,22 @@ func Counts(all ...time.Duration) []uint64 {
 	}
 	return h.look().Counts
 }
+
+// passedOn is a callback of a future, and stands for a future that a task awaits.
+type passedOn struct{ future }
+
+func (p *passedOn) run()               {}
+func (p *passedOn) dependent() *future { return &p.future }
+
+// FoundAwaiting returns how many tasks a look finds that await a future, each by way of
+// another, when there are so many.
+func FoundAwaiting(tasks int) int {
+	var f future
+	for range tasks {
+		p, t := new(passedOn), new(Task[struct{}])
+		t.half().canceller = t
+		p.add(t.half())
+		f.add(p)
+	}
+	return len(awaitedBy(&f, onlyIndirect))
+}

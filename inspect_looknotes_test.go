@@ -237,6 +237,11 @@ func TestOfTheTasksThatHaveEndedTheLastAreKept(t *testing.T) {
 		if k := look(t, ctx); k.Ended[0].ID != asyncio.TaskNumber(task) || k.Ended[0].State != "cancelled" || k.Ended[0].Err != "" {
 			t.Errorf("%+v", k.Ended[0])
 		}
+		task = asyncio.Go(ctx, func(ctx context.Context) error { asyncio.CurrentTask(ctx).Cancel(); return nil }) // in its last step
+		asyncio.GatherSettled(ctx, task)
+		if k := look(t, ctx); k.Ended[0].ID != asyncio.TaskNumber(task) || k.Ended[0].State != "cancelled" || k.Ended[0].Err != "" {
+			t.Errorf("%+v", k.Ended[0])
+		}
 	})
 }
 

@@ -18,9 +18,9 @@ type steppedTest struct {
 	hook.SteppedLoop
 }
 
-func newSteppedTest(t *testing.T) *steppedTest {
+func newSteppedTest(t *testing.T, opts ...asyncio.Option) *steppedTest {
 	t.Helper()
-	l := must(asyncio.NewLoop(asyncio.WithVirtualClock(), asyncio.WithInterrupts(false)))
+	l := must(asyncio.NewLoop(append([]asyncio.Option{asyncio.WithVirtualClock()}, opts...)...))
 	s := &steppedTest{t, l, hook.Step(l)}
 	t.Cleanup(func() {
 		for range 2 { // the second finds it closed
@@ -219,5 +219,58 @@ func TestASteppedLoopEndsATurnThatIsAbandonedWithTheStepThatRuns(t *testing.T) {
 	s.turn()
 	if ran != 11 {
 		t.Errorf("ran %d in the turn after it", ran)
+	}
+}
+
+// A fencedClock is a clock of a closed world.
+type fencedClock struct{ *asyncio.Clock }
+
+func (fencedClock) Escape(what string) error { return errBoom }
+
+func TestASteppedLoopOfAClosedWorldCallsWhatWaitsForTheEndOfAContext(t *testing.T) {
+	s := newSteppedTest(t, asyncio.WithDriver(fencedClock{asyncio.NewClock()}))
+	when := time.Now().Add(time.Hour)
+	ctx, cancel := context.WithDeadline(t.Context(), when)
+	defer cancel()
+	called := ""
+	hook.WhenDone(s.loop, ctx, func() { called += "a" })
+	stop := hook.WhenDone(s.loop, ctx, func() { called += "b" })
+	hook.WhenDone(s.loop, ctx, func() { called += "c" })
+	earlier, end := context.WithDeadline(ctx, when.Add(-1))
+	defer end()
+	stopEarlier := hook.WhenDone(s.loop, earlier, func() { called += "d" })
+	if at, ok := s.Deadline(); !ok || !at.Equal(when.Add(-1)) {
+		t.Errorf("its deadline is %v, %t", at, ok)
+	}
+	stop()
+	stopEarlier()
+	if at, ok := s.Deadline(); !ok || !at.Equal(when) {
+		t.Errorf("what was stopped is waited for: the deadline is %v, %t", at, ok)
+	}
+	if s.Ready(0) {
+		t.Error("it has something to do before the context ends")
+	}
+	cancel()
+	if !s.Ready(0) {
+		t.Error("the end of the context is not seen")
+	}
+	s.turn()
+	if _, ok := s.Deadline(); ok || s.Ready(0) || called != "ac" {
+		t.Errorf("%q were called; a deadline: %t", called, ok)
+	}
+}
+
+func TestASteppedLoopThatIsClosedHasNothingToDo(t *testing.T) {
+	s := newSteppedTest(t)
+	s.loop.CallSoon(func() {})
+	s.loop.CallLater(time.Second, func() {})
+	if _, err := s.loop.CallSoonThreadsafe(func() {}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s.Ready(time.Hour) || s.Next() != driver.Forever {
+		t.Error("it has something to do")
 	}
 }
