@@ -132,3 +132,41 @@ func (s *LastOf) Add(x int)     { s.list.add(x) }
 func (s *LastOf) Keep(size int) { s.list.keep(size) }
 
 func (s *LastOf) Since(n uint64) (first uint64, list []int) { return s.list.since(n) }
+
+// LeftToLookAt returns how many of so many tasks are still to be told of from outside,
+// when the loop has answered with pieces of those lengths.
+func LeftToLookAt(l *Loop, tasks int, pieces ...int) int {
+	a := newAsker(l, l.onRun.(*presence), LookOptions{Tasks: tasks})
+	for _, n := range pieces {
+		a.take(&lookPiece{tasks: make([]seenTask, n)})
+	}
+	return newPeeker(a, 0, 0).left
+}
+
+// Counts returns what a look shows of durations that were counted.
+func Counts(all ...time.Duration) []uint64 {
+	var h histogram
+	for _, d := range all {
+		h.add(d, 1)
+	}
+	return h.look().Counts
+}
+
+// passedOn is a callback of a future, and stands for a future that a task awaits.
+type passedOn struct{ future }
+
+func (p *passedOn) run()               {}
+func (p *passedOn) dependent() *future { return &p.future }
+
+// FoundAwaiting returns how many tasks a look finds that await a future, each by way of
+// another, when there are so many.
+func FoundAwaiting(tasks int) int {
+	var f future
+	for range tasks {
+		p, t := new(passedOn), new(Task[struct{}])
+		t.half().canceller = t
+		p.add(t.half())
+		f.add(p)
+	}
+	return len(awaitedBy(&f, onlyIndirect))
+}

@@ -404,3 +404,11 @@ func BenchmarkLook(b *testing.B) {
 		}
 	}
 }
+
+func TestALookEndsItsSearchForWhoWaitsAfterTwoThousandCallbacks(t *testing.T) {
+	for tasks, want := range map[int]int{3: 3, 999: 999, 1000: 1000, 1001: 1000} { // two callbacks each
+		if n := asyncio.FoundAwaiting(tasks); n != want {
+			t.Errorf("of %d tasks %d were found, want %d", tasks, n, want)
+		}
+	}
+}

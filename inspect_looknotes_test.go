@@ -237,6 +237,11 @@ func TestOfTheTasksThatHaveEndedTheLastAreKept(t *testing.T) {
 		if k := look(t, ctx); k.Ended[0].ID != asyncio.TaskNumber(task) || k.Ended[0].State != "cancelled" || k.Ended[0].Err != "" {
 			t.Errorf("%+v", k.Ended[0])
 		}
+		task = asyncio.Go(ctx, func(ctx context.Context) error { asyncio.CurrentTask(ctx).Cancel(); return nil }) // in its last step
+		asyncio.GatherSettled(ctx, task)
+		if k := look(t, ctx); k.Ended[0].ID != asyncio.TaskNumber(task) || k.Ended[0].State != "cancelled" || k.Ended[0].Err != "" {
+			t.Errorf("%+v", k.Ended[0])
+		}
 	})
 }
 
@@ -424,5 +429,21 @@ func TestQuantilesOfAHistogram(t *testing.T) {
 	}
 	if got := (asyncio.HistogramLook{}).Quantile(0.5); got != 0 {
 		t.Error(got)
+	}
+}
+
+func TestAHistogramEndsWithTheLastThatIsNotEmpty(t *testing.T) {
+	for _, c := range []struct {
+		counted []time.Duration
+		want    []uint64
+	}{
+		{nil, nil},
+		{[]time.Duration{0, 127}, []uint64{2}},
+		{[]time.Duration{128, 255}, []uint64{0, 2}},
+		{[]time.Duration{1, 256, 511, 512}, []uint64{1, 0, 2, 1}},
+	} {
+		if got := asyncio.Counts(c.counted...); !slices.Equal(got, c.want) {
+			t.Errorf("%v: %v, want %v", c.counted, got, c.want)
+		}
 	}
 }

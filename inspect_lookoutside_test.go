@@ -415,3 +415,10 @@ func BenchmarkLookFromOutside(b *testing.B) {
 		})
 	}
 }
+
+func TestALoopThatStopsAnsweringIsLookedAtFromOutsideForTheRest(t *testing.T) {
+	l := newLoop(t)
+	if n := asyncio.LeftToLookAt(l, 100, 20, 10); n != 70 {
+		t.Errorf("after 30 of 100 there are %d left", n)
+	}
+}

@@ -27,7 +27,12 @@ func (l *stallLog) Enabled(context.Context, slog.Level) bool { return true }
 func (l *stallLog) WithAttrs([]slog.Attr) slog.Handler       { return l }
 func (l *stallLog) WithGroup(string) slog.Handler            { return l }
 func (l *stallLog) Handle(_ context.Context, r slog.Record) error {
-	l.lines <- r.Message
+	line := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		line += fmt.Sprintf("\n%s: %s", a.Key, a.Value.Kind())
+		return true
+	})
+	l.lines <- line
 	return nil
 }
 
@@ -166,6 +171,9 @@ func TestALoopThatStandsStillSaysWhereAndThatItGoesOn(t *testing.T) {
 				report := log.at(t, place)
 				if first, _, _ := strings.Cut(report, "\n"); !strings.Contains(first, h.want) {
 					t.Errorf("want %s at %s in\n%s", h.want, place, report)
+				}
+				if !strings.HasSuffix(report, "\nloop: String\nfor: Duration") {
+					t.Errorf("it does not say of which loop, and how long: %s", report)
 				}
 				close(free)
 				if err := <-over; err != nil {

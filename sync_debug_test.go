@@ -2,6 +2,7 @@ package asyncio_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -48,12 +49,12 @@ func TestLocksAndQueuesAreForTheLoopsGoroutineInDebugMode(t *testing.T) {
 			"Queue.TaskDone":      func() { worked.TaskDone() },
 			"Queue.Shutdown":      func() { empty.Shutdown(true) },
 		} {
-			panicked, err := asyncio.ToThread(ctx, func(context.Context) (panicked bool, _ error) {
-				defer func() { panicked = recover() != nil }()
+			panicked, err := asyncio.ToThread(ctx, func(context.Context) (panicked error, _ error) {
+				defer func() { panicked, _ = recover().(error) }()
 				use()
-				return false, nil
+				return nil, nil
 			})
-			if err != nil || !panicked {
+			if err != nil || !errors.Is(panicked, asyncio.ErrWrongGoroutine) {
 				t.Errorf("%s on another goroutine: it panicked: %v, %v", name, panicked, err)
 			}
 		}
