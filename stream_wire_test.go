@@ -83,10 +83,10 @@ func TestOfSeparatorsThatEndTogetherTheShorterIsFound(t *testing.T) {
 
 // Who reads much without having to wait lets others run. They may end the read.
 func TestAReadThatLetsOthersRunMayBeEndedByThem(t *testing.T) {
-	for name, end := range map[string]func(s *asyncio.Stream){
-		"Close": func(s *asyncio.Stream) { s.Close() },
-		"Abort": func(s *asyncio.Stream) { s.Abort() },
-		"news":  func(s *asyncio.Stream) { s.StreamReader.Buffered() },
+	for name, end := range map[string]func(s *asyncio.Stream, w *wire){
+		"Close": func(s *asyncio.Stream, _ *wire) { s.Close() },
+		"Abort": func(s *asyncio.Stream, _ *wire) { s.Abort() },
+		"news":  func(_ *asyncio.Stream, w *wire) { w.h.Ready(driver.Readable) },
 	} {
 		onVirtualClock(t, func(t *testing.T, ctx context.Context) {
 			w := &wire{in: make([]byte, 1<<20)}
@@ -98,8 +98,7 @@ func TestAReadThatLetsOthersRunMayBeEndedByThem(t *testing.T) {
 			ran := false
 			loopOf(ctx).CallSoon(func() {
 				ran = true
-				w.h.Ready(driver.Readable)
-				end(s)
+				end(s, w)
 			})
 			n, err := s.Read(buf)
 			if want := len(buf); name == "news" && (n != want || err != nil) || name != "news" && (n != 0 || !errors.Is(err, net.ErrClosed)) {
