@@ -79,6 +79,11 @@ func TestAbortBreaksTheBarrierAndResetMakesItWhole(t *testing.T) {
 		if places, errs := arrive(ctx, b, 2); len(places) != 2 {
 			t.Error(places, errs)
 		}
+		for name, change := range map[string]func(context.Context) error{"Abort": b.Abort, "Reset": b.Reset} {
+			if err := change(context.Background()); !errors.Is(err, asyncio.ErrNoRunningLoop) || b.Broken() {
+				t.Errorf("%s without a loop: %v", name, err)
+			}
+		}
 	})
 }
 

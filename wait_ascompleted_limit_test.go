@@ -50,6 +50,21 @@ func TestTheLimitOfAsCompletedOutlivesACancellationOnly(t *testing.T) {
 	}
 }
 
+// Nothing is left of the limit when all have ended, before the loop over them has.
+func TestTheLimitOfAsCompletedEndsWithTheLast(t *testing.T) {
+	inVirtualTime(t, func(ctx context.Context) {
+		l := loopOf(ctx)
+		before := l.Stats().Timers
+		last := asyncio.NewFuture[int](l)
+		l.CallSoon(func() { last.SetResult(1) })
+		for range asyncio.AsCompleted(ctx, 10*time.Second, last) {
+			if n := l.Stats().Timers - before; n != 0 {
+				t.Errorf("%d timers", n)
+			}
+		}
+	})
+}
+
 // What was shielded and fails after the wait for it has ended by its context is
 // told of, since nobody has seen it.
 func TestAFailureBehindAShieldWhoseContextEndedIsReported(t *testing.T) {
