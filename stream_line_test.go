@@ -49,7 +49,7 @@ func TestSkipLineDropsTheRestOfALineThatWasTooLong(t *testing.T) {
 func TestSkipLineElsewhereDropsUpToTheNewline(t *testing.T) {
 	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
 		r := asyncio.NewStreamReader(loopOf(ctx), 8)
-		r.FeedData([]byte("123456789012345\nGET page\nsecond\nthird"))
+		r.FeedData([]byte("123456789012345\nGET page\n\nsecond\nthird"))
 		if _, err := r.ReadLine(ctx); !errors.Is(err, asyncio.ErrLineTooLong) { // with its end
 			t.Fatal(err)
 		}
@@ -58,6 +58,9 @@ func TestSkipLineElsewhereDropsUpToTheNewline(t *testing.T) {
 		}
 		// A line was read from since: this is not the one that was too long.
 		if err := r.SkipLine(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.SkipLine(ctx); err != nil { // the empty one
 			t.Fatal(err)
 		}
 		if line, err := r.ReadLine(ctx); string(line) != "second\n" || err != nil {
