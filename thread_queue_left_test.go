@@ -10,7 +10,7 @@ import (
 	"github.com/asyncio-go/asyncio"
 )
 
-// Who gives up waiting leaves nothing in the queue, be it a task or a goroutine.
+// A wait that is cut off leaves nothing in the queue, be it of a task or of a goroutine.
 func TestWhoGivesUpWaitingForAThreadQueueIsForgotten(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		l := loopOf(ctx)

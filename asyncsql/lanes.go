@@ -188,7 +188,7 @@ func (l *lane) work() {
 		next, waits := l.finish(&me)
 		if waits {
 			<-me
-			next = l
+			continue
 		}
 		l = next
 	}

@@ -436,14 +436,7 @@ func TestTheEndOfARequestsContextEndsIt(t *testing.T) {
 func TestACopyOfABodyEndsWithItsWriter(t *testing.T) {
 	for name, w := range map[string]io.Writer{"short": shortWriter{}, "failing": failingWriter{}} {
 		onClient(t, &Client{}, func(r *rig) {
-			task := r.ask(r.request("GET", "http://x/", nil))
-			r.headers(1, false, ":status=200")
-			_ = r.fr.WriteData(1, true, []byte("abcdef"))
-			r.send()
-			resp, err := r.result(task)
-			if err != nil {
-				t.Fatal(err)
-			}
+			resp := r.answered("abcdef", true)
 			n, err := resp.Body.(io.WriterTo).WriteTo(w)
 			if want := map[string]error{"short": io.ErrShortWrite, "failing": io.ErrClosedPipe}[name]; n != 2 || err != want {
 				t.Errorf("%s: %d, %v", name, n, err)

@@ -119,14 +119,7 @@ func TestTheReasonOfAShutdownStays(t *testing.T) {
 // The body that is closed says so, also when it was read to its end before.
 func TestABodyThatWasReadIsClosed(t *testing.T) {
 	onClient(t, &Client{}, func(r *rig) {
-		task := r.ask(r.request("GET", "http://x/", nil))
-		r.headers(1, false, ":status=200")
-		_ = r.fr.WriteData(1, true, []byte("abc"))
-		r.send()
-		resp, err := r.result(task)
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := r.answered("abc", true)
 		if b, err := io.ReadAll(resp.Body); string(b) != "abc" || err != nil {
 			t.Error(b, err)
 		}
@@ -140,13 +133,7 @@ func TestABodyThatWasReadIsClosed(t *testing.T) {
 // A wait for more of a body that is cancelled is an error, and the body goes on.
 func TestAReadMayBeCancelled(t *testing.T) {
 	onClient(t, &Client{}, func(r *rig) {
-		task := r.ask(r.request("GET", "http://x/", nil))
-		r.headers(1, false, ":status=200")
-		r.send()
-		resp, err := r.result(task)
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := r.answered("", false)
 		for name, read := range map[string]func() (int64, error){
 			"Read":    func() (int64, error) { n, err := resp.Body.Read(make([]byte, 9)); return int64(n), err },
 			"WriteTo": func() (int64, error) { return resp.Body.(io.WriterTo).WriteTo(io.Discard) },

@@ -279,6 +279,23 @@ func (r *rig) result(task *asyncio.Task[answer]) (*http.Response, error) {
 	return a.resp, a.err
 }
 
+// answered returns the response to a request, of whose body so much has come; last is
+// when that is all.
+func (r *rig) answered(body string, last bool) *http.Response {
+	r.Helper()
+	task := r.ask(r.request("GET", "http://x/", nil))
+	r.headers(1, false, ":status=200")
+	if body != "" {
+		_ = r.fr.WriteData(1, last, []byte(body))
+	}
+	r.send()
+	resp, err := r.result(task)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return resp
+}
+
 // turns lets all run that can.
 func (r *rig) turns() {
 	r.Helper()
