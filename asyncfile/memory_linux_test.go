@@ -80,6 +80,37 @@ func TestWhatIsInMemoryIsReadWithoutAThread(t *testing.T) {
 	})
 }
 
+func TestLongReadsAreJobsAlsoOfWhatIsInMemory(t *testing.T) {
+	inMemory(t, strings.Repeat("x", memoryMost+1), func(ctx context.Context, f *File) error {
+		if n, done, err := f.readMemory(ctx, make([]byte, memoryMost), 1); n != memoryMost || !done || err != nil {
+			t.Errorf("%d bytes: %d, %v, %v", memoryMost, n, done, err)
+		}
+		if n, done, err := f.readMemory(ctx, make([]byte, memoryMost+1), 0); n != 0 || done || err != nil {
+			t.Errorf("one more: %d, %v, %v", n, done, err)
+		}
+		return nil
+	})
+}
+
+func TestTheSystemIsAskedAgainWhenSomethingWasNotInMemory(t *testing.T) {
+	inMemory(t, "text", func(ctx context.Context, f *File) error {
+		if err := f.Sync(ctx); err != nil {
+			return err
+		}
+		if err := unix.Fadvise(int(f.OS().Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+			return err
+		}
+		p := make([]byte, 4)
+		if n, err := f.ReadAt(ctx, p, 0); string(p[:n]) != "text" || err != nil {
+			t.Errorf("from the disk: %q, %v", p[:n], err)
+		}
+		if f.memory.refused.Load() {
+			t.Error("it would not be asked")
+		}
+		return nil
+	})
+}
+
 func TestReadsWithAnExecutorOfTheirOwnAreJobs(t *testing.T) {
 	inMemory(t, "text", func(ctx context.Context, f *File) error {
 		e := asyncio.NewThreadPoolExecutor(1)
