@@ -147,6 +147,17 @@ func BenchmarkLines(b *testing.B) {
 	})
 }
 
+// withWorkers returns a context with as many threads as were asked for, if any.
+func withWorkers(ctx context.Context) (with context.Context, stop func()) {
+	if *workers == 0 {
+		return ctx, func() {}
+	}
+	e := asyncio.NewThreadPoolExecutor(*workers)
+	return asyncfile.WithExecutor(ctx, e), func() {
+		_ = e.Shutdown(context.WithoutCancel(ctx)) //asyncvet:ignore blocking all jobs have ended
+	}
+}
+
 func onBenchLoop(b *testing.B, body func(ctx context.Context) error) {
 	tasks := benchTasks
 	if b.Name() == "BenchmarkLines" {
@@ -154,11 +165,8 @@ func onBenchLoop(b *testing.B, body func(ctx context.Context) error) {
 	}
 	var late lateness
 	err := asyncio.Run(b.Context(), func(ctx context.Context) error {
-		if *workers > 0 {
-			e := asyncio.NewThreadPoolExecutor(*workers)
-			defer e.Shutdown(context.WithoutCancel(ctx)) //asyncvet:ignore blocking all jobs have ended
-			ctx = asyncfile.WithExecutor(ctx, e)
-		}
+		ctx, stop := withWorkers(ctx)
+		defer stop()
 		ticker := asyncio.Go(ctx, func(ctx context.Context) error {
 			for {
 				began := time.Now()

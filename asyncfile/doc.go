@@ -11,10 +11,11 @@
 //		...
 //	}
 //
-// No system has readiness for files, so each call is a job on a thread: about two
+// No system has readiness for files, so a call is a job on a thread: about two
 // microseconds and a switch there and back. So it pays to do much in one call:
 // [ReadFile], [WriteFile], [ReplaceFile] are one job each, [File.Lines] is one for many
-// lines, and [Do] makes one of whatever package os has more of.
+// lines, and [Do] makes one of whatever package os has more of. What Linux has in memory of
+// an open file, [File.Read] and [File.ReadAt] read without one.
 //
 // # Threads
 //

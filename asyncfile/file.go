@@ -2,9 +2,11 @@ package asyncfile
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 	"sync/atomic"
 )
 
@@ -14,14 +16,26 @@ const maxBuffer = 1 << 20
 // A File is an open file, as [os.File]. Tasks may use it together, as goroutines may an
 // os.File. Python: what aiofiles.open returns.
 type File struct {
-	file  diskFile
-	spare atomic.Pointer[[]byte] // a buffer that nobody uses
+	file   diskFile
+	memory memory
+	spare  atomic.Pointer[[]byte] // a buffer that nobody uses
+	// position is held, together, by the jobs that use the file's position: while one
+	// waits for the disk, the system has others that want it wait, too. The loop reads
+	// there only where no job does.
+	position sync.RWMutex
 }
+
+// atPosition is the offset of what is read or written at the file's position.
+const atPosition = -1
 
 // NewFile returns f as a File, whose Close closes f. It does not wait.
 func NewFile(f *os.File) *File { return newFile(f) }
 
-func newFile(f diskFile) *File { return &File{file: f} }
+func newFile(f diskFile) *File {
+	file := &File{file: f}
+	file.memory.of(f)
+	return file
+}
 
 // Open is [os.Open].
 func Open(ctx context.Context, name string) (*File, error) {
@@ -84,13 +98,33 @@ type moved struct {
 	err error
 }
 
-// read reads into p by way of a buffer, as many bytes as one job does.
-func (f *File) read(ctx context.Context, p []byte, do func(buf []byte) (int, error)) (int, error) {
+// positioned returns fn as a job that uses the file's position.
+func positioned[T any](f *File, fn func() (T, error)) func() (T, error) {
+	return func() (T, error) {
+		f.position.RLock()
+		defer f.position.RUnlock()
+		return fn()
+	}
+}
+
+// read reads into p from an offset or atPosition, by way of a buffer and in one job, unless
+// it can do without.
+func (f *File) read(ctx context.Context, p []byte, off int64) (int, error) {
+	if n, done, err := f.readMemory(ctx, p, off); done {
+		return n, err
+	}
 	buf := f.buffer(min(len(p), maxBuffer))
-	m, err := callOn(ctx, f, func() (moved, error) {
-		n, err := do(buf)
+	job := func() (moved, error) {
+		n, err := f.file.ReadAt(buf, off)
 		return moved{n, err}, nil
-	}, nil)
+	}
+	if off == atPosition {
+		job = positioned(f, func() (moved, error) {
+			n, err := f.file.Read(buf)
+			return moved{n, err}, nil
+		})
+	}
+	m, err := callOn(ctx, f, job, nil)
 	if err != nil {
 		return 0, err // and buf is the job's
 	}
@@ -131,15 +165,21 @@ func (f *File) buffer(n int) []byte {
 func (f *File) keep(buf []byte) { f.spare.Store(&buf) }
 
 // Read is [os.File.Read]; it reads at most a mebibyte. A read that is cut off may have
-// moved the file's position.
+// moved the file's position. Up to 64 KiB that Linux has in memory are read on the loop,
+// in a microsecond or two, and others have a turn before; the rest is a job.
 func (f *File) Read(ctx context.Context, p []byte) (int, error) {
-	return f.read(ctx, p, f.file.Read)
+	return f.read(ctx, p, atPosition)
 }
 
-// ReadAt is [os.File.ReadAt].
+var errNegative = errors.New("negative offset")
+
+// ReadAt is [os.File.ReadAt]; what it costs is as for [File.Read].
 func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (n int, err error) {
+	if off < 0 {
+		return 0, &fs.PathError{Op: "readat", Path: f.Name(), Err: errNegative}
+	}
 	for {
-		m, err := f.read(ctx, p[n:], func(buf []byte) (int, error) { return f.file.ReadAt(buf, off+int64(n)) })
+		m, err := f.read(ctx, p[n:], off+int64(n))
 		n += m
 		if err != nil || n == len(p) {
 			return n, err
@@ -149,7 +189,11 @@ func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (n int, err erro
 
 // Write is [os.File.Write]. When it is cut off, the number is of what was surely written.
 func (f *File) Write(ctx context.Context, p []byte) (int, error) {
-	return f.write(ctx, p, func(buf []byte, _ int) (int, error) { return f.file.Write(buf) })
+	return f.write(ctx, p, func(buf []byte, _ int) (int, error) {
+		f.position.RLock()
+		defer f.position.RUnlock()
+		return f.file.Write(buf)
+	})
 }
 
 // WriteAt is [os.File.WriteAt].
@@ -159,7 +203,7 @@ func (f *File) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
 
 // Seek is [os.File.Seek].
 func (f *File) Seek(ctx context.Context, offset int64, whence int) (int64, error) {
-	return callOn(ctx, f, func() (int64, error) { return f.file.Seek(offset, whence) }, nil)
+	return callOn(ctx, f, positioned(f, func() (int64, error) { return f.file.Seek(offset, whence) }), nil)
 }
 
 // Sync is [os.File.Sync].
@@ -187,10 +231,10 @@ func (f *File) ReadDir(ctx context.Context, n int) ([]fs.DirEntry, error) {
 		entries []fs.DirEntry
 		err     error
 	}
-	r, err := callOn(ctx, f, func() (read, error) {
+	r, err := callOn(ctx, f, positioned(f, func() (read, error) {
 		entries, err := f.file.ReadDir(n)
 		return read{entries, err}, nil
-	}, nil)
+	}), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -65,8 +65,18 @@ func names(t *testing.T, dir string) (all []string) {
 }
 
 // A File does what an os.File does.
-func TestAFileBehavesAsThatOfOS(t *testing.T) {
+func TestAFileBehavesAsThatOfOS(t *testing.T) { onLoop(t, behavesAsThatOfOS(t)) }
+
+func TestAFileBehavesAsThatOfOSInJobs(t *testing.T) {
 	onLoop(t, func(ctx context.Context, dir string) {
+		e := asyncio.NewThreadPoolExecutor(2)
+		behavesAsThatOfOS(t)(asyncfile.WithExecutor(ctx, e), dir)
+		ok(t, e.Shutdown(context.Background())) //asyncvet:ignore blocking all jobs have ended
+	})
+}
+
+func behavesAsThatOfOS(t *testing.T) func(ctx context.Context, dir string) {
+	return func(ctx context.Context, dir string) {
 		rapid.Check(t, func(t *rapid.T) {
 			want, err := os.Create(filepath.Join(dir, "want"))
 			if err != nil {
@@ -132,6 +142,7 @@ func TestAFileBehavesAsThatOfOS(t *testing.T) {
 					size := offset.Draw(t, "size")
 					same("Truncate", 0, 0, got.Truncate(ctx, size), want.Truncate(size))
 				},
+				"forget": func(t *rapid.T) { forget(t, got.OS()) },
 				"": func(t *rapid.T) {
 					a, err := got.Stat(ctx)
 					b, wantErr := want.Stat()
@@ -139,7 +150,7 @@ func TestAFileBehavesAsThatOfOS(t *testing.T) {
 				},
 			})
 		})
-	})
+	}
 }
 
 func TestLongReadsAndWrites(t *testing.T) {

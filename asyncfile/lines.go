@@ -103,10 +103,11 @@ func (a *ahead) begin(ctx context.Context, buf []byte) error {
 	if err := a.f.foreign(ctx); err != nil {
 		return err
 	}
-	a.reading = asyncio.RunInExecutor(loop, executorOf(ctx), func(context.Context) (piece, error) {
+	read := positioned(a.f, func() (piece, error) {
 		n, err := a.f.file.Read(buf)
 		return piece{buf[:n], err}, nil
 	})
+	a.reading = asyncio.RunInExecutor(loop, executorOf(ctx), func(context.Context) (piece, error) { return read() })
 	return nil
 }
 

@@ -15,7 +15,7 @@ var threads = asyncio.NewThreadPoolExecutor(0)
 type executorKey struct{}
 
 // WithExecutor returns a context with which the functions of this package run in e, and
-// not on the threads of the package.
+// not on the threads of the package; reads from memory, too.
 func WithExecutor(ctx context.Context, e asyncio.Executor) context.Context {
 	return context.WithValue(ctx, executorKey{}, e)
 }
@@ -24,10 +24,16 @@ func executorOf(ctx context.Context) asyncio.Executor {
 	if e, ok := filerOf(ctx).(asyncio.Executor); ok { // also what it does behind a call's back is for the world
 		return e
 	}
-	if e, ok := ctx.Value(executorKey{}).(asyncio.Executor); ok {
+	if e := givenExecutor(ctx); e != nil {
 		return e
 	}
 	return threads
+}
+
+// givenExecutor returns that of WithExecutor, or nil.
+func givenExecutor(ctx context.Context) asyncio.Executor {
+	e, _ := ctx.Value(executorKey{}).(asyncio.Executor)
+	return e
 }
 
 // Do runs fn on a thread and waits for it: for what this package has no function for.
