@@ -13,6 +13,7 @@ import (
 
 // collect finds the functions, what variables are set to, and who contains whom.
 func (p *Package) collect() {
+	var tables []table
 	for _, file := range p.Pass.Files {
 		var path []ast.Node
 		var around []*Func
@@ -62,7 +63,14 @@ func (p *Package) collect() {
 				around = append(around, f)
 			case *ast.AssignStmt:
 				for i, left := range n.Lhs {
-					p.assign(p.variableOf(left), n.Rhs, len(n.Lhs), i)
+					v := p.variableOf(left)
+					p.assign(v, n.Rhs, len(n.Lhs), i)
+					p.setsTransport = p.setsTransport || v != nil && v.IsField() && v.Name() == "Transport" && names.Path(v) == "net/http"
+					if at, ok := ast.Unparen(left).(*ast.IndexExpr); ok && len(n.Lhs) == len(n.Rhs) {
+						if table := p.variableOf(at.X); table != nil {
+							p.stored[table] = append(p.stored[table], n.Rhs[i])
+						}
+					}
 				}
 			case *ast.ValueSpec:
 				for i, id := range n.Names {
@@ -72,7 +80,11 @@ func (p *Package) collect() {
 				}
 			case *ast.RangeStmt:
 				p.assign(p.variableOf(n.Key), nil, 1, 0)
-				p.assign(p.variableOf(n.Value), nil, 1, 0)
+				if v := p.variableOf(n.Value); v != nil && isFunc(v.Type()) {
+					tables = append(tables, table{v, n.X})
+				} else {
+					p.assign(v, nil, 1, 0)
+				}
 			case *ast.CompositeLit:
 				p.collectFields(n)
 			case *ast.ReturnStmt:
@@ -92,6 +104,43 @@ func (p *Package) collect() {
 			return true
 		})
 	}
+	for _, t := range tables { // now it is known what is in them
+		elements, more := p.elementsOf(t.of)
+		for _, e := range elements {
+			p.assign(t.v, []ast.Expr{e}, 1, 0)
+		}
+		if more {
+			p.assign(t.v, nil, 1, 0)
+		}
+	}
+}
+
+// A table is what a variable ranges over.
+type table struct {
+	v  *types.Var
+	of ast.Expr
+}
+
+// elementsOf returns what is in a map, a slice or an array, as far as it is written
+// down here, and reports whether there may be more.
+func (p *Package) elementsOf(e ast.Expr) (elements []ast.Expr, more bool) {
+	if lit, ok := ast.Unparen(e).(*ast.CompositeLit); ok {
+		for _, element := range lit.Elts {
+			if pair, ok := element.(*ast.KeyValueExpr); ok {
+				element = pair.Value
+			}
+			elements = append(elements, element)
+		}
+		return elements, false
+	}
+	v := p.variableOf(e)
+	for _, value := range p.assigned[v] {
+		if lit, ok := value.(*ast.CompositeLit); ok {
+			found, _ := p.elementsOf(lit)
+			elements = append(elements, found...)
+		}
+	}
+	return append(elements, p.stored[v]...), true
 }
 
 func (p *Package) add(f *Func) {
@@ -226,6 +275,9 @@ func (p *Package) funcsIn(e ast.Expr, seen map[ast.Node]bool) (funcs []*Func, mo
 		if _, ok := p.info.Instances[identOf(e.X)]; ok {
 			return p.funcsIn(e.X, seen)
 		}
+		elements, _ := p.elementsOf(e.X)
+		funcs, _ = all(elements)
+		return funcs, true
 	case *ast.CallExpr:
 		if p.info.Types[e.Fun].IsType() && len(e.Args) == 1 {
 			return p.funcsIn(e.Args[0], seen)

@@ -164,7 +164,11 @@ func (p *Package) clientOf(e ast.Expr, depth int) client {
 		}
 		return p.clientOfAll(p.assigned[v], depth)
 	case *ast.CallExpr:
-		if f := p.byObject[p.callee(e)]; f != nil {
+		fn := p.callee(e)
+		if names.IsFunc(fn, names.HTTP, names.ClientFunc) {
+			return loopClient
+		}
+		if f := p.byObject[fn]; f != nil {
 			return p.clientOfAll(f.returns, depth)
 		}
 	case *ast.CompositeLit:
@@ -173,15 +177,25 @@ func (p *Package) clientOf(e ast.Expr, depth int) client {
 		}
 		for _, element := range e.Elts {
 			if pair, ok := element.(*ast.KeyValueExpr); ok && types.ExprString(pair.Key) == "Transport" {
-				switch t := p.info.TypeOf(pair.Value); {
-				case names.Is(t, names.HTTP, names.TransportType):
-					return loopClient
-				case names.Is(t, "net/http", "Transport"):
-					return plainClient
-				}
-				return unknownClient
+				return transportOf(p.info.TypeOf(pair.Value))
 			}
 		}
+		if p.setsTransport {
+			return unknownClient
+		}
+		return plainClient
+	}
+	return unknownClient
+}
+
+// transportOf returns where the requests of a client go whose transport has a type.
+func transportOf(t types.Type) client {
+	named := names.Named(t)
+	switch {
+	case named == nil:
+	case names.Path(named.Obj()) == names.HTTP:
+		return loopClient
+	case names.Is(t, "net/http", "Transport"):
 		return plainClient
 	}
 	return unknownClient
