@@ -382,6 +382,8 @@ func (p *Package) call(e *ast.CallExpr) *Call {
 		c.Go = true
 	case *ast.DeferStmt:
 		c.Defer = true
+	case *ast.RangeStmt: // the range's body is in a block of its own
+		c.Range = isFunc(p.info.TypeOf(e))
 	}
 	if c.Callee != nil {
 		c.Name = Named(c.Callee)

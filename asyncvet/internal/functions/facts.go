@@ -15,6 +15,7 @@ type Waits struct {
 	Via       string // the chain of calls; empty when it does not wait
 	Held      bool   // it waits only while a peer is slow
 	OnContext bool   // its first parameter must be a context of the loop
+	Iterates  bool   // all that holds of a range over what it returns, and not of the call
 }
 
 // Blocks is the fact that a function blocks its goroutine.
@@ -44,6 +45,9 @@ func (f *Waits) String() string {
 	}
 	if f.OnContext {
 		text += ", on its context"
+	}
+	if f.Iterates {
+		text = "its iterator " + text
 	}
 	return text
 }
@@ -79,11 +83,7 @@ func (p *Package) export() {
 		if f.Object == nil || f.bothWorlds {
 			continue
 		}
-		if f.Waits != nil || f.onContext {
-			fact := &Waits{OnContext: f.onContext}
-			if f.Waits != nil {
-				fact.Via, fact.Held = f.Waits.Via, f.Waits.Held
-			}
+		if fact := f.waitsFact(); fact != nil {
 			p.Pass.ExportObjectFact(f.Object, fact)
 		}
 		if !f.OnLoop && len(f.Blocks) > 0 {
@@ -96,6 +96,20 @@ func (p *Package) export() {
 		}
 		p.exportRoles(f.Object)
 	}
+}
+
+// waitsFact returns the fact of how the function waits, or nil.
+func (f *Func) waitsFact() *Waits {
+	fact := &Waits{OnContext: f.onContext}
+	switch {
+	case f.Waits != nil:
+		fact.Via, fact.Held = f.Waits.Via, f.Waits.Held
+	case f.iterates != nil:
+		fact.Via, fact.Held, fact.Iterates = f.iterates.Via, f.iterates.Held, true
+	case !f.onContext:
+		return nil
+	}
+	return fact
 }
 
 func (p *Package) exportRoles(fn *types.Func) {

@@ -87,6 +87,7 @@ type Func struct {
 	params     []*types.Var
 	returns    []ast.Expr // what it returns first
 	makes      origin     // what that reads from or writes to
+	iterates   *Reason    // why a range over that waits
 }
 
 // A Reason says why a function waits.
@@ -106,6 +107,7 @@ type Call struct {
 	Name   string      // of the callee, for messages
 	Go     bool        // of a go statement
 	Defer  bool        // of a defer statement
+	Range  bool        // a statement ranges over the function that it returns
 
 	known   names.Func // what the table has on it
 	inTable bool

@@ -2,6 +2,7 @@ package functions
 
 import (
 	"go/ast"
+	"go/types"
 	"slices"
 	"strings"
 
@@ -30,12 +31,15 @@ func (p *Package) Waits(c *Call) *Reason {
 	if c.self != names.Never {
 		return &Reason{Via: c.Name, Held: c.self == names.Held}
 	}
-	var fact Waits
-	if f := p.byObject[c.Callee]; f != nil {
-		if f.Waits != nil && !f.bothWorlds {
-			return &Reason{Via: chain(c.Name, f.Waits.Via), Held: f.Waits.Held}
+	var fact *Waits
+	if f := p.byObject[c.Callee]; f != nil && !f.bothWorlds {
+		fact = f.waitsFact()
+	} else if f == nil && c.Callee != nil && !c.inTable {
+		if imported := new(Waits); p.Pass.ImportObjectFact(c.Callee, imported) {
+			fact = imported
 		}
-	} else if c.Callee != nil && !c.inTable && p.Pass.ImportObjectFact(c.Callee, &fact) && fact.Via != "" {
+	}
+	if fact != nil && fact.Via != "" && (!fact.Iterates || c.Range) {
 		return &Reason{Via: chain(c.Name, fact.Via), Held: fact.Held}
 	}
 	if why := p.allWait(c.lits); why != nil && !c.unsure {
@@ -97,8 +101,19 @@ func (p *Package) findWaits() {
 				p.changed = true
 			}
 		}
+		if f.iterates == nil && len(f.returns) > 0 {
+			if f.iterates = p.iterates(f); f.iterates != nil {
+				p.changed = true
+			}
+		}
 		if !f.onContext && len(f.params) > 0 && f.params[0] != nil && names.IsContext(f.params[0].Type()) {
-			for _, c := range f.Calls {
+			calls := f.Calls
+			if f.iterates != nil {
+				for _, lit := range p.iterators(f) {
+					calls = slices.Concat(calls, lit.Calls)
+				}
+			}
+			for _, c := range calls {
 				if p.NeedsLoop(c) && p.isParam(f, c.Expr.Args[0]) && !f.ForBothWorlds(c.Expr.Pos()) {
 					f.onContext = true
 					p.changed = true
@@ -107,6 +122,34 @@ func (p *Package) findWaits() {
 			}
 		}
 	}
+}
+
+// iterators returns the literals that f returns and that are iterators.
+func (p *Package) iterators(f *Func) (lits []*Func) {
+	if t := p.info.TypeOf(f.returns[0]); t == nil || !isIterator(t) {
+		return nil
+	}
+	for _, e := range f.returns {
+		funcs, _ := p.funcsOf(e)
+		lits = append(lits, funcs...)
+	}
+	return slices.DeleteFunc(lits, func(lit *Func) bool { return lit.Outer != f })
+}
+
+// iterates returns why a range over what f returns waits, or nil.
+func (p *Package) iterates(f *Func) *Reason {
+	for _, lit := range p.iterators(f) {
+		if lit.Waits != nil {
+			return lit.Waits
+		}
+	}
+	return nil
+}
+
+// isIterator reports whether t is an iterator, as those of package iter.
+func isIterator(t types.Type) bool {
+	s, ok := t.Underlying().(*types.Signature)
+	return ok && s.Params().Len() == 1 && s.Results().Len() == 0 && isFunc(s.Params().At(0).Type())
 }
 
 // isParam reports whether e is the first parameter of f, as it was given.
@@ -125,10 +168,10 @@ func (p *Package) NeedsLoop(c *Call) bool {
 		return c.known.Waits == names.Always || c.known.Starts
 	}
 	if f := p.byObject[c.Callee]; f != nil {
-		return f.onContext
+		return f.onContext && (f.iterates == nil || f.Waits != nil || c.Range)
 	}
 	var fact Waits
-	return p.Pass.ImportObjectFact(c.Callee, &fact) && fact.OnContext
+	return p.Pass.ImportObjectFact(c.Callee, &fact) && fact.OnContext && (!fact.Iterates || c.Range)
 }
 
 // Blocks returns on what a call blocks the goroutine, and by which chain of calls.

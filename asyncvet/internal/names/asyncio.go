@@ -175,6 +175,14 @@ var asyncio = map[string]map[string]Func{
 	// Of these the rest is found out from their own text.
 	Asyncio + "/asyncfile": {"Do": {Waits: Always, Runs: Thread}},
 	Asyncio + "/asyncsql":  {"Conn.Raw": {Waits: Always, Runs: Thread}},
+	Asyncio + "/sim": {
+		"Host.Program": {Runs: Task},
+
+		// What makes a world runs on a goroutine that takes turns with its loops.
+		"Run":  {},
+		"Test": {},
+		"Fuzz": {},
+	},
 }
 
 // fields says what becomes of functions that fields are set to.

@@ -15,10 +15,13 @@ func wrong(ctx context.Context, q *asyncio.Queue[int]) error {
 	q.Put(context.TODO(), 1)               // want `the context of context.TODO belongs to no loop`
 	limited, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	wrap.Pause(limited)                   // want `and wrap.Pause fails`
-	asyncio.Go(context.Background(), nil) // want `and asyncio.Go fails`
-	wrap.Spawn(context.Background(), nil) // want `and wrap.Spawn fails`
-	return mine(context.Background())     // want `and background.mine fails`
+	wrap.Pause(limited)                          // want `and wrap.Pause fails`
+	asyncio.Go(context.Background(), nil)        // want `and asyncio.Go fails`
+	wrap.Spawn(context.Background(), nil)        // want `and wrap.Spawn fails`
+	for range wrap.Ticks(context.Background()) { // want `and wrap.Ticks fails`
+	}
+	_ = wrap.Ticks(context.Background())
+	return mine(context.Background()) // want `and background.mine fails`
 }
 
 func mine(ctx context.Context) error { return wrap.Pause(ctx) }
