@@ -114,6 +114,14 @@ func (p *project) analyze(t *testing.T, pkg *packages.Package, changed map[*type
 			return known != nil
 		},
 	}
+	pass.ExportPackageFact = func(fact analysis.Fact) { pass.ExportObjectFact(nil, fact) }
+	pass.ImportPackageFact = func(of *types.Package, fact analysis.Fact) bool {
+		from := changed[of]
+		if from == nil {
+			from = p.is[of]
+		}
+		return from != nil && from.facts[factKey{nil, reflect.TypeOf(fact)}] != nil
+	}
 	if pkg.Module != nil {
 		pass.Module = &analysis.Module{Path: pkg.Module.Path, Version: pkg.Module.Version, GoVersion: pkg.Module.GoVersion}
 	}

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/types/typeutil"
@@ -355,6 +356,7 @@ func (p *Package) findCalls() {
 			f.bothWorlds = true
 		}
 	}
+	p.sqlWaits = p.findsSQLWaits()
 	p.findRoutes()
 	p.findOrigins()
 	for _, f := range p.Funcs {
@@ -362,6 +364,21 @@ func (p *Package) findCalls() {
 			p.judge(call)
 		}
 	}
+}
+
+// findsSQLWaits reports whether the package opens databases and has a dialer of the loop,
+// or imports a package that does.
+func (p *Package) findsSQLWaits() bool {
+	opens, dials := false, false
+	for _, f := range p.Funcs {
+		for _, c := range f.Calls {
+			opens = opens || names.IsFunc(c.Callee, "database/sql", "OpenDB")
+			dials = dials || names.IsFunc(c.Callee, names.Asyncio, names.DialerFunc)
+		}
+	}
+	return opens && dials || slices.ContainsFunc(p.Pass.Pkg.Imports(), func(pkg *types.Package) bool {
+		return p.Pass.ImportPackageFact(pkg, new(SQLWaits))
+	})
 }
 
 func (f *Func) outermost() *Func {

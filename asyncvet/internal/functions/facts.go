@@ -31,9 +31,14 @@ type Blocked struct {
 // functions or HTTP handlers.
 type Roles struct{ Params []names.Role }
 
-func (*Waits) AFact()  {}
-func (*Blocks) AFact() {}
-func (*Roles) AFact()  {}
+// SQLWaits is the fact that a package opens databases whose connections are the loop's,
+// or imports one that does. What database/sql does there need not block.
+type SQLWaits struct{}
+
+func (*Waits) AFact()    {}
+func (*Blocks) AFact()   {}
+func (*Roles) AFact()    {}
+func (*SQLWaits) AFact() {}
 
 func (f *Waits) String() string {
 	text := "waits: " + f.Via
@@ -51,6 +56,8 @@ func (f *Waits) String() string {
 	}
 	return text
 }
+
+func (*SQLWaits) String() string { return "databases over the loop" }
 
 func (f *Blocks) String() string {
 	var all []string
@@ -79,6 +86,9 @@ func (f *Roles) String() string {
 
 // export makes facts of what is found, for the packages that import this one.
 func (p *Package) export() {
+	if p.sqlWaits {
+		p.Pass.ExportPackageFact(new(SQLWaits))
+	}
 	for _, f := range p.Funcs {
 		if f.Object == nil || f.bothWorlds {
 			continue

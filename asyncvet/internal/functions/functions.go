@@ -30,7 +30,7 @@ var Analyzer = &analysis.Analyzer{
 	Doc:        "find out what each function waits for, what it blocks on, and where it runs",
 	Run:        run,
 	ResultType: reflect.TypeFor[*Package](),
-	FactTypes:  []analysis.Fact{new(Waits), new(Blocks), new(Roles)},
+	FactTypes:  []analysis.Fact{new(Waits), new(Blocks), new(Roles), new(SQLWaits)},
 }
 
 // A Package is what is known of a package's functions.
@@ -53,6 +53,7 @@ type Package struct {
 	fields        map[*types.Var]names.Role // of asyncio's own structs
 	routes        map[*types.Var][]ast.Expr // handlers given to a router
 	defaults      []ast.Expr                // handlers of http.DefaultServeMux
+	sqlWaits      bool                      // see [SQLWaits]
 	setsTransport bool                      // an http.Client gets its Transport after it is made
 	unset         bool                      // an asynchttp.Server is made without a handler: it has http.DefaultServeMux
 	served        []*ast.CallExpr           // what made the handlers that a server of the loop has

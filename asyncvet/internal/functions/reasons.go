@@ -231,8 +231,10 @@ func (p *Package) Blocks(c *Call) map[names.Kind]string {
 // that does not block its caller for long.
 func (p *Package) believed(path string, kind names.Kind) bool {
 	switch kind {
-	case names.Sleep, names.Process, names.SQL, names.Nested, names.Outside:
+	case names.Sleep, names.Process, names.Nested, names.Outside:
 		return true
+	case names.SQL:
+		return !p.sqlWaits
 	}
 	return p.inModule(path)
 }

@@ -223,6 +223,9 @@ func (p *Package) judge(c *Call) {
 		return
 	}
 	c.blocks = names.Blocks(fn)
+	if c.blocks == names.SQL && p.sqlWaits {
+		c.blocks = ""
+	}
 	if !p.std(names.Path(fn)) {
 		return
 	}

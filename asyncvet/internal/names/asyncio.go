@@ -212,7 +212,8 @@ const (
 	ClientFunc    = "DefaultClient" // of [HTTP]: what it returns waits
 	ServerType    = "Server"        // of [HTTP]: its handlers run on the loop
 	ServerHandler = "Handler"       // the field
-	ConnMethod    = "Stream.Conn"   // a net.Conn that is the loop's
+	DialerFunc    = "NewDialer"
+	ConnMethod    = "Stream.Conn" // a net.Conn that is the loop's
 	IsCancelled   = "IsCancelled"
 	Cancelling    = "Task.Cancelling"
 )

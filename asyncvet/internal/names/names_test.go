@@ -66,7 +66,7 @@ func TestEachNameOfAsyncioExists(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range slices.Concat(StreamTypes, Protocols, BothWorlds, []string{ConnMethod, IsCancelled, Cancelling}) {
+	for _, name := range slices.Concat(StreamTypes, Protocols, BothWorlds, []string{ConnMethod, DialerFunc, IsCancelled, Cancelling}) {
 		if !exists(pkgs[Asyncio], name) {
 			t.Errorf("%s has no %s", Asyncio, name)
 		}
