@@ -4,7 +4,6 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
-	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/types/typeutil"
@@ -105,43 +104,7 @@ func (p *Package) collect() {
 			return true
 		})
 	}
-	for _, t := range tables { // now it is known what is in them
-		elements, more := p.elementsOf(t.of)
-		for _, e := range elements {
-			p.assign(t.v, []ast.Expr{e}, 1, 0)
-		}
-		if more {
-			p.assign(t.v, nil, 1, 0)
-		}
-	}
-}
-
-// A table is what a variable ranges over.
-type table struct {
-	v  *types.Var
-	of ast.Expr
-}
-
-// elementsOf returns what is in a map, a slice or an array, as far as it is written
-// down here, and reports whether there may be more.
-func (p *Package) elementsOf(e ast.Expr) (elements []ast.Expr, more bool) {
-	if lit, ok := ast.Unparen(e).(*ast.CompositeLit); ok {
-		for _, element := range lit.Elts {
-			if pair, ok := element.(*ast.KeyValueExpr); ok {
-				element = pair.Value
-			}
-			elements = append(elements, element)
-		}
-		return elements, false
-	}
-	v := p.variableOf(e)
-	for _, value := range p.assigned[v] {
-		if lit, ok := value.(*ast.CompositeLit); ok {
-			found, _ := p.elementsOf(lit)
-			elements = append(elements, found...)
-		}
-	}
-	return append(elements, p.stored[v]...), true
+	p.expand(tables)
 }
 
 func (p *Package) add(f *Func) {
@@ -364,21 +327,6 @@ func (p *Package) findCalls() {
 			p.judge(call)
 		}
 	}
-}
-
-// findsSQLWaits reports whether the package opens databases and has a dialer of the loop,
-// or imports a package that does.
-func (p *Package) findsSQLWaits() bool {
-	opens, dials := false, false
-	for _, f := range p.Funcs {
-		for _, c := range f.Calls {
-			opens = opens || names.IsFunc(c.Callee, "database/sql", "OpenDB")
-			dials = dials || names.IsFunc(c.Callee, names.Asyncio, names.DialerFunc)
-		}
-	}
-	return opens && dials || slices.ContainsFunc(p.Pass.Pkg.Imports(), func(pkg *types.Package) bool {
-		return p.Pass.ImportPackageFact(pkg, new(SQLWaits))
-	})
 }
 
 func (f *Func) outermost() *Func {

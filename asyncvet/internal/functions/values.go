@@ -212,6 +212,21 @@ func (p *Package) clientOfAll(values []ast.Expr, depth int) (all client) {
 	return all
 }
 
+// findsSQLWaits reports whether the package opens databases and has a dialer of the loop,
+// or imports a package that does.
+func (p *Package) findsSQLWaits() bool {
+	opens, dials := false, false
+	for _, f := range p.Funcs {
+		for _, c := range f.Calls {
+			opens = opens || names.IsFunc(c.Callee, "database/sql", "OpenDB")
+			dials = dials || names.IsFunc(c.Callee, names.Asyncio, names.DialerFunc)
+		}
+	}
+	return opens && dials || slices.ContainsFunc(p.Pass.Pkg.Imports(), func(pkg *types.Package) bool {
+		return p.Pass.ImportPackageFact(pkg, new(SQLWaits))
+	})
+}
+
 // judge finds out how a call waits or blocks by itself.
 func (p *Package) judge(c *Call) {
 	fn := c.Callee
