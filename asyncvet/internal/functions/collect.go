@@ -348,7 +348,7 @@ func (p *Package) call(e *ast.CallExpr) *Call {
 	case *ast.DeferStmt:
 		c.Defer = true
 	case *ast.RangeStmt: // the range's body is in a block of its own
-		c.Range = isFunc(p.info.TypeOf(e))
+		c.Range = true
 	}
 	if c.Callee != nil {
 		c.Name = Named(c.Callee)

@@ -140,9 +140,6 @@ func (p *Package) use(e ast.Expr, in *Func, role names.Role, by string, seen map
 	}
 	seen[e] = true
 	t := p.info.TypeOf(e)
-	if two, ok := t.(*types.Tuple); ok && two.Len() > 0 { // f, ok := table[name]
-		t = two.At(0).Type()
-	}
 	if t == nil {
 		return
 	}

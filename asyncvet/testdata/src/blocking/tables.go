@@ -32,6 +32,13 @@ func outOfATable(ctx context.Context, name string) {
 	if f, ok := byName[name]; ok {
 		asyncio.CreateTask(ctx, f)
 	}
+}
+
+func rightOutOfATable(ctx context.Context, name string) {
+	byName := map[string]func(context.Context) (int, error){"now": func(context.Context) (int, error) {
+		time.Sleep(1) // want `time.Sleep blocks`
+		return 0, nil
+	}}
 	asyncio.CreateTask(ctx, byName[name])
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"time"
 
+	"checked/loopsql/query"
 	"checked/loopsql/store"
 
 	"github.com/asyncio-go/asyncio"
@@ -17,7 +18,10 @@ func queries(ctx context.Context, db *sql.DB) (int, error) {
 	if _, err := db.ExecContext(ctx, "delete from things"); err != nil {
 		return 0, err
 	}
-	if _, err := store.Count(ctx, db); err != nil {
+	if err := store.Ping(ctx, db); err != nil {
+		return 0, err
+	}
+	if _, err := query.Count(ctx, db); err != nil {
 		return 0, err
 	}
 	time.Sleep(1) // want `time.Sleep blocks`

@@ -20,7 +20,4 @@ func Open(loop *asyncio.Loop, c connector) *sql.DB {
 	return sql.OpenDB(c)
 }
 
-func Count(ctx context.Context, db *sql.DB) (n int, err error) {
-	err = db.QueryRowContext(ctx, "select count(*) from things").Scan(&n)
-	return n, err
-}
+func Ping(ctx context.Context, db *sql.DB) error { return db.PingContext(ctx) }
