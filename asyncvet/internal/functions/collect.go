@@ -67,8 +67,8 @@ func (p *Package) collect() {
 					p.assign(v, n.Rhs, len(n.Lhs), i)
 					p.setsTransport = p.setsTransport || v != nil && v.IsField() && v.Name() == "Transport" && names.Path(v) == "net/http"
 					if at, ok := ast.Unparen(left).(*ast.IndexExpr); ok && len(n.Lhs) == len(n.Rhs) {
-						if table := p.variableOf(at.X); table != nil {
-							p.stored[table] = append(p.stored[table], n.Rhs[i])
+						if held := p.variableOf(at.X); held != nil {
+							p.stored[held] = append(p.stored[held], n.Rhs[i])
 						}
 					}
 				}
