@@ -307,6 +307,8 @@ func TestControlRunsOnDatagramSocketsToo(t *testing.T) {
 
 // Calls that belong to a task of the loop close what they were given when they
 // come from elsewhere.
+//
+//asyncvet:ignore goroutine the errors are what is looked at
 func TestWhatIsGivenFromElsewhereIsClosed(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		l := loopOf(ctx)
@@ -347,7 +349,6 @@ func TestWhatIsGivenFromElsewhereIsClosed(t *testing.T) {
 		}
 		pc := must(net.ListenPacket("udp", "127.0.0.1:0"))
 		_, err := asyncio.ToThread(ctx, func(context.Context) (int, error) {
-			//asyncvet:ignore goroutine the error is what is looked at
 			return 0, third(l.CreateDatagramEndpoint(ctx, "udp", func() asyncio.DatagramProtocol { return &mailbox{} }, asyncio.WithPacketConn(pc)))
 		})
 		if _, rerr := pc.WriteTo([]byte("x"), pc.LocalAddr()); err == nil || !errors.Is(rerr, net.ErrClosed) {

@@ -1,28 +1,44 @@
 package asyncvet_test
 
 import (
-	"fmt"
-	"go/ast"
 	"go/token"
 	"go/types"
+	"reflect"
 	"slices"
 	"testing"
 
+	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/packages"
+
+	"github.com/asyncio-go/asyncio/asyncvet/internal/blocking"
+	"github.com/asyncio-go/asyncio/asyncvet/internal/functions"
 )
 
-// A project is a set of packages that are type-checked from source, and again
-// when one of them has been changed. What they import else comes from the build
-// cache, without syntax.
+// A project is a set of packages that are type-checked from source, once, and
+// looked at again when the syntax of one of them has been changed. What they import
+// else comes from the build cache, without syntax.
 type project struct {
 	fset *token.FileSet
 	all  []*packages.Package // those that are imported come first
 	time *types.Package
+	is   map[*types.Package]*analysed // as the source has it
+}
+
+// analysed is what the rule for what blocks makes of a package.
+type analysed struct {
+	functions *functions.Package
+	facts     map[factKey]analysis.Fact
+	found     []analysis.Diagnostic
+}
+
+type factKey struct {
+	of   types.Object
+	kind reflect.Type
 }
 
 func loadProject(t *testing.T, dir string, tests bool, patterns ...string) *project {
 	t.Helper()
-	p := &project{fset: token.NewFileSet()}
+	p := &project{fset: token.NewFileSet(), is: make(map[*types.Package]*analysed)}
 	loaded, err := packages.Load(&packages.Config{
 		Mode: packages.NeedName | packages.NeedFiles | packages.NeedCompiledGoFiles | packages.NeedImports | packages.NeedTypes |
 			packages.NeedTypesSizes | packages.NeedSyntax | packages.NeedTypesInfo | packages.NeedModule,
@@ -63,51 +79,83 @@ func loadProject(t *testing.T, dir string, tests bool, patterns ...string) *proj
 	for _, pkg := range loaded {
 		add(pkg)
 	}
+	for _, pkg := range p.all {
+		p.is[pkg.Types] = p.analyze(t, pkg, nil)
+	}
 	return p
 }
 
-// again type-checks a package whose syntax has changed, or one that imports it.
-func (p *project) again(t *testing.T, pkg *packages.Package, changed map[*packages.Package]*packages.Package) *packages.Package {
+// analyze looks at a package. The facts of those in changed are other ones than the
+// source has.
+func (p *project) analyze(t *testing.T, pkg *packages.Package, changed map[*types.Package]*analysed) *analysed {
 	t.Helper()
-	fresh := *pkg
-	fresh.Imports = make(map[string]*packages.Package)
-	byPath := importer{"time": p.time}
-	for _, imported := range pkg.Types.Imports() {
-		byPath[imported.Path()] = imported
+	made := &analysed{facts: make(map[factKey]analysis.Fact)}
+	pass := &analysis.Pass{
+		Fset: p.fset, Files: pkg.Syntax, Pkg: pkg.Types, TypesInfo: pkg.TypesInfo, TypesSizes: pkg.TypesSizes,
+		ResultOf: make(map[*analysis.Analyzer]any),
+		Report:   func(d analysis.Diagnostic) { made.found = append(made.found, d) },
+		ExportObjectFact: func(of types.Object, fact analysis.Fact) {
+			made.facts[factKey{of, reflect.TypeOf(fact)}] = fact
+		},
+		ImportObjectFact: func(of types.Object, fact analysis.Fact) bool {
+			from := made
+			if of.Pkg() != pkg.Types {
+				if from = changed[of.Pkg()]; from == nil {
+					from = p.is[of.Pkg()]
+				}
+			}
+			if from == nil {
+				return false
+			}
+			known := from.facts[factKey{of, reflect.TypeOf(fact)}]
+			if known != nil {
+				reflect.ValueOf(fact).Elem().Set(reflect.ValueOf(known).Elem())
+			}
+			return known != nil
+		},
 	}
-	for path, imported := range pkg.Imports {
-		if other := changed[imported]; other != nil {
-			imported = other
-			byPath[imported.PkgPath] = imported.Types
+	pass.ExportPackageFact = func(fact analysis.Fact) { pass.ExportObjectFact(nil, fact) }
+	pass.ImportPackageFact = func(of *types.Package, fact analysis.Fact) bool {
+		from := changed[of]
+		if from == nil {
+			from = p.is[of]
 		}
-		fresh.Imports[path] = imported
+		return from != nil && from.facts[factKey{nil, reflect.TypeOf(fact)}] != nil
 	}
-	fresh.TypesInfo = &types.Info{
-		Types:        make(map[ast.Expr]types.TypeAndValue),
-		Defs:         make(map[*ast.Ident]types.Object),
-		Uses:         make(map[*ast.Ident]types.Object),
-		Implicits:    make(map[ast.Node]types.Object),
-		Instances:    make(map[*ast.Ident]types.Instance),
-		Scopes:       make(map[ast.Node]*types.Scope),
-		Selections:   make(map[*ast.SelectorExpr]*types.Selection),
-		FileVersions: make(map[*ast.File]string),
+	if pkg.Module != nil {
+		pass.Module = &analysis.Module{Path: pkg.Module.Path, Version: pkg.Module.Version, GoVersion: pkg.Module.GoVersion}
 	}
-	config := types.Config{Importer: byPath, Sizes: pkg.TypesSizes}
-	var err error
-	if fresh.Types, err = config.Check(pkg.PkgPath, p.fset, pkg.Syntax, fresh.TypesInfo); err != nil {
-		t.Fatalf("%s, changed: %v", pkg.PkgPath, err)
+	for _, a := range []*analysis.Analyzer{functions.Analyzer, blocking.Analyzer} {
+		pass.Analyzer = a
+		result, err := a.Run(pass)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pass.ResultOf[a] = result
 	}
-	return &fresh
+	made.functions = functions.Of(pass)
+	return made
 }
 
-type importer map[string]*types.Package
-
-func (i importer) Import(path string) (*types.Package, error) {
-	if path == "unsafe" {
-		return types.Unsafe, nil
+// findings returns what is found in a package whose syntax has been changed, and in
+// those that import it and find other facts there.
+func (p *project) findings(t *testing.T, pkg *packages.Package) []analysis.Diagnostic {
+	t.Helper()
+	changed := make(map[*types.Package]*analysed)
+	var found []analysis.Diagnostic
+	for _, at := range p.all[slices.Index(p.all, pkg):] {
+		affected := at == pkg
+		for _, imported := range at.Types.Imports() {
+			affected = affected || changed[imported] != nil
+		}
+		if !affected {
+			continue
+		}
+		now := p.analyze(t, at, changed)
+		found = append(found, now.found...)
+		if !reflect.DeepEqual(now.facts, p.is[at.Types].facts) {
+			changed[at.Types] = now
+		}
 	}
-	if pkg := i[path]; pkg != nil {
-		return pkg, nil
-	}
-	return nil, fmt.Errorf("%s is not loaded", path)
+	return found
 }

@@ -2,6 +2,9 @@ package asyncvet_test
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,7 +26,7 @@ func TestRules(t *testing.T) {
 	dir := testModule(t)
 	var patterns []string
 	for _, name := range folders(t) {
-		if name != "wrap" {
+		if name != "wrap" && name != "other" {
 			patterns = append(patterns, "./"+name)
 		}
 	}
@@ -57,6 +60,9 @@ func TestFacts(t *testing.T) {
 		"Nap":        "blocks: sleep: " + sleep,
 		"LongNap":    "blocks: sleep: wrap.Nap → " + sleep,
 		"Load":       "blocks: file: os.ReadFile, network: net.Dial",
+		"Ticks":      "its iterator waits: wrap.Pause → asyncio.Sleep, on its context",
+		"Receive":    "blocks: channel: a receive from a channel",
+		"Handlers":   "starts a task, on its context",
 	}
 	for name, facts := range want {
 		parts := strings.Split(got[name], "; ")
@@ -71,13 +77,52 @@ func TestFacts(t *testing.T) {
 	}
 }
 
+// Each rule has functions in which it finds something, functions in which it finds
+// nothing, and some of the first that call another package.
 func TestEachRuleHasTests(t *testing.T) {
-	have := folders(t)
 	for _, rule := range asyncvet.All() {
-		if !slices.Contains(have, rule.Name) {
-			t.Errorf("testdata/src has no folder %s", rule.Name)
+		wanted, unwanted, over := 0, 0, 0
+		for _, text := range functionsIn(t, filepath.Join("testdata/src", rule.Name)) {
+			switch {
+			case !strings.Contains(text, " want `"):
+				unwanted++
+			case strings.Contains(text, "wrap.") || strings.Contains(text, "other."):
+				over++
+			default:
+				wanted++
+			}
+		}
+		t.Logf("%s: in %d functions it finds something, in %d over packages, in %d nothing", rule.Name, wanted, over, unwanted)
+		if over == 0 || unwanted == 0 {
+			t.Errorf("rule %s has too few tests", rule.Name)
 		}
 	}
+}
+
+// functionsIn returns the text of each declared function in a folder.
+func functionsIn(t *testing.T, dir string) (texts []string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, name, text, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, decl := range file.Decls {
+			if fn, ok := decl.(*ast.FuncDecl); ok {
+				texts = append(texts, string(text[fset.Position(fn.Pos()).Offset:fset.Position(fn.End()).Offset]))
+			}
+		}
+	}
+	return texts
 }
 
 // everyRule is the usual rules and the one for which a folder is named.
@@ -124,7 +169,9 @@ func testModule(t *testing.T) string {
 	}
 	mod := strings.Replace(string(own), "module github.com/asyncio-go/asyncio", "module checked", 1) +
 		"\nrequire github.com/asyncio-go/asyncio v0.0.0\n" +
-		"\nreplace github.com/asyncio-go/asyncio => " + filepath.ToSlash(root) + "\n"
+		"\nreplace github.com/asyncio-go/asyncio => " + filepath.ToSlash(root) + "\n" +
+		"\nrequire example.com/other v0.0.0\n" +
+		"\nreplace example.com/other => ./other\n"
 	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod), 0o644); err != nil {
 		t.Fatal(err)
 	}

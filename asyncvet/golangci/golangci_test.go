@@ -18,24 +18,34 @@ func TestThePluginIsRegisteredAndReadsItsSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plugin, err := newPlugin(map[string]any{"enable": []string{"channel"}, "disable": []string{"swallow"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if mode := plugin.GetLoadMode(); mode != register.LoadModeTypesInfo {
-		t.Errorf("load mode %s, and the rules need types", mode)
-	}
-	rules, err := plugin.BuildAnalyzers()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, rule := range rules {
-		got = append(got, rule.Name)
-	}
-	want := []string{"background", "blocking", "callback", "channel", "directive", "goroutine", "mutex"}
-	if !slices.Equal(got, want) {
-		t.Errorf("rules %q, want %q", got, want)
+	for _, c := range []struct {
+		settings any
+		want     string
+	}{
+		{nil, "background blocking callback directive goroutine mutex swallow"},
+		{
+			map[string]any{"enable": []string{"channel"}, "disable": []string{"swallow"}},
+			"background blocking callback channel directive goroutine mutex",
+		},
+	} {
+		plugin, err := newPlugin(c.settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if mode := plugin.GetLoadMode(); mode != register.LoadModeTypesInfo {
+			t.Errorf("load mode %s, and the rules need types", mode)
+		}
+		rules, err := plugin.BuildAnalyzers()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, rule := range rules {
+			got = append(got, rule.Name)
+		}
+		if !slices.Equal(got, strings.Fields(c.want)) {
+			t.Errorf("%v: rules %q, want %s", c.settings, got, c.want)
+		}
 	}
 }
 

@@ -58,7 +58,7 @@ func TestWhatIsPutComesInOrder(t *testing.T) {
 				}
 			})
 		}
-		defer group.Wait()
+		defer group.Wait() //asyncvet:ignore blocking all that they put has come
 		return all.Wait(ctx)
 	})
 	if err != nil {

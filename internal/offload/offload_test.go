@@ -55,7 +55,8 @@ func TestAValueThatNobodyTakesIsDisposedOf(t *testing.T) {
 			return err
 		})
 		_ = asyncio.Sleep(ctx, 0)
-		_ = e.Shutdown(context.Background()) // the job has ended, and the loop has not heard of it
+		//asyncvet:ignore blocking the job ends, and the loop is not to hear of it yet
+		_ = e.Shutdown(context.Background())
 		task.Cancel()
 		if _, err := task.Await(ctx); !asyncio.IsCancelled(err) {
 			t.Errorf("the call ended with %v", err)

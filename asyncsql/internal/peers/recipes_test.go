@@ -28,30 +28,16 @@ const threads = 10
 func recipe(t *testing.T, call func(ctx context.Context, i int) error, block func(ctx context.Context) error) {
 	t.Helper()
 	e := asyncio.NewThreadPoolExecutor(threads)
-	inThread := func(ctx context.Context, f func(ctx context.Context) error) error {
-		// The context of a thread ends with the wait, and has no deadline of its own. That
-		// is enough for most; go-redis looks at nothing but the deadline.
-		deadline, limited := ctx.Deadline()
-		_, err := asyncio.ToExecutor(ctx, e, func(ctx context.Context) (struct{}, error) {
-			if limited {
-				var cancel context.CancelFunc
-				ctx, cancel = context.WithDeadline(ctx, deadline)
-				defer cancel()
-			}
-			return struct{}{}, f(ctx)
-		})
-		return err
-	}
 	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
 		for range 3 {
 			err := together(ctx, 200, func(ctx context.Context, i int) error {
-				return inThread(ctx, func(ctx context.Context) error { return call(ctx, i) })
+				return inThread(ctx, e, func(ctx context.Context) error { return call(ctx, i) })
 			})
 			if err != nil {
 				return err
 			}
 			late, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
-			if err := inThread(late, block); !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, os.ErrDeadlineExceeded) {
+			if err := inThread(late, e, block); !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("a call that was cut off: %v", err)
 			}
 			cancel()
@@ -61,6 +47,22 @@ func recipe(t *testing.T, call func(ctx context.Context, i int) error, block fun
 	if err := errors.Join(err, e.Shutdown(t.Context())); err != nil {
 		t.Error(err)
 	}
+}
+
+// inThread runs f on one of the executor's threads. The context of a thread ends with the
+// wait, and has no deadline of its own. That is enough for most; go-redis looks at nothing
+// but the deadline.
+func inThread(ctx context.Context, e asyncio.Executor, f func(ctx context.Context) error) error {
+	deadline, limited := ctx.Deadline()
+	_, err := asyncio.ToExecutor(ctx, e, func(ctx context.Context) (struct{}, error) {
+		if limited {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, deadline)
+			defer cancel()
+		}
+		return struct{}{}, f(ctx)
+	})
+	return err
 }
 
 func TestPgxpoolInThreads(t *testing.T) {
@@ -156,8 +158,11 @@ func startTCP(t testing.TB, program string, args ...string) string {
 			return addr
 		}
 		select {
+		case ended := <-s.ended:
+			s.ended <- ended // for stop
+			t.Fatalf("%s ended: %v\n%s", program, ended, s.out)
 		case <-late:
-			t.Fatalf("%s does not listen\n%s", program, s.out)
+			t.Fatalf("%s does not listen", program)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 // collect finds the functions, what variables are set to, and who contains whom.
 func (p *Package) collect() {
+	var tables []table
 	for _, file := range p.Pass.Files {
 		var path []ast.Node
 		var around []*Func
@@ -62,7 +63,14 @@ func (p *Package) collect() {
 				around = append(around, f)
 			case *ast.AssignStmt:
 				for i, left := range n.Lhs {
-					p.assign(p.variableOf(left), n.Rhs, len(n.Lhs), i)
+					v := p.variableOf(left)
+					p.assign(v, n.Rhs, len(n.Lhs), i)
+					p.setsTransport = p.setsTransport || v != nil && v.IsField() && v.Name() == "Transport" && names.Path(v) == "net/http"
+					if at, ok := ast.Unparen(left).(*ast.IndexExpr); ok && len(n.Lhs) == len(n.Rhs) {
+						if held := p.variableOf(at.X); held != nil {
+							p.stored[held] = append(p.stored[held], n.Rhs[i])
+						}
+					}
 				}
 			case *ast.ValueSpec:
 				for i, id := range n.Names {
@@ -72,7 +80,11 @@ func (p *Package) collect() {
 				}
 			case *ast.RangeStmt:
 				p.assign(p.variableOf(n.Key), nil, 1, 0)
-				p.assign(p.variableOf(n.Value), nil, 1, 0)
+				if v := p.variableOf(n.Value); v != nil && isFunc(v.Type()) {
+					tables = append(tables, table{v, n.X})
+				} else {
+					p.assign(v, nil, 1, 0)
+				}
 			case *ast.CompositeLit:
 				p.collectFields(n)
 			case *ast.ReturnStmt:
@@ -92,6 +104,7 @@ func (p *Package) collect() {
 			return true
 		})
 	}
+	p.expand(tables)
 }
 
 func (p *Package) add(f *Func) {
@@ -226,6 +239,9 @@ func (p *Package) funcsIn(e ast.Expr, seen map[ast.Node]bool) (funcs []*Func, mo
 		if _, ok := p.info.Instances[identOf(e.X)]; ok {
 			return p.funcsIn(e.X, seen)
 		}
+		elements, _ := p.elementsOf(e.X)
+		funcs, _ = all(elements)
+		return funcs, true
 	case *ast.CallExpr:
 		if p.info.Types[e.Fun].IsType() && len(e.Args) == 1 {
 			return p.funcsIn(e.Args[0], seen)
@@ -303,6 +319,7 @@ func (p *Package) findCalls() {
 			f.bothWorlds = true
 		}
 	}
+	p.sqlWaits = p.findsSQLWaits()
 	p.findRoutes()
 	p.findOrigins()
 	for _, f := range p.Funcs {
@@ -330,6 +347,8 @@ func (p *Package) call(e *ast.CallExpr) *Call {
 		c.Go = true
 	case *ast.DeferStmt:
 		c.Defer = true
+	case *ast.RangeStmt: // the range's body is in a block of its own
+		c.Range = true
 	}
 	if c.Callee != nil {
 		c.Name = Named(c.Callee)

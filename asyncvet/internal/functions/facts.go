@@ -15,6 +15,7 @@ type Waits struct {
 	Via       string // the chain of calls; empty when it does not wait
 	Held      bool   // it waits only while a peer is slow
 	OnContext bool   // its first parameter must be a context of the loop
+	Iterates  bool   // all that holds of a range over what it returns, and not of the call
 }
 
 // Blocks is the fact that a function blocks its goroutine.
@@ -30,9 +31,14 @@ type Blocked struct {
 // functions or HTTP handlers.
 type Roles struct{ Params []names.Role }
 
-func (*Waits) AFact()  {}
-func (*Blocks) AFact() {}
-func (*Roles) AFact()  {}
+// SQLWaits is the fact that a package opens databases whose connections are the loop's,
+// or imports one that does. What database/sql does there need not block.
+type SQLWaits struct{}
+
+func (*Waits) AFact()    {}
+func (*Blocks) AFact()   {}
+func (*Roles) AFact()    {}
+func (*SQLWaits) AFact() {}
 
 func (f *Waits) String() string {
 	text := "waits: " + f.Via
@@ -45,8 +51,13 @@ func (f *Waits) String() string {
 	if f.OnContext {
 		text += ", on its context"
 	}
+	if f.Iterates {
+		text = "its iterator " + text
+	}
 	return text
 }
+
+func (*SQLWaits) String() string { return "databases over the loop" }
 
 func (f *Blocks) String() string {
 	var all []string
@@ -75,15 +86,14 @@ func (f *Roles) String() string {
 
 // export makes facts of what is found, for the packages that import this one.
 func (p *Package) export() {
+	if p.sqlWaits {
+		p.Pass.ExportPackageFact(new(SQLWaits))
+	}
 	for _, f := range p.Funcs {
 		if f.Object == nil || f.bothWorlds {
 			continue
 		}
-		if f.Waits != nil || f.onContext {
-			fact := &Waits{OnContext: f.onContext}
-			if f.Waits != nil {
-				fact.Via, fact.Held = f.Waits.Via, f.Waits.Held
-			}
+		if fact := f.waitsFact(); fact != nil {
 			p.Pass.ExportObjectFact(f.Object, fact)
 		}
 		if !f.OnLoop && len(f.Blocks) > 0 {
@@ -96,6 +106,20 @@ func (p *Package) export() {
 		}
 		p.exportRoles(f.Object)
 	}
+}
+
+// waitsFact returns the fact of how the function waits, or nil.
+func (f *Func) waitsFact() *Waits {
+	fact := &Waits{OnContext: f.onContext}
+	switch {
+	case f.Waits != nil:
+		fact.Via, fact.Held = f.Waits.Via, f.Waits.Held
+	case f.iterates != nil:
+		fact.Via, fact.Held, fact.Iterates = f.iterates.Via, f.iterates.Held, true
+	case !f.onContext:
+		return nil
+	}
+	return fact
 }
 
 func (p *Package) exportRoles(fn *types.Func) {

@@ -15,7 +15,9 @@ package functions
 import (
 	"go/ast"
 	"go/types"
+	"maps"
 	"reflect"
+	"slices"
 
 	"golang.org/x/tools/go/analysis"
 
@@ -28,7 +30,7 @@ var Analyzer = &analysis.Analyzer{
 	Doc:        "find out what each function waits for, what it blocks on, and where it runs",
 	Run:        run,
 	ResultType: reflect.TypeFor[*Package](),
-	FactTypes:  []analysis.Fact{new(Waits), new(Blocks), new(Roles)},
+	FactTypes:  []analysis.Fact{new(Waits), new(Blocks), new(Roles), new(SQLWaits)},
 }
 
 // A Package is what is known of a package's functions.
@@ -36,24 +38,28 @@ type Package struct {
 	Pass  *analysis.Pass
 	Funcs []*Func // in the order of the text, literals after what they are in
 
-	info      *types.Info
-	byObject  map[*types.Func]*Func
-	byLit     map[*ast.FuncLit]*Func
-	methods   map[string][]*Func // by their names, without their types'
-	concrete  []types.Type       // see concreteTypes
-	parents   map[ast.Node]ast.Node
-	variables []*types.Var              // those that are assigned, in the order of the text
-	assigned  map[*types.Var][]ast.Expr // what a variable or field is set to; nil for an unknown value
-	given     map[*types.Var][]ast.Expr // what a parameter is called with in this package
-	paramOf   map[*types.Var]*Func      // whose parameter a variable is
-	roles     map[*types.Var]names.Role // of parameters, variables and fields
-	routes    map[*types.Var][]ast.Expr // handlers given to a router
-	defaults  []ast.Expr                // handlers of http.DefaultServeMux
-	unset     bool                      // an asynchttp.Server is made without a handler: it has http.DefaultServeMux
-	served    []*ast.CallExpr           // what made the handlers that a server of the loop has
-	origins   map[*types.Var]origin
-	ignored   *ignored
-	changed   bool // in this round of solve
+	info          *types.Info
+	byObject      map[*types.Func]*Func
+	byLit         map[*ast.FuncLit]*Func
+	methods       map[string][]*Func // by their names, without their types'
+	concrete      []types.Type       // see concreteTypes
+	parents       map[ast.Node]ast.Node
+	variables     []*types.Var              // those that are assigned, in the order of the text
+	assigned      map[*types.Var][]ast.Expr // what a variable or field is set to; nil for an unknown value
+	stored        map[*types.Var][]ast.Expr // what is put into a map, slice or array, after it is made
+	given         map[*types.Var][]ast.Expr // what a parameter is called with in this package
+	paramOf       map[*types.Var]*Func      // whose parameter a variable is
+	roles         map[*types.Var]names.Role // of parameters, variables and fields
+	fields        map[*types.Var]names.Role // of asyncio's own structs
+	routes        map[*types.Var][]ast.Expr // handlers given to a router
+	defaults      []ast.Expr                // handlers of http.DefaultServeMux
+	sqlWaits      bool                      // see [SQLWaits]
+	setsTransport bool                      // an http.Client gets its Transport after it is made
+	unset         bool                      // an asynchttp.Server is made without a handler: it has http.DefaultServeMux
+	served        []*ast.CallExpr           // what made the handlers that a server of the loop has
+	origins       map[*types.Var]origin
+	ignored       *ignored
+	changed       bool // in this round of solve
 }
 
 // A Func is a declared function, a literal, or a declaration of variables, whose
@@ -82,6 +88,7 @@ type Func struct {
 	params     []*types.Var
 	returns    []ast.Expr // what it returns first
 	makes      origin     // what that reads from or writes to
+	iterates   *Reason    // why a range over that waits
 }
 
 // A Reason says why a function waits.
@@ -101,6 +108,7 @@ type Call struct {
 	Name   string      // of the callee, for messages
 	Go     bool        // of a go statement
 	Defer  bool        // of a defer statement
+	Range  bool        // a statement ranges over the function that it returns
 
 	known   names.Func // what the table has on it
 	inTable bool
@@ -129,14 +137,19 @@ func run(pass *analysis.Pass) (any, error) {
 		methods:  make(map[string][]*Func),
 		parents:  make(map[ast.Node]ast.Node),
 		assigned: make(map[*types.Var][]ast.Expr),
+		stored:   make(map[*types.Var][]ast.Expr),
 		given:    make(map[*types.Var][]ast.Expr),
 		paramOf:  make(map[*types.Var]*Func),
 		roles:    make(map[*types.Var]names.Role),
+		fields:   make(map[*types.Var]names.Role),
 		routes:   make(map[*types.Var][]ast.Expr),
 		origins:  make(map[*types.Var]origin),
 		ignored:  readIgnored(pass),
 	}
 	if !p.skipped() {
+		for _, pkg := range slices.Concat(pass.Pkg.Imports(), []*types.Package{pass.Pkg}) {
+			maps.Copy(p.fields, names.Fields(pkg))
+		}
 		p.collect()
 		p.findCalls()
 		p.solve()
@@ -149,10 +162,15 @@ func run(pass *analysis.Pass) (any, error) {
 // name, the insides of the loop, and the standard library.
 func (p *Package) skipped() bool {
 	path := p.Pass.Pkg.Path()
-	if path == names.Asyncio || inside(path, names.Asyncio+"/internal") {
+	if path == names.Asyncio || inside(path, names.Asyncio+"/internal") && !p.usesAsyncio() {
 		return true
 	}
 	return p.std(path)
+}
+
+// usesAsyncio reports whether the package imports asyncio: it stands above the loop.
+func (p *Package) usesAsyncio() bool {
+	return slices.ContainsFunc(p.Pass.Pkg.Imports(), func(pkg *types.Package) bool { return pkg.Path() == names.Asyncio })
 }
 
 // std reports whether path is that of a package of the standard library. A module

@@ -30,12 +30,15 @@ func (p *Package) Waits(c *Call) *Reason {
 	if c.self != names.Never {
 		return &Reason{Via: c.Name, Held: c.self == names.Held}
 	}
-	var fact Waits
-	if f := p.byObject[c.Callee]; f != nil {
-		if f.Waits != nil && !f.bothWorlds {
-			return &Reason{Via: chain(c.Name, f.Waits.Via), Held: f.Waits.Held}
+	var fact *Waits
+	if f := p.byObject[c.Callee]; f != nil && !f.bothWorlds {
+		fact = f.waitsFact()
+	} else if f == nil && c.Callee != nil && !c.inTable {
+		if imported := new(Waits); p.Pass.ImportObjectFact(c.Callee, imported) {
+			fact = imported
 		}
-	} else if c.Callee != nil && !c.inTable && p.Pass.ImportObjectFact(c.Callee, &fact) && fact.Via != "" {
+	}
+	if fact != nil && fact.Via != "" && (!fact.Iterates || c.Range) {
 		return &Reason{Via: chain(c.Name, fact.Via), Held: fact.Held}
 	}
 	if why := p.allWait(c.lits); why != nil && !c.unsure {
@@ -97,8 +100,19 @@ func (p *Package) findWaits() {
 				p.changed = true
 			}
 		}
+		if f.iterates == nil && len(f.returns) > 0 {
+			if f.iterates = p.iterates(f); f.iterates != nil {
+				p.changed = true
+			}
+		}
 		if !f.onContext && len(f.params) > 0 && f.params[0] != nil && names.IsContext(f.params[0].Type()) {
-			for _, c := range f.Calls {
+			calls := f.Calls
+			if f.iterates != nil {
+				for _, lit := range p.iterators(f) {
+					calls = slices.Concat(calls, lit.Calls)
+				}
+			}
+			for _, c := range calls {
 				if p.NeedsLoop(c) && p.isParam(f, c.Expr.Args[0]) && !f.ForBothWorlds(c.Expr.Pos()) {
 					f.onContext = true
 					p.changed = true
@@ -125,10 +139,10 @@ func (p *Package) NeedsLoop(c *Call) bool {
 		return c.known.Waits == names.Always || c.known.Starts
 	}
 	if f := p.byObject[c.Callee]; f != nil {
-		return f.onContext
+		return f.onContext && (f.iterates == nil || f.Waits != nil || c.Range)
 	}
 	var fact Waits
-	return p.Pass.ImportObjectFact(c.Callee, &fact) && fact.OnContext
+	return p.Pass.ImportObjectFact(c.Callee, &fact) && fact.OnContext && (!fact.Iterates || c.Range)
 }
 
 // Blocks returns on what a call blocks the goroutine, and by which chain of calls.
@@ -188,8 +202,10 @@ func (p *Package) Blocks(c *Call) map[names.Kind]string {
 // that does not block its caller for long.
 func (p *Package) believed(path string, kind names.Kind) bool {
 	switch kind {
-	case names.Sleep, names.Process, names.SQL, names.Nested, names.Outside:
+	case names.Sleep, names.Process, names.Nested, names.Outside:
 		return true
+	case names.SQL:
+		return !p.sqlWaits
 	}
 	return p.inModule(path)
 }

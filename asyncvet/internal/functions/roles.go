@@ -38,7 +38,7 @@ func (p *Package) findRoles() {
 			}
 			for _, target := range c.lits {
 				if target.Lit != nil { // others may be called in other ways, too
-					p.mark(target, role, "go")
+					p.mark(target, f.roleIn(target.Outer, role), "go")
 				}
 			}
 			if c.param != nil {
@@ -56,6 +56,9 @@ func (p *Package) findRoles() {
 		}
 	}
 	for _, v := range p.variables {
+		if role := p.fields[v]; role != 0 {
+			p.useAll(p.assigned[v], nil, role, v.Pkg().Name()+"."+v.Name(), make(map[ast.Expr]bool))
+		}
 		role := p.roles[v]
 		for _, value := range p.assigned[v] {
 			// Where a function is called that a variable holds, its calls are
@@ -70,8 +73,11 @@ func (p *Package) findRoles() {
 // roleHere returns what the role of something inside f means outside of the
 // declared function that f is in: what a literal that runs as a task calls, runs
 // in a task.
-func (f *Func) roleHere(role names.Role) names.Role {
-	for role&names.Called != 0 && f.Lit != nil {
+func (f *Func) roleHere(role names.Role) names.Role { return f.roleIn(nil, role) }
+
+// roleIn is roleHere for the function outer, if f is inside of that.
+func (f *Func) roleIn(outer *Func, role names.Role) names.Role {
+	for role&names.Called != 0 && f.Lit != nil && f != outer {
 		role &^= names.Called
 		switch {
 		case f.Role&names.Task != 0:

@@ -164,7 +164,11 @@ func (p *Package) clientOf(e ast.Expr, depth int) client {
 		}
 		return p.clientOfAll(p.assigned[v], depth)
 	case *ast.CallExpr:
-		if f := p.byObject[p.callee(e)]; f != nil {
+		fn := p.callee(e)
+		if names.IsFunc(fn, names.HTTP, names.ClientFunc) {
+			return loopClient
+		}
+		if f := p.byObject[fn]; f != nil {
 			return p.clientOfAll(f.returns, depth)
 		}
 	case *ast.CompositeLit:
@@ -173,15 +177,25 @@ func (p *Package) clientOf(e ast.Expr, depth int) client {
 		}
 		for _, element := range e.Elts {
 			if pair, ok := element.(*ast.KeyValueExpr); ok && types.ExprString(pair.Key) == "Transport" {
-				switch t := p.info.TypeOf(pair.Value); {
-				case names.Is(t, names.HTTP, names.TransportType):
-					return loopClient
-				case names.Is(t, "net/http", "Transport"):
-					return plainClient
-				}
-				return unknownClient
+				return transportOf(p.info.TypeOf(pair.Value))
 			}
 		}
+		if p.setsTransport {
+			return unknownClient
+		}
+		return plainClient
+	}
+	return unknownClient
+}
+
+// transportOf returns where the requests of a client go whose transport has a type.
+func transportOf(t types.Type) client {
+	named := names.Named(t)
+	switch {
+	case named == nil:
+	case names.Path(named.Obj()) == names.HTTP:
+		return loopClient
+	case names.Is(t, "net/http", "Transport"):
 		return plainClient
 	}
 	return unknownClient
@@ -198,6 +212,21 @@ func (p *Package) clientOfAll(values []ast.Expr, depth int) (all client) {
 	return all
 }
 
+// findsSQLWaits reports whether the package opens databases and has a dialer of the loop,
+// or imports a package that does.
+func (p *Package) findsSQLWaits() bool {
+	opens, dials := false, false
+	for _, f := range p.Funcs {
+		for _, c := range f.Calls {
+			opens = opens || names.IsFunc(c.Callee, "database/sql", "OpenDB")
+			dials = dials || names.IsFunc(c.Callee, names.Asyncio, names.DialerFunc)
+		}
+	}
+	return opens && dials || slices.ContainsFunc(p.Pass.Pkg.Imports(), func(pkg *types.Package) bool {
+		return p.Pass.ImportPackageFact(pkg, new(SQLWaits))
+	})
+}
+
 // judge finds out how a call waits or blocks by itself.
 func (p *Package) judge(c *Call) {
 	fn := c.Callee
@@ -209,6 +238,9 @@ func (p *Package) judge(c *Call) {
 		return
 	}
 	c.blocks = names.Blocks(fn)
+	if c.blocks == names.SQL && p.sqlWaits {
+		c.blocks = ""
+	}
 	if !p.std(names.Path(fn)) {
 		return
 	}

@@ -1,6 +1,9 @@
 package names
 
-import "go/types"
+import (
+	"go/types"
+	"strings"
+)
 
 // The packages whose functions are known by name and not analysed.
 const (
@@ -164,15 +167,52 @@ var asyncio = map[string]map[string]Func{
 		"StreamWriter.WriteContext": {Waits: Held},
 	},
 	HTTP: {
-		"Transport.RoundTrip": {Waits: Always},
+		"Transport.RoundTrip":       {Waits: Always},
+		"DefaultClient":             {Quick: true},
+		"Server.RegisterOnShutdown": {Runs: Task},
+	},
+
+	// Of these the rest is found out from their own text.
+	Asyncio + "/asyncfile": {"Do": {Waits: Always, Runs: Thread}},
+	Asyncio + "/asyncsql":  {"Conn.Raw": {Waits: Always, Runs: Thread}},
+	Asyncio + "/sim": {
+		"Host.Program": {Runs: Task},
+
+		// What makes a world runs on a goroutine that takes turns with its loops.
+		"Run":  {},
+		"Test": {},
+		"Fuzz": {},
+	},
+}
+
+// fields says what becomes of functions that fields are set to.
+var fields = map[string]map[string]Role{
+	Asyncio: {
+		"LookOptions.Each": Thread,
+	},
+	HTTP: {
+		"Server.BaseContext":               Task,
+		"Server.ConnContext":               Task,
+		"Server.ConnState":                 Callback,
+		"Transport.Proxy":                  Task,
+		"Transport.OnProxyConnectResponse": Task,
+		"Transport.DialContext":            Task,
+		"Retrier.Retry":                    Task,
+		"Retrier.OnRetry":                  Task,
+		"AccessLog.OnTrouble":              Thread,
+	},
+	Asyncio + "/flow": {
+		"Retries.If":     Task,
+		"Retries.Before": Task,
 	},
 }
 
 // The names that the rules look for themselves.
 const (
-	TransportType = "Transport"   // of [HTTP]: a client with it waits
-	ServerType    = "Server"      // of [HTTP]: its handlers run on the loop
-	ServerHandler = "Handler"     // the field
+	ClientFunc    = "DefaultClient" // of [HTTP]: what it returns waits
+	ServerType    = "Server"        // of [HTTP]: its handlers run on the loop
+	ServerHandler = "Handler"       // the field
+	DialerFunc    = "NewDialer"
 	ConnMethod    = "Stream.Conn" // a net.Conn that is the loop's
 	IsCancelled   = "IsCancelled"
 	Cancelling    = "Task.Cancelling"
@@ -194,14 +234,32 @@ func Known(path string) bool { return path == Asyncio || path == HTTP }
 // Lookup returns what is known of a function of asyncio. It reports false for
 // any other function.
 func Lookup(fn *types.Func) (Func, bool) {
+	known, listed := entry(asyncio, fn)
+	if listed && !Known(Path(fn)) {
+		return known, true
+	}
 	if fn == nil || !Known(Path(fn)) {
 		return Func{}, false
 	}
-	known, _ := entry(asyncio, fn)
 	if known.Waits == Never && known.Blocks == "" && !known.Quick && fn.Exported() && ContextFirst(fn) && !known.Owns {
 		known.Waits = Always
 	}
 	return known, true
+}
+
+// Fields returns the fields of a package of asyncio that are set to functions, and what
+// becomes of those.
+func Fields(pkg *types.Package) map[*types.Var]Role {
+	found := make(map[*types.Var]Role)
+	for name, role := range fields[pkg.Path()] {
+		typ, field, _ := strings.Cut(name, ".")
+		if o := pkg.Scope().Lookup(typ); o != nil {
+			if v, _, _ := types.LookupFieldOrMethod(o.Type(), true, pkg, field); v != nil {
+				found[v.(*types.Var)] = role
+			}
+		}
+	}
+	return found
 }
 
 // ContextFirst reports whether the first parameter of fn is a context.

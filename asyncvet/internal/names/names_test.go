@@ -54,7 +54,11 @@ func exists(pkg *types.Package, name string) bool {
 }
 
 func TestEachNameOfAsyncioExists(t *testing.T) {
-	pkgs := load(t, Asyncio, HTTP)
+	var paths []string
+	for path := range asyncio {
+		paths = append(paths, path)
+	}
+	pkgs := load(t, paths...)
 	for path, table := range asyncio {
 		for name := range table {
 			if !exists(pkgs[path], name) {
@@ -62,12 +66,12 @@ func TestEachNameOfAsyncioExists(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range slices.Concat(StreamTypes, Protocols, BothWorlds, []string{ConnMethod, IsCancelled, Cancelling}) {
+	for _, name := range slices.Concat(StreamTypes, Protocols, BothWorlds, []string{ConnMethod, DialerFunc, IsCancelled, Cancelling}) {
 		if !exists(pkgs[Asyncio], name) {
 			t.Errorf("%s has no %s", Asyncio, name)
 		}
 	}
-	for _, name := range []string{ServerType, TransportType} {
+	for _, name := range []string{ServerType, ClientFunc} {
 		if !exists(pkgs[HTTP], name) {
 			t.Errorf("%s has no %s", HTTP, name)
 		}
@@ -75,6 +79,31 @@ func TestEachNameOfAsyncioExists(t *testing.T) {
 	server := pkgs[HTTP].Scope().Lookup(ServerType).Type()
 	if field, _, _ := types.LookupFieldOrMethod(server, true, pkgs[HTTP], ServerHandler); field == nil {
 		t.Errorf("%s.%s has no field %s", HTTP, ServerType, ServerHandler)
+	}
+}
+
+// What a field is set to runs somewhere, too.
+func TestEachFieldThatIsAFunctionIsKnown(t *testing.T) {
+	pkgs := load(t, Asyncio, HTTP, Asyncio+"/asyncfile", Asyncio+"/asyncsql", Asyncio+"/flow")
+	for path, table := range fields {
+		if known := Fields(pkgs[path]); len(known) != len(table) {
+			t.Errorf("%s has %d of the %d fields of the table", path, len(known), len(table))
+		}
+	}
+	for path, pkg := range pkgs {
+		known := Fields(pkg)
+		for _, name := range pkg.Scope().Names() {
+			o := pkg.Scope().Lookup(name)
+			s, ok := o.Type().Underlying().(*types.Struct)
+			if _, isType := o.(*types.TypeName); !isType || !o.Exported() || !ok {
+				continue
+			}
+			for field := range s.Fields() {
+				if _, isFunc := field.Type().Underlying().(*types.Signature); isFunc && field.Exported() && known[field] == 0 {
+					t.Errorf("%s.%s.%s is a function, and the table does not say what becomes of it", path, name, field.Name())
+				}
+			}
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package simulated
 
 import (
 	"go/ast"
+	"strings"
 
 	"golang.org/x/tools/go/analysis"
 
@@ -34,8 +35,23 @@ func run(pass *analysis.Pass) (any, error) {
 		if !f.OnLoop {
 			continue
 		}
+		deadlines := make(map[*ast.CallExpr]bool) // what is called for a deadline's sake
+		for _, c := range f.Calls {
+			if c.Callee != nil && strings.HasPrefix(c.Callee.Name(), "Set") && strings.HasSuffix(c.Callee.Name(), "Deadline") {
+				for _, arg := range c.Expr.Args {
+					ast.Inspect(arg, func(n ast.Node) bool {
+						if call, ok := n.(*ast.CallExpr); ok {
+							deadlines[call] = true
+						}
+						return true
+					})
+				}
+			}
+		}
 		for _, c := range f.Calls {
 			switch {
+			case names.IsFunc(c.Callee, "time", "Now") && deadlines[c.Expr]:
+				p.Report(pass, c.Expr, nil, "a deadline follows the real clock, and a simulated run differs by it each time; use asyncio.Timeout")
 			case names.IsFunc(c.Callee, "time", "Now", "Since", "Until"):
 				p.Report(pass, c.Expr, nil, "%s reads the real clock; a simulated run has the loop's, Loop.Time", c.Name)
 			case names.GlobalRandom(c.Callee):

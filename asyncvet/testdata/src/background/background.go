@@ -2,6 +2,7 @@ package background
 
 import (
 	"context"
+	"iter"
 	"testing"
 	"time"
 
@@ -15,13 +16,23 @@ func wrong(ctx context.Context, q *asyncio.Queue[int]) error {
 	q.Put(context.TODO(), 1)               // want `the context of context.TODO belongs to no loop`
 	limited, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	wrap.Pause(limited)                   // want `and wrap.Pause fails`
-	asyncio.Go(context.Background(), nil) // want `and asyncio.Go fails`
-	wrap.Spawn(context.Background(), nil) // want `and wrap.Spawn fails`
-	return mine(context.Background())     // want `and background.mine fails`
+	wrap.Pause(limited)                          // want `and wrap.Pause fails`
+	asyncio.Go(context.Background(), nil)        // want `and asyncio.Go fails`
+	wrap.Spawn(context.Background(), nil)        // want `and wrap.Spawn fails`
+	for range wrap.Ticks(context.Background()) { // want `and wrap.Ticks fails`
+	}
+	_ = wrap.Ticks(context.Background())
+	_ = ticks(context.Background())
+	for range ticks(context.Background()) { // want `and background.ticks fails`
+	}
+	return mine(context.Background()) // want `and background.mine fails`
 }
 
 func mine(ctx context.Context) error { return wrap.Pause(ctx) }
+
+func ticks(ctx context.Context) iter.Seq[int] {
+	return func(yield func(int) bool) { mine(ctx) }
+}
 
 func inATest(t *testing.T) {
 	wrap.Pause(t.Context()) // want `the context of t.Context belongs to no loop`

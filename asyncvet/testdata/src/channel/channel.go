@@ -3,6 +3,9 @@ package channel
 import (
 	"context"
 
+	"checked/wrap"
+
+	"example.com/other"
 	"github.com/asyncio-go/asyncio"
 )
 
@@ -15,7 +18,9 @@ func operations(ctx context.Context, c chan int) error {
 	case <-c:
 	case <-ctx.Done():
 	}
-	helper(c) // want `channel.helper → a receive from a channel blocks`
+	helper(c)       // want `channel.helper → a receive from a channel blocks`
+	wrap.Receive(c) // want `wrap.Receive → a receive from a channel blocks`
+	other.Receive(c)
 	return asyncio.Sleep(ctx, 0)
 }
 

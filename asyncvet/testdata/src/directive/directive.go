@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"checked/wrap"
+
 	"github.com/asyncio-go/asyncio"
 )
 
@@ -29,6 +31,8 @@ func whole(ctx context.Context) error {
 func caller(ctx context.Context) error {
 	napping()
 	restless() // want `directive.restless . time.Sleep blocks`
+	wrap.Meant()
+	wrap.Nap() // want `wrap.Nap . time.Sleep blocks`
 	return asyncio.Sleep(ctx, 1)
 }
 

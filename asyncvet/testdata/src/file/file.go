@@ -4,12 +4,17 @@ import (
 	"context"
 	"os"
 
+	"checked/wrap"
+
+	"example.com/other"
 	"github.com/asyncio-go/asyncio"
 )
 
 func read(ctx context.Context) error {
 	os.ReadFile("x") // want `os.ReadFile blocks the loop; use asyncio.ToThread`
 	helper()         // want `file.helper → os.WriteFile blocks`
+	wrap.Load("x")   // want `wrap.Load → net.Dial blocks the loop; use asyncio.OpenConnection, or asyncio.ToThread \(blocking\)` `wrap.Load → os.ReadFile blocks .*\(file\)`
+	other.Read()
 	return asyncio.Sleep(ctx, 0)
 }
 

@@ -13,7 +13,12 @@ import (
 func waits(ctx context.Context) error { return asyncio.Sleep(ctx, 1) }
 
 func wrong(ctx context.Context, loop *asyncio.Loop, q *asyncio.Queue[int], task *asyncio.Task[int]) error {
-	go waits(ctx) // want `goroutine.waits → asyncio.Sleep waits, and on a goroutine of its own it fails with ErrWrongGoroutine; use asyncio.Go`
+	go waits(ctx)           // want `goroutine.waits → asyncio.Sleep waits, and on a goroutine of its own it fails with ErrWrongGoroutine; use asyncio.Go`
+	go wrap.PauseTwice(ctx) // want `wrap.PauseTwice → wrap.Pause → asyncio.Sleep waits, and on a goroutine`
+	wrap.Offload(ctx, func() error {
+		q.PutNowait(1)         // want `PutNowait is for`
+		return wrap.Pause(ctx) // want `wrap.Pause → asyncio.Sleep waits, and on another goroutine`
+	})
 	go func() {
 		waits(ctx)                  // want `asyncio.Sleep waits, and on another goroutine it fails with ErrWrongGoroutine`
 		q.PutNowait(1)              // want `asyncio.Queue.PutNowait is for the loop's goroutine, and is called on another goroutine; use Loop.CallSoonThreadsafe`
@@ -44,6 +49,7 @@ func right(ctx context.Context, loop *asyncio.Loop, tq *asyncio.ThreadQueue[int]
 		// A loop of its own.
 		asyncio.Run(context.Background(), waits)
 	}()
+	go wrap.Anywhere(ctx, 1)
 	go func() {
 		own, err := asyncio.NewLoop()
 		if err != nil {

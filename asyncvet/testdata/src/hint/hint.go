@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"checked/wrap"
+
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/asynchttp"
 )
@@ -28,6 +30,10 @@ func served(ctx context.Context, h http.Handler) error {
 	return srv.Serve(ctx, "tcp", ":0")
 }
 
+func servedByAnother(ctx context.Context, h http.Handler) error {
+	return wrap.Serve(ctx, http.TimeoutHandler(h, time.Second, "")) // want `http.TimeoutHandler serves a loop's requests`
+}
+
 func servedByNetHTTP(h http.Handler) error {
 	return http.ListenAndServe(":0", http.TimeoutHandler(h, time.Second, ""))
 }
@@ -35,6 +41,9 @@ func servedByNetHTTP(h http.Handler) error {
 func broadcast(ctx context.Context, all []*asyncio.Stream, data []byte) error {
 	for _, s := range all {
 		s.Write(data) // want `asyncio.StreamWriter.Write to one stream after another: the slowest reader holds up the others`
+	}
+	for _, s := range all {
+		wrap.Greet(s) // want `wrap.Greet to one stream after another`
 	}
 	for range all {
 		all[0].Write(data)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"maps"
 
+	"checked/wrap"
+
 	"github.com/asyncio-go/asyncio"
 )
 
@@ -18,6 +20,12 @@ func (h *hub) all(ctx context.Context) {
 	for _, c := range h.clients {
 		c.Drain(ctx) // want `asyncio.StreamWriter.Drain waits within a range over h.clients, which others change meanwhile`
 	}
+	for range h.clients {
+		wrap.Pause(ctx) // want `wrap.Pause → asyncio.Sleep waits within a range over h.clients`
+	}
+}
+
+func (h *hub) allThatStay(ctx context.Context) {
 	for _, c := range maps.Clone(h.clients) {
 		c.Drain(ctx)
 	}

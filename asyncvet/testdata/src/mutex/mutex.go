@@ -71,6 +71,18 @@ func (c *counter) releasedOnOneWay(ctx context.Context) error {
 	return asyncio.Sleep(ctx, 1)
 }
 
+func (c *counter) overAnIterator(ctx context.Context) {
+	c.mu.Lock()
+	for range wrap.Ticks(ctx) { // want `wrap.Ticks → wrap.Pause → asyncio.Sleep waits while c.mu is locked`
+	}
+	c.mu.Unlock()
+	for range wrap.Ticks(ctx) {
+		c.mu.Lock()
+		wrap.Anywhere(ctx, 1)
+		c.mu.Unlock()
+	}
+}
+
 func (c *counter) inATaskOfItsOwn(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

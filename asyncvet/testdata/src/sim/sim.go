@@ -3,7 +3,10 @@ package sim
 import (
 	"context"
 	"math/rand"
+	"net"
 	"time"
+
+	"checked/wrap"
 
 	"github.com/asyncio-go/asyncio"
 )
@@ -22,6 +25,14 @@ func simulated(ctx context.Context, a, b chan int) error {
 	default:
 	}
 	return asyncio.Sleep(ctx, 1)
+}
+
+func elsewhere(ctx context.Context, conn net.Conn) {
+	wrap.Spawn(ctx, func(context.Context) error {
+		time.Now()                                 // want `time.Now reads the real clock`
+		return conn.SetDeadline(time.Now().Add(1)) // want `a deadline follows the real clock`
+	})
+	wrap.Background(func() { time.Now() })
 }
 
 func notOnALoop() time.Time { return time.Now() }

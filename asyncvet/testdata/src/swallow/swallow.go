@@ -7,12 +7,21 @@ import (
 	"log"
 	"time"
 
+	"checked/wrap"
+
 	"github.com/asyncio-go/asyncio"
 )
 
 func dropped(ctx context.Context) {
 	for {
 		asyncio.Sleep(ctx, time.Second) // want `the error of asyncio.Sleep is dropped in a loop without end`
+	}
+}
+
+func droppedOfAnother(ctx context.Context, s *asyncio.Stream) {
+	for {
+		wrap.Pause(ctx) // want `the error of wrap.Pause → asyncio.Sleep is dropped`
+		wrap.Greet(s)
 	}
 }
 

@@ -3,6 +3,7 @@ package wrap
 
 import (
 	"context"
+	"iter"
 	"net"
 	"net/http"
 	"os"
@@ -77,6 +78,29 @@ func Anywhere(ctx context.Context, d time.Duration) error {
 		return nil
 	}
 	return asyncio.Sleep(ctx, d)
+}
+
+// Meant blocks, and says why.
+func Meant() {
+	time.Sleep(time.Millisecond) //asyncvet:ignore blocking it is short
+}
+
+// Ticks is an iterator that waits.
+func Ticks(ctx context.Context) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for n := 0; Pause(ctx) == nil && yield(n); n++ {
+		}
+	}
+}
+
+func Receive(c chan int) int { return <-c }
+
+// Handlers calls what it is given by name.
+func Handlers(ctx context.Context, name string) {
+	table := map[string]func(context.Context) error{"pause": Pause}
+	if handle, ok := table[name]; ok {
+		Spawn(ctx, handle)
+	}
 }
 
 // A Conn is what other packages embed.
