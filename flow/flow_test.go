@@ -68,6 +68,18 @@ func TestTicksEndWithTheirTask(t *testing.T) {
 	})
 }
 
+func TestTicksWithoutALoopAreAnError(t *testing.T) {
+	ticks := 0
+	for _, err := range flow.Every(t.Context(), time.Second) {
+		if ticks++; !errors.Is(err, asyncio.ErrNoRunningLoop) {
+			t.Error(err)
+		}
+	}
+	if ticks != 1 {
+		t.Errorf("%d ticks", ticks)
+	}
+}
+
 func TestAfterAndNowNeedNoLoopInTheHand(t *testing.T) {
 	asynctest.Run(t, func(ctx context.Context) {
 		called := time.Duration(0)
@@ -218,7 +230,69 @@ func TestARateLimiterKeepsItsRateAndItsOrder(t *testing.T) {
 			}
 		}
 		mustPanic(t, "positive", func() { flow.NewRateLimiter(0, 1) })
+		var free flow.RateLimiter
+		if !free.Allow(ctx) || !free.Allow(ctx) || free.Wait(ctx) != nil || flow.Now(ctx) < time.Hour || flow.Now(ctx) > time.Hour+3*time.Second {
+			t.Errorf("a limiter without a rate holds up, until %v", flow.Now(ctx))
+		}
 	})
+}
+
+// The first of those that wait is cancelled when it could go on; the next one has been woken
+// for that and has not yet run.
+func TestARateLimiterLetsNobodyOvertakeThoseThatWait(t *testing.T) {
+	asynctest.Run(t, func(ctx context.Context) {
+		l := flow.NewRateLimiter(time.Second, 1)
+		l.Allow(ctx)
+		loop := asyncio.CurrentTask(ctx).Loop()
+		var first, second *asyncio.Task[struct{}]
+		overtook := true
+		loop.CallLater(time.Second, func() {
+			first.Cancel()
+			loop.CallSoon(func() { overtook = l.Allow(ctx) })
+		})
+		first = asyncio.Go(ctx, l.Wait)
+		second = asyncio.Go(ctx, l.Wait)
+		asyncio.GatherSettled(ctx, first, second)
+		if at := flow.Now(ctx); overtook || !first.Cancelled() || second.Err() != nil || at != time.Second {
+			t.Errorf("overtook: %v, %v, %v, at %v", overtook, first.Err(), second.Err(), at)
+		}
+	})
+}
+
+// A limiter of a package goes on with the loop that comes after its first: its clock is
+// another.
+func TestARateLimiterIsOfOneLoopAtATime(t *testing.T) {
+	l := flow.NewRateLimiter(time.Second, 1)
+	for range 2 {
+		asynctest.Run(t, func(ctx context.Context) {
+			for i := range 3 {
+				if err := l.Wait(ctx); err != nil || flow.Now(ctx) != time.Duration(i)*time.Second {
+					t.Errorf("%v at %v, want %d s", err, flow.Now(ctx), i)
+				}
+			}
+		})
+	}
+	other, err := asyncio.NewLoop(asyncio.WithVirtualClock())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	run := func(fn func(ctx context.Context) error) {
+		t.Helper()
+		if err := other.RunUntilComplete(asyncio.CreateTaskOn(other, func(ctx context.Context) (int, error) { return 0, fn(ctx) })); err != nil {
+			t.Error(err)
+		}
+	}
+	run(l.Wait)
+	asynctest.Run(t, func(ctx context.Context) {
+		if err := l.Wait(ctx); !errors.Is(err, asyncio.ErrWrongLoop) {
+			t.Errorf("on another loop: %v", err)
+		}
+	})
+	run(l.Wait)
+	if err := l.Wait(t.Context()); !errors.Is(err, asyncio.ErrNoRunningLoop) {
+		t.Error(err)
+	}
 }
 
 func TestRetryCallsAgainAsItIsTold(t *testing.T) {
@@ -267,6 +341,80 @@ func TestRetryCallsAgainAsItIsTold(t *testing.T) {
 	})
 }
 
+// A context that ends in a pause: the error tells also why there was one.
+func TestRetryTellsOfTheLastFailureWhenItsTimeIsOver(t *testing.T) {
+	asynctest.Run(t, func(ctx context.Context) {
+		limited, cancel := context.WithTimeout(ctx, time.Millisecond)
+		defer cancel()
+		var failed *flow.RetryError
+		err := flow.Retry(limited, flow.Retries{First: time.Hour, Max: time.Hour}, func(context.Context) error { return errBoom })
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, errBoom) || !errors.As(err, &failed) || failed.Calls != 1 ||
+			err.Error() != "context deadline exceeded before another call: boom (after 1 call)" {
+			t.Error(err)
+		}
+		calls := 0
+		err = flow.Retry(limited, flow.Retries{}, func(context.Context) error { calls++; return errBoom })
+		if err != errBoom || calls != 1 {
+			t.Errorf("with a context that has ended: %v after %d calls", err, calls)
+		}
+		var late *asyncio.TimeoutError
+		err = asyncio.Timeout(ctx, time.Millisecond, func(ctx context.Context) error {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			return flow.Retry(ctx, flow.Retries{First: time.Hour, Max: time.Hour}, func(context.Context) error { return errBoom })
+		})
+		if !errors.As(err, &late) {
+			t.Errorf("in a Timeout: %v", err)
+		}
+	}, asynctest.WithRealClock())
+}
+
+// A task that was cancelled may call again what it does to clean up.
+func TestRetryCallsAgainInATaskThatCleansUp(t *testing.T) {
+	asynctest.Run(t, func(ctx context.Context) {
+		twice := func(n int) func(context.Context) error {
+			return func(context.Context) error {
+				if n--; n >= 0 {
+					return errBoom
+				}
+				return nil
+			}
+		}
+		steady := flow.Retries{First: time.Second, Steady: true}
+		task := asyncio.Go(ctx, func(ctx context.Context) error {
+			asyncio.Sleep(ctx, time.Hour)
+			err := flow.Retry(ctx, steady, twice(2))
+			if err != nil || flow.Now(ctx) != 4*time.Second {
+				t.Errorf("%v at %v", err, flow.Now(ctx))
+			}
+			return flow.Retry(ctx, steady, func(ctx context.Context) error {
+				asyncio.CurrentTask(ctx).Cancel() // a second time
+				return errBoom
+			})
+		})
+		asyncio.Sleep(ctx, time.Second)
+		task.Cancel()
+		if _, err := task.Await(ctx); !asyncio.IsCancelled(err) {
+			t.Errorf("cancelled twice: %v", err)
+		}
+	})
+}
+
+func TestRetryWithoutPausesAndWithoutALoop(t *testing.T) {
+	asynctest.Run(t, func(ctx context.Context) {
+		for name, r := range map[string]flow.Retries{"First": {First: -time.Second}, "Max": {Max: -1}, "Factor": {First: 1, Factor: -5}} {
+			began := flow.Now(ctx)
+			var failed *flow.RetryError
+			if err := flow.Retry(ctx, r, func(context.Context) error { return errBoom }); !errors.As(err, &failed) || failed.Calls != 5 || flow.Now(ctx)-began > time.Microsecond {
+				t.Errorf("%s is negative: %v after %v", name, err, flow.Now(ctx)-began)
+			}
+		}
+	})
+	if err := flow.Retry(t.Context(), flow.Retries{}, func(context.Context) error { t.Error("it was called"); return errBoom }); !errors.Is(err, asyncio.ErrNoRunningLoop) {
+		t.Error(err)
+	}
+}
+
 func TestADebounceCallsOnceForABurst(t *testing.T) {
 	asynctest.Run(t, func(ctx context.Context) {
 		events := asynctest.NewEvents(ctx)
@@ -285,6 +433,7 @@ func TestADebounceCallsOnceForABurst(t *testing.T) {
 		}
 		asyncio.Sleep(ctx, time.Minute)
 		events.Want(t, "4.6s called")
+		mustPanic(t, "no function", func() { flow.NewDebounce(time.Second, nil) })
 	})
 }
 

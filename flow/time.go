@@ -33,7 +33,7 @@ type Tick struct {
 }
 
 // Every yields a tick after d, and then each d, until the running task is cancelled or ctx
-// ends, with that error at last. Ticks are due at whole multiples of d after the beginning,
+// ends, with that error at last; also when there is no loop to wait on. Ticks are due at whole multiples of d after the beginning,
 // so that they do not drift, and do not pile up: those that were due while the body of the
 // loop ran are missed, but for the last, which comes at once. It panics when d is not
 // positive.
@@ -42,12 +42,17 @@ func Every(ctx context.Context, d time.Duration) iter.Seq2[Tick, error] {
 		panic("flow: Every: the interval is not positive")
 	}
 	return func(yield func(Tick, error) bool) {
-		due := Now(ctx) + d
+		loop, err := asyncio.RunningLoop(ctx)
+		if err != nil {
+			yield(Tick{}, err)
+			return
+		}
+		due := loop.Time() + d
 		for {
-			late := Now(ctx) - due
+			late := loop.Time() - due
 			missed := max(0, int(late/d))
 			due += time.Duration(missed) * d
-			if err := asyncio.Sleep(ctx, due-Now(ctx)); err != nil {
+			if err := asyncio.Sleep(ctx, due-loop.Time()); err != nil {
 				yield(Tick{}, err)
 				return
 			}
