@@ -90,6 +90,9 @@ func (t *task) waitForCases(cases []SelectCase, level context.Context) (index in
 		}
 	}
 	if channels.any() {
+		if err := t.loop.escape("the goroutine of a Select over channels"); err != nil {
+			return -1, fmt.Errorf("select: %w", err)
+		}
 		futures = append(futures, channels.begin(t.loop))
 	}
 	err = t.waitSome(futures, FirstCompleted, NoTimeout, level)
