@@ -3,6 +3,7 @@ package flow_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/asynctest"
 	"github.com/asyncio-go/asyncio/flow"
+	"github.com/asyncio-go/asyncio/sim"
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 )
@@ -46,6 +48,31 @@ func TestTicksDoNotDriftAndDoNotPileUp(t *testing.T) {
 		events.Want(t, "1s tick of 1s, 0 missed", "2s tick of 2s, 0 missed", "3.1s tick of 3s, 0 missed", "6.6s tick of 6s, 2 missed", "7s tick of 7s, 0 missed")
 		mustPanic(t, "not positive", func() { flow.Every(ctx, 0) })
 	})
+}
+
+// A machine that stands still for a while, as one that is asleep, owes one tick after it.
+
+func TestTicksDoNotPileUpOverAPause(t *testing.T) {
+	sim.Test(t, func(w *sim.World) {
+		h := w.Host("h")
+		w.At(2500*time.Millisecond, func() { h.Pause(5 * time.Second) })
+		h.Go(func(ctx context.Context) error {
+			var ticks []flow.Tick
+			for tick, err := range flow.Every(ctx, time.Second) {
+				if err != nil {
+					return err
+				}
+				tick.At = tick.At.Round(100 * time.Millisecond) // the machine may have started late
+				if ticks = append(ticks, tick); tick.At >= 8*time.Second {
+					break
+				}
+			}
+			if want := []flow.Tick{{At: time.Second}, {At: 2 * time.Second}, {At: 7 * time.Second, Missed: 4}, {At: 8 * time.Second}}; !slices.Equal(ticks, want) {
+				return fmt.Errorf("%v, want %v", ticks, want)
+			}
+			return nil
+		})
+	}, sim.Seeds(20))
 }
 
 func TestTicksEndWithTheirTask(t *testing.T) {
@@ -141,7 +168,9 @@ func TestABroadcastReachesAllAndTheSlowLoseTheOldest(t *testing.T) {
 }
 
 // Whatever a receiver is late for: what it gets and what it is told to have missed is all
+
 // that was sent since it subscribed.
+
 func TestWhatABroadcastSentIsReceivedOrMissed(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		asynctest.Run(t, func(ctx context.Context) {
@@ -238,7 +267,9 @@ func TestARateLimiterKeepsItsRateAndItsOrder(t *testing.T) {
 }
 
 // The first of those that wait is cancelled when it could go on; the next one has been woken
+
 // for that and has not yet run.
+
 func TestARateLimiterLetsNobodyOvertakeThoseThatWait(t *testing.T) {
 	asynctest.Run(t, func(ctx context.Context) {
 		l := flow.NewRateLimiter(time.Second, 1)
@@ -260,7 +291,9 @@ func TestARateLimiterLetsNobodyOvertakeThoseThatWait(t *testing.T) {
 }
 
 // A limiter of a package goes on with the loop that comes after its first: its clock is
+
 // another.
+
 func TestARateLimiterIsOfOneLoopAtATime(t *testing.T) {
 	l := flow.NewRateLimiter(time.Second, 1)
 	for range 2 {
@@ -295,125 +328,9 @@ func TestARateLimiterIsOfOneLoopAtATime(t *testing.T) {
 	}
 }
 
-func TestRetryCallsAgainAsItIsTold(t *testing.T) {
-	asynctest.Run(t, func(ctx context.Context) {
-		events := asynctest.NewEvents(ctx)
-		fails := func(n int) func(ctx context.Context) error {
-			return func(ctx context.Context) error {
-				events.Add("called")
-				if n--; n >= 0 {
-					return errBoom
-				}
-				return nil
-			}
-		}
-		steady := flow.Retries{First: time.Second, Max: 3 * time.Second, Steady: true}
-		if err := flow.Retry(ctx, steady, fails(4)); err != nil {
-			t.Error(err)
-		}
-		events.Want(t, "0s called", "1s called", "3s called", "6s called", "9s called")
-		var failed *flow.RetryError
-		if err := flow.Retry(ctx, steady, fails(5)); !errors.As(err, &failed) || failed.Calls != 5 || !errors.Is(err, errBoom) || err.Error() != "boom (after 5 calls)" {
-			t.Error(err)
-		}
-		before := 0
-		steady.Times, steady.Before = -1, func(err error, pause time.Duration) { before++ }
-		if err := flow.Retry(ctx, steady, fails(50)); err != nil || before != 50 {
-			t.Errorf("%v, told %d times", err, before)
-		}
-		steady.If = func(err error) bool { return false }
-		if err := flow.Retry(ctx, steady, fails(1)); err != errBoom {
-			t.Error(err)
-		}
-		began := flow.Now(ctx)
-		if err := flow.Retry(ctx, flow.Retries{}, fails(1)); err != nil || flow.Now(ctx)-began < 50*time.Millisecond || flow.Now(ctx)-began > 100*time.Millisecond {
-			t.Errorf("%v after %v", err, flow.Now(ctx)-began)
-		}
-		calls := 0
-		task := asyncio.Go(ctx, func(ctx context.Context) error {
-			return flow.Retry(ctx, steady, func(ctx context.Context) error { calls++; return asyncio.Sleep(ctx, time.Hour) })
-		})
-		asyncio.Sleep(ctx, time.Second)
-		task.Cancel()
-		if _, err := task.Await(ctx); !asyncio.IsCancelled(err) || calls != 1 {
-			t.Errorf("%v after %d calls", err, calls)
-		}
-	})
-}
-
 // A context that ends in a pause: the error tells also why there was one.
-func TestRetryTellsOfTheLastFailureWhenItsTimeIsOver(t *testing.T) {
-	asynctest.Run(t, func(ctx context.Context) {
-		limited, cancel := context.WithTimeout(ctx, time.Millisecond)
-		defer cancel()
-		var failed *flow.RetryError
-		err := flow.Retry(limited, flow.Retries{First: time.Hour, Max: time.Hour}, func(context.Context) error { return errBoom })
-		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, errBoom) || !errors.As(err, &failed) || failed.Calls != 1 ||
-			err.Error() != "context deadline exceeded before another call: boom (after 1 call)" {
-			t.Error(err)
-		}
-		calls := 0
-		err = flow.Retry(limited, flow.Retries{}, func(context.Context) error { calls++; return errBoom })
-		if err != errBoom || calls != 1 {
-			t.Errorf("with a context that has ended: %v after %d calls", err, calls)
-		}
-		var late *asyncio.TimeoutError
-		err = asyncio.Timeout(ctx, time.Millisecond, func(ctx context.Context) error {
-			ctx, cancel := context.WithCancel(ctx)
-			defer cancel()
-			return flow.Retry(ctx, flow.Retries{First: time.Hour, Max: time.Hour}, func(context.Context) error { return errBoom })
-		})
-		if !errors.As(err, &late) {
-			t.Errorf("in a Timeout: %v", err)
-		}
-	}, asynctest.WithRealClock())
-}
 
 // A task that was cancelled may call again what it does to clean up.
-func TestRetryCallsAgainInATaskThatCleansUp(t *testing.T) {
-	asynctest.Run(t, func(ctx context.Context) {
-		twice := func(n int) func(context.Context) error {
-			return func(context.Context) error {
-				if n--; n >= 0 {
-					return errBoom
-				}
-				return nil
-			}
-		}
-		steady := flow.Retries{First: time.Second, Steady: true}
-		task := asyncio.Go(ctx, func(ctx context.Context) error {
-			asyncio.Sleep(ctx, time.Hour)
-			err := flow.Retry(ctx, steady, twice(2))
-			if err != nil || flow.Now(ctx) != 4*time.Second {
-				t.Errorf("%v at %v", err, flow.Now(ctx))
-			}
-			return flow.Retry(ctx, steady, func(ctx context.Context) error {
-				asyncio.CurrentTask(ctx).Cancel() // a second time
-				return errBoom
-			})
-		})
-		asyncio.Sleep(ctx, time.Second)
-		task.Cancel()
-		if _, err := task.Await(ctx); !asyncio.IsCancelled(err) {
-			t.Errorf("cancelled twice: %v", err)
-		}
-	})
-}
-
-func TestRetryWithoutPausesAndWithoutALoop(t *testing.T) {
-	asynctest.Run(t, func(ctx context.Context) {
-		for name, r := range map[string]flow.Retries{"First": {First: -time.Second}, "Max": {Max: -1}, "Factor": {First: 1, Factor: -5}} {
-			began := flow.Now(ctx)
-			var failed *flow.RetryError
-			if err := flow.Retry(ctx, r, func(context.Context) error { return errBoom }); !errors.As(err, &failed) || failed.Calls != 5 || flow.Now(ctx)-began > time.Microsecond {
-				t.Errorf("%s is negative: %v after %v", name, err, flow.Now(ctx)-began)
-			}
-		}
-	})
-	if err := flow.Retry(t.Context(), flow.Retries{}, func(context.Context) error { t.Error("it was called"); return errBoom }); !errors.Is(err, asyncio.ErrNoRunningLoop) {
-		t.Error(err)
-	}
-}
 
 func TestADebounceCallsOnceForABurst(t *testing.T) {
 	asynctest.Run(t, func(ctx context.Context) {
