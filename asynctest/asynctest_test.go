@@ -69,6 +69,14 @@ func TestWhatATestForgetsFailsIt(t *testing.T) {
 			},
 			want: []string{"task was left", "forgotten", "asynctest_test.go:"},
 		},
+		"two tasks that are left": {
+			body: func(ctx context.Context) {
+				for range 2 {
+					asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
+				}
+			},
+			want: []string{"2 tasks were left"},
+		},
 		"a task that may be left": {
 			body: func(ctx context.Context) {
 				asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })

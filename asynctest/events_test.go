@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,5 +84,12 @@ func TestGoldenFilesAreWrittenAndCompared(t *testing.T) {
 		golden("")
 		os.WriteFile(file, []byte("0s two\nlines\n3s more"), 0o666)
 		golden("asynctest: this has happened:\n   1\t0s two\n   2\tlines\nevent 3 is missing: 3s more" + hint)
+		flag.Set("asynctest.update", "true")
+		defer flag.Set("asynctest.update", "false")
+		r := &recorder{TB: t}
+		events.Golden(r, filepath.Join(file, "below a file"))
+		if !strings.Contains(r.failed(), file) {
+			t.Errorf("where nothing can be written: %q", r.failed())
+		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -128,6 +129,12 @@ func TestABroadcastReachesAllAndTheSlowLoseTheOldest(t *testing.T) {
 	asynctest.Run(t, func(ctx context.Context) {
 		b := flow.NewBroadcast[int](3)
 		b.Send(0) // to nobody
+		for v, err := range func() iter.Seq2[int, error] { r := b.Subscribe(); b.Send(-1); return r.All(ctx) }() {
+			if v != -1 || err != nil {
+				t.Error(v, err)
+			}
+			break
+		}
 		fast, slow := b.Subscribe(), b.Subscribe()
 		var got []int
 		reader := asyncio.Go(ctx, func(ctx context.Context) error {
@@ -326,6 +333,12 @@ func TestARateLimiterIsOfOneLoopAtATime(t *testing.T) {
 	if err := l.Wait(t.Context()); !errors.Is(err, asyncio.ErrNoRunningLoop) {
 		t.Error(err)
 	}
+	defer func() {
+		if err, ok := recover().(error); !ok || !errors.Is(err, asyncio.ErrNoRunningLoop) {
+			t.Errorf("Allow panicked with %v", err)
+		}
+	}()
+	l.Allow(t.Context())
 }
 
 // A context that ends in a pause: the error tells also why there was one.
@@ -345,8 +358,8 @@ func TestADebounceCallsOnceForABurst(t *testing.T) {
 			t.Error("there was something to stop")
 		}
 		d.Call(ctx)
-		if !d.Stop() {
-			t.Error("there was nothing to stop")
+		if !d.Stop() || d.Stop() {
+			t.Error("there was nothing to stop, or something twice")
 		}
 		asyncio.Sleep(ctx, time.Minute)
 		events.Want(t, "4.6s called")
@@ -401,5 +414,33 @@ func TestOneCallIsMadeForAllWhoWantTheSame(t *testing.T) {
 			t.Error(err)
 		}
 		asyncio.GatherSettled(ctx, last)
+	})
+}
+
+// A call ends with the last of those who wanted it, and tells each whether there were others.
+func TestACallEndsWithTheLastWhoWantsIt(t *testing.T) {
+	asynctest.Run(t, func(ctx context.Context) {
+		var s flow.Singleflight[string, int]
+		events := asynctest.NewEvents(ctx)
+		start := func() *asyncio.Task[int] {
+			return asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) {
+				v, shared, err := s.Do(ctx, "key", func(ctx context.Context) (int, error) {
+					err := asyncio.Sleep(ctx, time.Second)
+					events.Add("called: %v", err)
+					return 1, err
+				})
+				events.Add("shared: %v, %v", shared, err)
+				return v, err
+			})
+		}
+		asyncio.GatherSettled(ctx, start(), start())
+		one, two := start(), start()
+		asyncio.Sleep(ctx, 0)
+		one.Cancel()
+		two.Cancel()
+		asyncio.GatherSettled(ctx, one, two)
+		asyncio.Sleep(ctx, time.Minute)
+		events.Want(t, "1s called: <nil>", "1s shared: true, <nil>", "1s shared: true, <nil>",
+			"1s shared: true, asyncio: cancelled", "1s shared: true, asyncio: cancelled", "1s called: asyncio: cancelled")
 	})
 }

@@ -3,6 +3,7 @@ package flow_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -110,6 +111,40 @@ func TestRetryCallsAgainInATaskThatCleansUp(t *testing.T) {
 		task.Cancel()
 		if _, err := task.Await(ctx); !asyncio.IsCancelled(err) {
 			t.Errorf("cancelled twice: %v", err)
+		}
+	})
+}
+
+func TestRetryPausesAsItIsTold(t *testing.T) {
+	asynctest.Run(t, func(ctx context.Context) {
+		pauses := func(r flow.Retries) (all []time.Duration) {
+			r.Steady = true
+			r.Before = func(_ error, pause time.Duration) { all = append(all, pause) }
+			var failed *flow.RetryError
+			if err := flow.Retry(ctx, r, func(context.Context) error { return errBoom }); !errors.As(err, &failed) || failed.Calls != len(all)+1 {
+				t.Errorf("%v after %v", err, all)
+			}
+			return all
+		}
+		const ms = time.Millisecond
+		for _, c := range []struct {
+			r    flow.Retries
+			want []time.Duration
+		}{
+			{flow.Retries{}, []time.Duration{100 * ms, 200 * ms, 400 * ms, 800 * ms}},
+			{flow.Retries{First: 6 * time.Second}, []time.Duration{6 * time.Second, 10 * time.Second, 10 * time.Second, 10 * time.Second}},
+			{flow.Retries{Times: 2, Factor: 7}, []time.Duration{100 * ms}},
+			{flow.Retries{Times: 4, Factor: 3, Max: 500 * ms}, []time.Duration{100 * ms, 300 * ms, 500 * ms}},
+		} {
+			if got := pauses(c.r); !slices.Equal(got, c.want) {
+				t.Errorf("%+v: %v, want %v", c.r, got, c.want)
+			}
+		}
+		derived, cancel := context.WithCancel(ctx)
+		flow.After(ctx, time.Second, cancel)
+		err := flow.Retry(derived, flow.Retries{First: time.Hour, Max: time.Hour}, func(context.Context) error { return errBoom })
+		if err != context.Canceled {
+			t.Errorf("cancelled in a pause: %v", err)
 		}
 	})
 }
