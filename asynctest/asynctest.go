@@ -3,12 +3,16 @@
 // same order each time, and with an eye on what tests forget to look at: tasks that are
 // left behind, errors that nobody has seen, loops that stand still.
 //
-//	func TestRetry(t *testing.T) {
+//	func TestTheJobRunsEachMinute(t *testing.T) {
 //		asynctest.Run(t, func(ctx context.Context) {
-//			began := asyncio.CurrentTask(ctx).Loop().Time()
+//			events := asynctest.NewEvents(ctx)
 //			...
+//			events.Want(t, "1m0s the job has run", "2m0s the job has run")
 //		})
 //	}
+//
+// The virtual clock stands still while a thread is at work, or a goroutine is waited for by
+// WrapChan, WrapFuture or a Select over channels: the test goes on when those do.
 package asynctest
 
 import (

@@ -90,8 +90,8 @@ func (r *Receiver[T]) take() (v T, missed int) {
 	return v, missed
 }
 
-// OnNews is the case, for [asyncio.Select], that Receive need not wait. It receives nothing;
-// make it anew for each call of Select.
+// OnNews is the case, for [asyncio.Select], that Receive need not wait. Only Receive takes the
+// value. Make the case anew for each call of Select.
 func (r *Receiver[T]) OnNews() asyncio.SelectCase {
 	return r.b.news.on(r.next != r.b.next || r.b.closed)
 }

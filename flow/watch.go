@@ -51,8 +51,8 @@ func (r *Watcher[T]) Next(ctx context.Context) (T, error) {
 	return r.w.value, nil
 }
 
-// OnNews is the case, for [asyncio.Select], that Next need not wait. The watcher has not seen
-// the value by that; make the case anew for each call of Select.
+// OnNews is the case, for [asyncio.Select], that Next need not wait. Only Next makes the value
+// one that was seen. Make the case anew for each call of Select.
 func (r *Watcher[T]) OnNews() asyncio.SelectCase { return r.w.news.on(r.Changed()) }
 
 // Changed reports whether there is a value that this watcher has not seen.
