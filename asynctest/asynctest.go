@@ -109,6 +109,10 @@ func (w *watcher) lookForTasks(ctx context.Context) {
 			continue
 		}
 		n++
+		if len(task.Stack()) == 0 {
+			fmt.Fprintf(&b, "%s, which has not begun\n", task.Name())
+			continue
+		}
 		_ = task.PrintStack(&b)
 	}
 	if n > 0 {

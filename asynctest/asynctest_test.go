@@ -75,7 +75,7 @@ func TestWhatATestForgetsFailsIt(t *testing.T) {
 					asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
 				}
 			},
-			want: []string{"2 tasks were left"},
+			want: []string{"2 tasks were left", "Task-2, which has not begun", "Task-3, "},
 		},
 		"a task that may be left": {
 			body: func(ctx context.Context) {
