@@ -46,7 +46,7 @@ func (e *RetryError) Unwrap() error { return e.Err }
 // too often: that is returned, as a [*RetryError] if there was more than one call. A
 // cancellation and the end of ctx end it at once. Between the calls the running task
 // sleeps; when the deadline of ctx passes meanwhile, the error is both, the deadline's and a
-// RetryError with the last failure.
+// RetryError with the last failure. A task that was cancelled before may use it to clean up.
 func Retry(ctx context.Context, r Retries, fn func(ctx context.Context) error) error {
 	loop, err := asyncio.RunningLoop(ctx)
 	if err != nil {
@@ -56,15 +56,20 @@ func Retry(ctx context.Context, r Retries, fn func(ctx context.Context) error) e
 	longest := orDefault(r.Max, 10*time.Second)
 	times := orDefault(r.Times, 5)
 	factor := orDefault(r.Factor, 2)
+	// In a task that was cancelled, and cleans up, its context has ended before, and calling
+	// again may be how it does so. What ends meanwhile is an order to end, whatever fn makes of it.
+	cleansUp := ctx.Err() != nil
 	for calls := 1; ; calls++ {
 		err := fn(ctx)
-		if err == nil || asyncio.IsCancelled(err) {
+		if err == nil || asyncio.IsCancelled(err) || ctx.Err() != nil && !cleansUp {
 			return err
 		}
-		if e := over(ctx); asyncio.IsCancelled(e) {
-			return e
-		} else if e != nil {
-			return err
+		if cleansUp {
+			if e := asyncio.Sleep(ctx, 0); asyncio.IsCancelled(e) {
+				return e
+			} else if e != nil {
+				return err
+			}
 		}
 		if r.If != nil && !r.If(err) || times > 0 && calls >= times {
 			if calls > 1 {
@@ -87,15 +92,6 @@ func Retry(ctx context.Context, r Retries, fn func(ctx context.Context) error) e
 		}
 		pause = time.Duration(min(float64(pause)*factor, float64(longest)))
 	}
-}
-
-// over returns an error when ctx has ended, as far as waits go: in a task that was cancelled,
-// and cleans up, its context has ended too, and calling again may be how it does so.
-func over(ctx context.Context) error {
-	if ctx.Err() == nil {
-		return nil
-	}
-	return asyncio.Sleep(ctx, 0)
 }
 
 func orDefault[T comparable](v, otherwise T) T {

@@ -115,6 +115,25 @@ func TestRetryCallsAgainInATaskThatCleansUp(t *testing.T) {
 	})
 }
 
+// A function may make another error of a cancellation, as clients of databases do.
+func TestRetryEndsWithItsTaskWhateverTheFunctionSays(t *testing.T) {
+	asynctest.Run(t, func(ctx context.Context) {
+		calls := 0
+		task := asyncio.Go(ctx, func(ctx context.Context) error {
+			return flow.Retry(ctx, flow.Retries{}, func(ctx context.Context) error {
+				calls++
+				asyncio.Sleep(ctx, time.Hour)
+				return errBoom
+			})
+		})
+		asyncio.Sleep(ctx, 0)
+		task.Cancel()
+		if _, err := task.Await(ctx); err != errBoom || calls != 1 {
+			t.Errorf("%v after %d calls", err, calls)
+		}
+	})
+}
+
 func TestRetryPausesAsItIsTold(t *testing.T) {
 	asynctest.Run(t, func(ctx context.Context) {
 		pauses := func(r flow.Retries) (all []time.Duration) {
