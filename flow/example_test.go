@@ -55,6 +55,28 @@ func ExampleBroadcast() {
 	// all
 }
 
+// Who is slow loses the oldest, and nobody waits for him.
+func ExampleReceiver_Receive() {
+	onVirtualClock(func(ctx context.Context) error {
+		numbers := flow.NewBroadcast[int](2) // keeps two
+		slow := numbers.Subscribe()
+		for i := range 5 {
+			numbers.Send(i)
+		}
+		for slow.Len() > 0 {
+			n, missed, err := slow.Receive(ctx)
+			if err != nil {
+				return err
+			}
+			fmt.Println(n, "after", missed, "that were missed")
+		}
+		return nil
+	})
+	// Output:
+	// 3 after 3 that were missed
+	// 4 after 0 that were missed
+}
+
 // A task that receives, and ends at once when it is told to.
 func ExampleReceiver_OnNews() {
 	onVirtualClock(func(ctx context.Context) error {
