@@ -78,7 +78,7 @@ func (e *Events) Golden(t testing.TB, file string) {
 		want = append(want, strings.TrimRight(line, "\r\n")) // git may have put the former in
 	}
 	if !slices.Equal(lines, want) {
-		t.Errorf("asynctest: %s%s in %s (run the test with -asynctest.update if this is how it should be)", happened(lines), difference(lines, want), file)
+		t.Errorf("asynctest: %s%s\n(so %s says; run the test with -asynctest.update to write it anew)", happened(lines), difference(lines, want), file)
 	}
 }
 

@@ -75,7 +75,7 @@ func TestGoldenFilesAreWrittenAndCompared(t *testing.T) {
 		golden("asynctest: " + err.Error() + " (run the test with -asynctest.update to write it)\n")
 		update() // with nothing in it; and its directory is made
 		golden("")
-		hint := " in " + file + " (run the test with -asynctest.update if this is how it should be)\n"
+		hint := "\n(so " + file + " says; run the test with -asynctest.update to write it anew)\n"
 		events.Add("two\nlines")
 		golden("asynctest: this has happened:\n   1\t0s two\n   2\tlines\nevent 1 is not wanted" + hint)
 		update()
