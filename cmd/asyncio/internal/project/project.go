@@ -72,11 +72,11 @@ func checkModule(path string) error {
 		return err
 	}
 	if path == "toolchain" {
-		return errors.New("Go has that name for itself")
+		return errors.New("the go command has that name for itself")
 	}
 	if root := build.Default.GOROOT; root != "" { // it is not known where the command was built with -trimpath
 		if _, err := os.Stat(filepath.Join(root, "src", filepath.FromSlash(path))); err == nil {
-			return errors.New("Go's own library has a package of that name")
+			return errors.New("the standard library has a package of that name")
 		}
 	}
 	return nil
