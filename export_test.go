@@ -93,3 +93,6 @@ func (s *BufferStore) Kept() (kept, forgotten int) {
 	}
 	return kept, forgotten
 }
+
+// StallLimit returns how long a loop may stand still.
+func StallLimit(l *Loop) time.Duration { return l.onRun.(*presence).stall.limit }

@@ -58,10 +58,17 @@ func (l *Loop) peekStats(k *LoopLook) {
 		Turns: c.turns, Parks: c.parks, TimersFired: c.timers, Lag: c.lag, MaxLag: c.maxLag, Busy: c.busy, Idle: c.idle,
 	}
 	k.Busy = k.Stats.BusyRatio()
-	k.Now = l.now
+	k.Now = l.peekNow()
+}
+
+// peekNow reads the loop's clock from any goroutine, as peek does.
+//
+//go:norace
+func (l *Loop) peekNow() time.Duration {
 	if l.watched == nil { // a clock that any goroutine may read
-		k.Now = l.clock.Now()
+		return l.clock.Now()
 	}
+	return l.now
 }
 
 // maxPeeked is how many tasks are gone through at most: the list may be read while it

@@ -10,6 +10,9 @@ import (
 // where nothing else was said.
 const defaultStallLimit = 2 * time.Second
 
+// stallLimitByDefault stands for that, and on the virtual clock for no watch.
+const stallLimitByDefault = -1 << 63
+
 // The stall watch looks at the loops of the process from outside, now and then, and
 // reports one that runs and does not move: a task or callback of it computes, or is
 // blocked in something that knows nothing of loops. Such a loop cannot say so itself.
@@ -148,7 +151,7 @@ func (s stall) report() {
 	if takePulse(s.loop) != s.seen {
 		return
 	}
-	s.caughtAt(s.loop.clock.Now(), s.seen.task, c)
+	s.caughtAt(s.loop.peekNow(), s.seen.task, c)
 	if incidentsWanted() {
 		tellIncident(Incident{Kind: "stall", Loop: s.loop, Task: s.seen.task, Look: newAsker(s.loop, s.presence, LookOptions{Tasks: defaultLookTasks}).lookAtHung(p)})
 	}

@@ -247,7 +247,7 @@ func TestTheStalledOneOfSeveralLoopsIsNamed(t *testing.T) {
 	}
 }
 
-func TestAParkedLoopAndOneOnTheVirtualClockAreNoStalls(t *testing.T) {
+func TestAParkedLoopIsNoStall(t *testing.T) {
 	log := newStallLog()
 	opts := []asyncio.Option{asyncio.WithStallWatch(20 * time.Millisecond), asyncio.WithLogger(slog.New(log))}
 	err := asyncio.Run(t.Context(), func(ctx context.Context) error { return asyncio.Sleep(ctx, 200*time.Millisecond) }, opts...)
@@ -255,9 +255,10 @@ func TestAParkedLoopAndOneOnTheVirtualClockAreNoStalls(t *testing.T) {
 		t.Error(err)
 	}
 	err = asyncio.Run(t.Context(), func(ctx context.Context) error {
-		for began := time.Now(); time.Since(began) < 100*time.Millisecond; {
-		}
-		return nil
+		after := make(chan time.Time)
+		time.AfterFunc(100*time.Millisecond, func() { after <- time.Time{} })
+		_, err := asyncio.WrapChan(loopOf(ctx), after).Await(ctx)
+		return err
 	}, append(opts, asyncio.WithVirtualClock())...)
 	if err != nil {
 		t.Error(err)
@@ -266,6 +267,35 @@ func TestAParkedLoopAndOneOnTheVirtualClockAreNoStalls(t *testing.T) {
 	case line := <-log.lines:
 		t.Error(line)
 	default:
+	}
+}
+
+// On the virtual clock a loop is watched where that was asked for.
+func TestALoopOnTheVirtualClockIsWatchedOnDemand(t *testing.T) {
+	for want, opts := range map[time.Duration][]asyncio.Option{
+		2 * time.Second: nil,
+		0:               {asyncio.WithVirtualClock()},
+		time.Minute:     {asyncio.WithStallWatch(time.Minute), asyncio.WithVirtualClock()},
+		-time.Second:    {asyncio.WithStallWatch(-time.Second)},
+	} {
+		l, err := asyncio.NewLoop(opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := asyncio.StallLimit(l); got != want {
+			t.Errorf("%d options: the limit is %v, want %v", len(opts), got, want)
+		}
+		l.Close()
+	}
+	log := newStallLog()
+	err := asyncio.Run(t.Context(), func(context.Context) error {
+		free := make(chan struct{})
+		go func() { log.at(t, here(1)); close(free) }()
+		<-free
+		return nil
+	}, asyncio.WithStallWatch(20*time.Millisecond), asyncio.WithVirtualClock(), asyncio.WithLogger(slog.New(log)))
+	if err != nil {
+		t.Error(err)
 	}
 }
 

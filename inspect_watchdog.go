@@ -46,7 +46,7 @@ func (p *explainer) reportSlow(began int64) {
 	if here, ok := p.loop.onRun.(*presence); ok && here.labelled.Load() {
 		if c := findCulprit(here.label); c != nil {
 			stack = c.stack()
-			here.caughtAt(p.loop.clock.Now(), takePulse(p.loop).task, c)
+			here.caughtAt(p.loop.peekNow(), takePulse(p.loop).task, c)
 		}
 	} else {
 		stack = stackOfGoroutine(p.active.Load())

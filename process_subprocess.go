@@ -205,6 +205,9 @@ func (p *Process) Kill() error { return p.child.signal(os.Kill) }
 // Stop asks the process to end, as [Process.Terminate] does, and waits for that. When it
 // has not ended after grace, it is killed. Stop returns its return code. When the wait is
 // cancelled, or ctx ends, the process is killed at once, and Stop returns that error.
+// What the process has started itself is not told: when a shell is stopped, the programs of
+// its pipeline go on. On Unix, start it with [WithProcessGroup](0), and before Stop call
+// syscall.Kill(-p.Pid(), syscall.SIGTERM), which reaches all of its group.
 // Python programs write terminate, wait_for(wait()) and kill.
 func (p *Process) Stop(ctx context.Context, grace time.Duration) (code int, err error) {
 	if err := p.Terminate(); err != nil && !errors.Is(err, os.ErrProcessDone) {

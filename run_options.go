@@ -50,9 +50,10 @@ func WithDebug(on bool) Option { return option(func(c *config) { c.debug = on })
 // the loop goes on.
 //
 // The watch looks from outside and costs the loop nothing: one timer for all loops
-// of the process, while one runs. It takes no notice of loops on the virtual clock
-// and in a bubble of testing/synctest. While a loop runs, its goroutine and the
-// tasks' have the label asyncio.loop in profiles.
+// of the process, while one runs. It goes by the real clock: a loop on the virtual
+// one is watched only where this option is given, and one in a bubble of
+// testing/synctest never. While a loop runs, its goroutine and the tasks' have the
+// label asyncio.loop in profiles.
 func WithStallWatch(limit time.Duration) Option {
 	return option(func(c *config) { c.stallLimit = limit })
 }

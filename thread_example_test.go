@@ -62,32 +62,50 @@ func ExampleNewThreadsafeFuture() {
 	// Output: from a timer's goroutine
 }
 
-// A worker takes a job, news from a goroutine, or a rest when there is nothing; and nothing of
-// what it does not take is lost.
+// A worker takes a job from a queue, news from a channel, or a rest when there is nothing,
+// until a future says that it is enough; and nothing of what it does not take is lost.
 func ExampleSelect() {
 	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
+		loop, err := asyncio.RunningLoop(ctx)
+		if err != nil {
+			return err
+		}
 		jobs := asyncio.NewQueue[string](10)
 		news := make(chan string, 1)
+		enough := asyncio.NewFuture[string](loop)
 		if err := jobs.PutNowait("a job"); err != nil {
 			return err
 		}
 		news <- "news"
-		for _, patience := range []time.Duration{time.Minute, time.Minute, time.Millisecond} {
+		for {
 			var text string
 			which, err := asyncio.Select(ctx,
-				asyncio.OnGet(jobs, &text), asyncio.OnReceive(news, &text), asyncio.OnTimeout(patience))
+				asyncio.OnDone(enough),
+				asyncio.OnGet(jobs, &text),
+				asyncio.OnReceive(news, &text),
+				asyncio.OnTimeout(time.Millisecond))
 			if err != nil {
 				return err
 			}
-			fmt.Printf("case %d %q\n", which, text)
+			switch which {
+			case 0:
+				why, err := enough.Result()
+				fmt.Println("the end:", why)
+				return err
+			case 1, 2:
+				fmt.Println(text)
+			case 3:
+				fmt.Println("nothing to do")
+				enough.SetResult("it was a long day")
+			}
 		}
-		return nil
 	})
 	if err != nil {
 		fmt.Println(err)
 	}
 	// Output:
-	// case 0 "a job"
-	// case 1 "news"
-	// case 2 ""
+	// a job
+	// news
+	// nothing to do
+	// the end: it was a long day
 }

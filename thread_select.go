@@ -90,6 +90,9 @@ func (t *task) waitForCases(cases []SelectCase, level context.Context) (index in
 		}
 	}
 	if channels.any() {
+		if err := t.loop.escape("the goroutine of a Select over channels"); err != nil {
+			return -1, fmt.Errorf("select: %w", err)
+		}
 		futures = append(futures, channels.begin(t.loop))
 	}
 	err = t.waitSome(futures, FirstCompleted, NoTimeout, level)
@@ -171,7 +174,7 @@ func (c *lotCase) leave(t *task) (woken bool) {
 	return woken
 }
 
-// OnSet is the case that e is set.
+// OnSet is the case that e is set, or has been set while Select waited.
 func OnSet(e *Event) SelectCase { return &eventCase{lotCase{lot: &e.lot, what: e}, e} }
 
 type eventCase struct {
@@ -179,7 +182,8 @@ type eventCase struct {
 	e *Event
 }
 
-func (c *eventCase) poll() (bool, error)    { return c.e.set, nil }
+// An event that was set and cleared at once has woken all who waited, as [Event.Wait] has it.
+func (c *eventCase) poll() (bool, error)    { return c.e.set || c.w != nil && c.w.state == finished, nil }
 func (c *eventCase) end(t *task, done bool) { c.leave(t) }
 
 // OnGet is the case that q has an item: it is taken out into item, which may be nil. When

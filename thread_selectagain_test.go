@@ -30,6 +30,26 @@ func TestSelectThatIsWokenForNothingWaitsOn(t *testing.T) {
 	})
 }
 
+// An event that is set and cleared at once wakes who waits for it, in a Select as in
+// Event.Wait; unless a case before it can be done.
+func TestSelectSeesAnEventThatIsSetForAMoment(t *testing.T) {
+	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
+		e, q := asyncio.NewEvent(), asyncio.NewQueue[int](0)
+		pulse := func() { e.Set(); e.Clear() }
+		loopOf(ctx).CallLater(time.Second, pulse)
+		if i, err := asyncio.Select(ctx, asyncio.OnGet(q, nil), asyncio.OnSet(e), asyncio.OnTimeout(time.Minute)); i != 1 || err != nil {
+			t.Errorf("%d, %v", i, err)
+		}
+		loopOf(ctx).CallLater(time.Second, func() { pulse(); q.PutNowait(1) })
+		if i, err := asyncio.Select(ctx, asyncio.OnGet(q, nil), asyncio.OnSet(e)); i != 0 || err != nil {
+			t.Errorf("%d, %v", i, err)
+		}
+		if i, err := asyncio.Select(ctx, asyncio.OnSet(e), asyncio.OnTimeout(time.Minute)); i != 1 || err != nil {
+			t.Errorf("what was before the Select: %d, %v", i, err)
+		}
+	})
+}
+
 func TestSelectEndsItsTimersAndWaiters(t *testing.T) {
 	onVirtualClock(t, func(t *testing.T, ctx context.Context) {
 		e, other := asyncio.NewEvent(), asyncio.NewEvent()

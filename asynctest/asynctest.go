@@ -3,12 +3,16 @@
 // same order each time, and with an eye on what tests forget to look at: tasks that are
 // left behind, errors that nobody has seen, loops that stand still.
 //
-//	func TestRetry(t *testing.T) {
+//	func TestTheJobRunsEachMinute(t *testing.T) {
 //		asynctest.Run(t, func(ctx context.Context) {
-//			began := asyncio.CurrentTask(ctx).Loop().Time()
+//			events := asynctest.NewEvents(ctx)
 //			...
+//			events.Want(t, "1m0s the job has run", "2m0s the job has run")
 //		})
 //	}
+//
+// The virtual clock stands still while a thread is at work, or a goroutine is waited for by
+// WrapChan, WrapFuture or a Select over channels: the test goes on when those do.
 package asynctest
 
 import (
@@ -41,15 +45,19 @@ func WithLoop(opts ...asyncio.Option) Option {
 }
 
 // WithRealClock runs the test on the system's clock, with its network. A loop that stands
-// still for a second fails the test then.
+// still for a second, and not for ten, fails the test then.
 func WithRealClock() Option { return option(func(o *options) { o.realClock = true }) }
 
 // WithTasksLeft lets the body return while tasks that it has started have not ended. They
 // are cancelled then, as [asyncio.Run] does.
 func WithTasksLeft() Option { return option(func(o *options) { o.tasksLeft = true }) }
 
-// stallLimit is how long a loop on the real clock may stand still.
-const stallLimit = time.Second
+// How long a loop may stand still. On the virtual clock nothing is late because of that: it
+// matters where the test would hang, and a test that computes may take its time.
+var (
+	stallLimit        = time.Second
+	virtualStallLimit = 10 * time.Second
+)
 
 // Run runs body as a coroutine, on a loop of its own with a virtual clock, until it has
 // returned. The test fails
@@ -57,6 +65,8 @@ const stallLimit = time.Second
 //   - when tasks are left then that have not ended, each with where it stands,
 //   - when the error of a task or a future was never looked at, or a callback has panicked,
 //   - when nothing can happen any more, with who waits for what ([asyncio.DeadlockError]),
+//   - when the loop stands still for ten seconds, blocked by something that knows nothing of
+//     loops, with the line at which it is,
 //   - when the context of the test ends first.
 //
 // In body, and in each task, t.FailNow and t.Fatal end the test as usual. Run is for the
@@ -68,12 +78,12 @@ func Run(t testing.TB, body func(ctx context.Context), opts ...Option) {
 		opt.apply(&o)
 	}
 	w := &watcher{t: t, tasksLeft: o.tasksLeft}
+	defer w.watchStalls()()
 	loopOptions := []asyncio.Option{asyncio.WithExceptionHandler(w.heard), asyncio.WithInterrupts(false)}
 	if o.realClock {
-		defer w.watchStalls()()
 		loopOptions = append(loopOptions, asyncio.WithStallWatch(stallLimit))
 	} else {
-		loopOptions = append(loopOptions, asyncio.WithVirtualClock())
+		loopOptions = append(loopOptions, asyncio.WithVirtualClock(), asyncio.WithStallWatch(virtualStallLimit))
 	}
 	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
 		w.loop.Store(asyncio.CurrentTask(ctx).Loop())
@@ -82,7 +92,7 @@ func Run(t testing.TB, body func(ctx context.Context), opts ...Option) {
 		return nil
 	}, append(loopOptions, o.loop...)...)
 	if err != nil {
-		t.Errorf("asynctest: %v", err)
+		t.Errorf("asynctest: %s", describe(err))
 	}
 }
 
@@ -99,6 +109,10 @@ func (w *watcher) lookForTasks(ctx context.Context) {
 			continue
 		}
 		n++
+		if len(task.Stack()) == 0 {
+			fmt.Fprintf(&b, "%s, which has not begun\n", task.Name())
+			continue
+		}
 		_ = task.PrintStack(&b)
 	}
 	if n > 0 {
@@ -120,11 +134,15 @@ func (w *watcher) heard(_ *asyncio.Loop, c asyncio.ExceptionContext) {
 		text += " (" + c.Task.Name() + ")"
 	}
 	if c.Err != nil {
-		text += ": " + c.Err.Error()
-	}
-	var p *asyncio.PanicError
-	if errors.As(c.Err, &p) {
-		text += "\n" + string(p.Stack)
+		text += ": " + describe(c.Err)
 	}
 	w.t.Errorf("asynctest: %s", text)
+}
+
+// describe returns the text of an error, and where it was if it was a panic.
+func describe(err error) string {
+	if p, ok := errors.AsType[*asyncio.PanicError](err); ok {
+		return err.Error() + "\n" + string(p.Stack)
+	}
+	return err.Error()
 }

@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,10 +41,24 @@ func (r *recorder) failed() string {
 
 func TestWhatATestForgetsFailsIt(t *testing.T) {
 	var r *recorder
+	standStill := func(context.Context) { // until that was noticed
+		stuck := make(chan struct{})
+		go func() {
+			defer close(stuck)
+			tick := time.NewTicker(time.Millisecond)
+			defer tick.Stop()
+			for n := 0; n < 20_000 && r.failed() == ""; n++ {
+				<-tick.C
+			}
+		}()
+		<-stuck
+	}
 	for name, c := range map[string]struct {
 		body func(ctx context.Context)
 		opts []asynctest.Option
 		want []string // nothing: it passes
+
+		still time.Duration // the limit; 0: the usual one
 	}{
 		"nothing": {body: func(context.Context) {}},
 		"an hour": {body: func(ctx context.Context) { asyncio.Sleep(ctx, time.Hour) }},
@@ -55,6 +68,14 @@ func TestWhatATestForgetsFailsIt(t *testing.T) {
 				asyncio.Sleep(ctx, 0)
 			},
 			want: []string{"task was left", "forgotten", "asynctest_test.go:"},
+		},
+		"two tasks that are left": {
+			body: func(ctx context.Context) {
+				for range 2 {
+					asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) })
+				}
+			},
+			want: []string{"2 tasks were left", "Task-2, which has not begun", "Task-3, "},
 		},
 		"a task that may be left": {
 			body: func(ctx context.Context) {
@@ -81,21 +102,19 @@ func TestWhatATestForgetsFailsIt(t *testing.T) {
 			want: []string{"deadlock", "(*Event).Wait"},
 		},
 		"a loop that stands still": {
-			body: func(ctx context.Context) {
-				stuck := make(chan struct{})
-				go func() {
-					defer close(stuck)
-					tick := time.NewTicker(time.Millisecond)
-					defer tick.Stop()
-					for n := 0; n < 20_000 && r.failed() == ""; n++ {
-						<-tick.C
-					}
-				}()
-				<-stuck
-				asyncio.Sleep(ctx, time.Second)
-			},
-			opts: []asynctest.Option{asynctest.WithRealClock(), asynctest.WithLoop(asyncio.WithStallWatch(20 * time.Millisecond))},
-			want: []string{"stands still", "channel receive", "asynctest_test.go:"},
+			body:  standStill,
+			still: 20 * time.Millisecond,
+			opts:  []asynctest.Option{asynctest.WithRealClock()},
+			want:  []string{"stands still", "channel receive", "asynctest_test.go:", "WrapChan"},
+		},
+		"a loop on the virtual clock that stands still": {
+			body:  standStill,
+			still: 20 * time.Millisecond,
+			want:  []string{"stands still", "channel receive", "asynctest_test.go:", "WrapChan"},
+		},
+		"a panic": {
+			body: func(context.Context) { panic("of the body") },
+			want: []string{"of the body", "asynctest_test.go:"},
 		},
 		"a real clock": {
 			body: func(ctx context.Context) {
@@ -110,6 +129,9 @@ func TestWhatATestForgetsFailsIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r = &recorder{TB: t}
+			if c.still > 0 {
+				defer asynctest.SetStallLimits(c.still)()
+			}
 			asynctest.Run(r, c.body, c.opts...)
 			text := r.failed()
 			if text != "" && c.want == nil {
@@ -121,6 +143,36 @@ func TestWhatATestForgetsFailsIt(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A slowRecorder notes that it is being told of a failure, and ends after the body.
+type slowRecorder struct {
+	testing.TB
+	begun, bodyOver chan struct{}
+	told            atomic.Bool
+}
+
+func (*slowRecorder) Helper() {}
+
+func (r *slowRecorder) Errorf(string, ...any) {
+	close(r.begun)
+	<-r.bodyOver
+	for range 1000 {
+		runtime.Gosched()
+	}
+	r.told.Store(true)
+}
+
+// Who is told of a stall is not told of it after the test, which would be a panic.
+func TestAStallIsToldOfBeforeTheTestEnds(t *testing.T) {
+	r := &slowRecorder{TB: t, begun: make(chan struct{}), bodyOver: make(chan struct{})}
+	asynctest.Run(r, func(context.Context) {
+		<-r.begun
+		close(r.bodyOver)
+	}, asynctest.WithLoop(asyncio.WithStallWatch(10*time.Millisecond)))
+	if !r.told.Load() {
+		t.Error("the test was over")
 	}
 }
 
@@ -147,44 +199,4 @@ func TestATestEndsAtOnceWhereItFails(t *testing.T) {
 			t.Errorf("in a task: %v: it went on", inTask)
 		}
 	}
-}
-
-func TestEventsHaveTheirTimes(t *testing.T) {
-	asynctest.Run(t, func(ctx context.Context) {
-		asyncio.Sleep(ctx, time.Minute)
-		events := asynctest.NewEvents(ctx)
-		events.Add("began")
-		task := asyncio.Go(ctx, func(ctx context.Context) error {
-			asyncio.Sleep(ctx, 1500*time.Millisecond)
-			events.Add("task %d", 1)
-			return nil
-		})
-		asyncio.Sleep(ctx, time.Second)
-		events.Add("slept")
-		task.Await(ctx)
-		events.Want(t, "0s began", "1s slept", "1.5s task 1")
-		events.Golden(t, "testdata/events.txt")
-		for text, lines := range map[string][]string{
-			"event 2 must be: 2s slept": {"0s began", "2s slept", "1.5s task 1"},
-			"event 4 is missing: 3s no": {"0s began", "1s slept", "1.5s task 1", "3s no"},
-			"event 3 is not wanted":     {"0s began", "1s slept"},
-		} {
-			r := &recorder{TB: t}
-			events.Want(r, lines...)
-			if !strings.Contains(r.failed(), text) {
-				t.Errorf("no %q in %q", text, r.failed())
-			}
-		}
-		file := filepath.Join(t.TempDir(), "golden")
-		r := &recorder{TB: t}
-		events.Golden(r, file)
-		if !strings.Contains(r.failed(), "-asynctest.update") {
-			t.Errorf("without a file: %q", r.failed())
-		}
-		os.WriteFile(file, []byte("0s began\n1s slept\n"), 0o666)
-		events.Golden(r, file)
-		if !strings.Contains(r.failed(), "event 3 is not wanted") {
-			t.Errorf("with another file: %q", r.failed())
-		}
-	})
 }

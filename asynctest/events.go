@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -47,32 +48,49 @@ func (e *Events) Lines() []string { return slices.Clone(e.lines) }
 func (e *Events) Want(t testing.TB, lines ...string) {
 	t.Helper()
 	if !slices.Equal(e.lines, lines) {
-		t.Errorf("asynctest: these have happened:\n%s%s", indent(e.lines), difference(e.lines, lines))
+		t.Errorf("asynctest: %s%s", happened(e.lines), difference(e.lines, lines))
 	}
 }
 
 // Golden fails the test unless the events so far stand in a file, a line each. With the
-// flag -asynctest.update it writes the file.
+// flag -asynctest.update it writes the file, and makes its directory:
+//
+//	go test -run TestRetry . -asynctest.update
 func (e *Events) Golden(t testing.TB, file string) {
 	t.Helper()
-	text := ""
-	for _, line := range e.lines {
-		text += line + "\n"
+	var lines []string // an event may have several
+	for _, event := range e.lines {
+		lines = append(lines, strings.Split(event, "\n")...)
 	}
 	if *update {
-		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+		if err := write(file, lines); err != nil {
 			t.Errorf("asynctest: %v", err)
 		}
 		return
 	}
-	want, err := os.ReadFile(file)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Errorf("asynctest: %v (run the test with -asynctest.update to write it)", err)
 		return
 	}
-	if string(want) != text {
-		e.Want(t, strings.Split(strings.TrimSuffix(string(want), "\n"), "\n")...)
+	var want []string
+	for line := range strings.Lines(string(text)) {
+		want = append(want, strings.TrimRight(line, "\r\n")) // git may have put the former in
 	}
+	if !slices.Equal(lines, want) {
+		t.Errorf("asynctest: %s%s\n(so %s says; run the test with -asynctest.update to write it anew)", happened(lines), difference(lines, want), file)
+	}
+}
+
+func write(file string, lines []string) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
+		return err
+	}
+	text := ""
+	for _, line := range lines {
+		text += line + "\n"
+	}
+	return os.WriteFile(file, []byte(text), 0o666)
 }
 
 // difference says where two lists begin to differ.
@@ -90,10 +108,15 @@ func difference(got, want []string) string {
 	return fmt.Sprintf("event %d must be: %s", i+1, want[i])
 }
 
-func indent(lines []string) string {
+// happened lists what has happened.
+func happened(events []string) string {
+	if len(events) == 0 {
+		return "nothing has happened: "
+	}
 	var b strings.Builder
-	for _, line := range lines {
-		b.WriteString("\t" + line + "\n")
+	b.WriteString("this has happened:\n")
+	for i, event := range events {
+		fmt.Fprintf(&b, "%4d\t%s\n", i+1, strings.ReplaceAll(event, "\n", "\n\t"))
 	}
 	return b.String()
 }

@@ -14,11 +14,11 @@ var ErrClosed = errors.New("flow: closed")
 
 // A Broadcast sends each value to all who have subscribed. Sending never waits: it keeps so
 // many values, and who is slower than that loses the oldest, and is told how many. The
-// values of all receivers are kept once.
+// values of all receivers are kept once. The zero value keeps the last one.
 type Broadcast[T any] struct {
 	ring   []T
 	next   uint64 // the number of the value that is sent next
-	news   asyncio.Event
+	news   news
 	closed bool
 }
 
@@ -37,23 +37,20 @@ func (b *Broadcast[T]) Send(v T) error {
 	if b.closed {
 		return ErrClosed
 	}
+	if b.ring == nil {
+		b.ring = make([]T, 1)
+	}
 	b.ring[b.next%uint64(len(b.ring))] = v
 	b.next++
-	b.wake()
+	b.news.tell()
 	return nil
-}
-
-// wake wakes all that wait now.
-func (b *Broadcast[T]) wake() {
-	b.news.Set()
-	b.news.Clear()
 }
 
 // Close ends the broadcast: who has received all gets [ErrClosed]. Closing twice does
 // nothing.
 func (b *Broadcast[T]) Close() {
 	b.closed = true
-	b.wake()
+	b.news.tell()
 }
 
 // Subscribe returns a receiver of what is sent from now on. One that is not used any more
@@ -74,7 +71,7 @@ func (r *Receiver[T]) Receive(ctx context.Context) (v T, missed int, err error) 
 		if r.b.closed {
 			return v, 0, ErrClosed
 		}
-		if err := r.b.news.Wait(ctx); err != nil {
+		if err := r.b.news.wait(ctx); err != nil {
 			return v, 0, err
 		}
 	}
@@ -91,6 +88,12 @@ func (r *Receiver[T]) take() (v T, missed int) {
 	v = r.b.ring[r.next%uint64(len(r.b.ring))]
 	r.next++
 	return v, missed
+}
+
+// OnNews is the case, for [asyncio.Select], that Receive need not wait. Only Receive takes the
+// value. Make the case anew for each call of Select.
+func (r *Receiver[T]) OnNews() asyncio.SelectCase {
+	return r.b.news.on(r.next != r.b.next || r.b.closed)
 }
 
 // Len returns how many values are there to be received.

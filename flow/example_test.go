@@ -2,6 +2,7 @@ package flow_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -52,6 +53,56 @@ func ExampleBroadcast() {
 	// Output:
 	// hello
 	// all
+}
+
+// Who is slow loses the oldest, and nobody waits for him.
+func ExampleReceiver_Receive() {
+	onVirtualClock(func(ctx context.Context) error {
+		numbers := flow.NewBroadcast[int](2) // keeps two
+		slow := numbers.Subscribe()
+		for i := range 5 {
+			numbers.Send(i)
+		}
+		for slow.Len() > 0 {
+			n, missed, err := slow.Receive(ctx)
+			if err != nil {
+				return err
+			}
+			fmt.Println(n, "after", missed, "that were missed")
+		}
+		return nil
+	})
+	// Output:
+	// 3 after 3 that were missed
+	// 4 after 0 that were missed
+}
+
+// A task that receives, and ends at once when it is told to.
+func ExampleReceiver_OnNews() {
+	onVirtualClock(func(ctx context.Context) error {
+		prices, stop := flow.NewBroadcast[int](100), asyncio.NewEvent()
+		receiver := prices.Subscribe()
+		flow.After(ctx, time.Second, func() { prices.Send(42) })
+		flow.After(ctx, time.Minute, stop.Set)
+		for {
+			which, err := asyncio.Select(ctx, asyncio.OnSet(stop), receiver.OnNews())
+			if err != nil {
+				return err
+			}
+			if which == 0 {
+				fmt.Println("stopped at", flow.Now(ctx))
+				return nil
+			}
+			price, _, err := receiver.Receive(ctx) // which need not wait
+			if err != nil {
+				return err
+			}
+			fmt.Println(price, "at", flow.Now(ctx))
+		}
+	})
+	// Output:
+	// 42 at 1s
+	// stopped at 1m0s
 }
 
 func ExampleRetry() {
@@ -153,16 +204,21 @@ func ExampleAfter() {
 }
 
 // A value that comes once is a future, for any number of tasks. What is called oneshot
-// elsewhere is this.
+// elsewhere is this. Whoever was to set it, and has no value, sets an error.
 func Example_oneshot() {
 	onVirtualClock(func(ctx context.Context) error {
-		ready := asyncio.NewFuture[string](asyncio.CurrentTask(ctx).Loop())
+		loop := asyncio.CurrentTask(ctx).Loop()
+		ready, lost := asyncio.NewFuture[string](loop), asyncio.NewFuture[string](loop)
 		flow.After(ctx, time.Second, func() { ready.SetResult("ready") })
-		state, err := asyncio.WaitFor(ctx, time.Minute, ready)
-		fmt.Println(state, err)
+		flow.After(ctx, time.Second, func() { lost.SetError(errors.New("nobody is left who knows")) })
+		fmt.Println(asyncio.WaitFor(ctx, time.Minute, ready))
+		_, err := lost.Await(ctx)
+		fmt.Println(err)
 		return nil
 	})
-	// Output: ready <nil>
+	// Output:
+	// ready <nil>
+	// nobody is left who knows
 }
 
 // A write that does not wait, and drops what a slow reader has no room for.

@@ -3,6 +3,8 @@ package flow_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/asynctest"
 	"github.com/asyncio-go/asyncio/flow"
+	"github.com/asyncio-go/asyncio/sim"
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 )
@@ -48,6 +51,31 @@ func TestTicksDoNotDriftAndDoNotPileUp(t *testing.T) {
 	})
 }
 
+// A machine that stands still for a while, as one that is asleep, owes one tick after it.
+
+func TestTicksDoNotPileUpOverAPause(t *testing.T) {
+	sim.Test(t, func(w *sim.World) {
+		h := w.Host("h")
+		w.At(2500*time.Millisecond, func() { h.Pause(5 * time.Second) })
+		h.Go(func(ctx context.Context) error {
+			var ticks []flow.Tick
+			for tick, err := range flow.Every(ctx, time.Second) {
+				if err != nil {
+					return err
+				}
+				tick.At = tick.At.Round(100 * time.Millisecond) // the machine may have started late
+				if ticks = append(ticks, tick); tick.At >= 8*time.Second {
+					break
+				}
+			}
+			if want := []flow.Tick{{At: time.Second}, {At: 2 * time.Second}, {At: 7 * time.Second, Missed: 4}, {At: 8 * time.Second}}; !slices.Equal(ticks, want) {
+				return fmt.Errorf("%v, want %v", ticks, want)
+			}
+			return nil
+		})
+	}, sim.Seeds(20))
+}
+
 func TestTicksEndWithTheirTask(t *testing.T) {
 	asynctest.Run(t, func(ctx context.Context) {
 		ticks := 0
@@ -66,6 +94,18 @@ func TestTicksEndWithTheirTask(t *testing.T) {
 			t.Errorf("%v after %d ticks", err, ticks)
 		}
 	})
+}
+
+func TestTicksWithoutALoopAreAnError(t *testing.T) {
+	ticks := 0
+	for _, err := range flow.Every(t.Context(), time.Second) {
+		if ticks++; !errors.Is(err, asyncio.ErrNoRunningLoop) {
+			t.Error(err)
+		}
+	}
+	if ticks != 1 {
+		t.Errorf("%d ticks", ticks)
+	}
 }
 
 func TestAfterAndNowNeedNoLoopInTheHand(t *testing.T) {
@@ -89,6 +129,12 @@ func TestABroadcastReachesAllAndTheSlowLoseTheOldest(t *testing.T) {
 	asynctest.Run(t, func(ctx context.Context) {
 		b := flow.NewBroadcast[int](3)
 		b.Send(0) // to nobody
+		for v, err := range func() iter.Seq2[int, error] { r := b.Subscribe(); b.Send(-1); return r.All(ctx) }() {
+			if v != -1 || err != nil {
+				t.Error(v, err)
+			}
+			break
+		}
 		fast, slow := b.Subscribe(), b.Subscribe()
 		var got []int
 		reader := asyncio.Go(ctx, func(ctx context.Context) error {
@@ -129,7 +175,9 @@ func TestABroadcastReachesAllAndTheSlowLoseTheOldest(t *testing.T) {
 }
 
 // Whatever a receiver is late for: what it gets and what it is told to have missed is all
+
 // that was sent since it subscribed.
+
 func TestWhatABroadcastSentIsReceivedOrMissed(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		asynctest.Run(t, func(ctx context.Context) {
@@ -218,54 +266,84 @@ func TestARateLimiterKeepsItsRateAndItsOrder(t *testing.T) {
 			}
 		}
 		mustPanic(t, "positive", func() { flow.NewRateLimiter(0, 1) })
+		var free flow.RateLimiter
+		if slices.Contains([]bool{free.Allow(ctx), free.Allow(ctx)}, false) || free.Wait(ctx) != nil || flow.Now(ctx) < time.Hour || flow.Now(ctx) > time.Hour+3*time.Second {
+			t.Errorf("a limiter without a rate holds up, until %v", flow.Now(ctx))
+		}
 	})
 }
 
-func TestRetryCallsAgainAsItIsTold(t *testing.T) {
+// The first of those that wait is cancelled when it could go on; the next one has been woken
+
+// for that and has not yet run.
+
+func TestARateLimiterLetsNobodyOvertakeThoseThatWait(t *testing.T) {
 	asynctest.Run(t, func(ctx context.Context) {
-		events := asynctest.NewEvents(ctx)
-		fails := func(n int) func(ctx context.Context) error {
-			return func(ctx context.Context) error {
-				events.Add("called")
-				if n--; n >= 0 {
-					return errBoom
-				}
-				return nil
-			}
-		}
-		steady := flow.Retries{First: time.Second, Max: 3 * time.Second, Steady: true}
-		if err := flow.Retry(ctx, steady, fails(4)); err != nil {
-			t.Error(err)
-		}
-		events.Want(t, "0s called", "1s called", "3s called", "6s called", "9s called")
-		var failed *flow.RetryError
-		if err := flow.Retry(ctx, steady, fails(5)); !errors.As(err, &failed) || failed.Calls != 5 || !errors.Is(err, errBoom) || err.Error() != "boom (after 5 calls)" {
-			t.Error(err)
-		}
-		before := 0
-		steady.Times, steady.Before = -1, func(err error, pause time.Duration) { before++ }
-		if err := flow.Retry(ctx, steady, fails(50)); err != nil || before != 50 {
-			t.Errorf("%v, told %d times", err, before)
-		}
-		steady.If = func(err error) bool { return false }
-		if err := flow.Retry(ctx, steady, fails(1)); err != errBoom {
-			t.Error(err)
-		}
-		began := flow.Now(ctx)
-		if err := flow.Retry(ctx, flow.Retries{}, fails(1)); err != nil || flow.Now(ctx)-began < 50*time.Millisecond || flow.Now(ctx)-began > 100*time.Millisecond {
-			t.Errorf("%v after %v", err, flow.Now(ctx)-began)
-		}
-		calls := 0
-		task := asyncio.Go(ctx, func(ctx context.Context) error {
-			return flow.Retry(ctx, steady, func(ctx context.Context) error { calls++; return asyncio.Sleep(ctx, time.Hour) })
+		l := flow.NewRateLimiter(time.Second, 1)
+		l.Allow(ctx)
+		loop := asyncio.CurrentTask(ctx).Loop()
+		var first, second *asyncio.Task[struct{}]
+		overtook := true
+		loop.CallLater(time.Second, func() {
+			first.Cancel()
+			loop.CallSoon(func() { overtook = l.Allow(ctx) })
 		})
-		asyncio.Sleep(ctx, time.Second)
-		task.Cancel()
-		if _, err := task.Await(ctx); !asyncio.IsCancelled(err) || calls != 1 {
-			t.Errorf("%v after %d calls", err, calls)
+		first = asyncio.Go(ctx, l.Wait)
+		second = asyncio.Go(ctx, l.Wait)
+		asyncio.GatherSettled(ctx, first, second)
+		if at := flow.Now(ctx); overtook || !first.Cancelled() || second.Err() != nil || at != time.Second {
+			t.Errorf("overtook: %v, %v, %v, at %v", overtook, first.Err(), second.Err(), at)
 		}
 	})
 }
+
+// A limiter of a package goes on with the loop that comes after its first: its clock is
+
+// another.
+
+func TestARateLimiterIsOfOneLoopAtATime(t *testing.T) {
+	l := flow.NewRateLimiter(time.Second, 1)
+	for range 2 {
+		asynctest.Run(t, func(ctx context.Context) {
+			for i := range 3 {
+				if err := l.Wait(ctx); err != nil || flow.Now(ctx) != time.Duration(i)*time.Second {
+					t.Errorf("%v at %v, want %d s", err, flow.Now(ctx), i)
+				}
+			}
+		})
+	}
+	other, err := asyncio.NewLoop(asyncio.WithVirtualClock())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	run := func(fn func(ctx context.Context) error) {
+		t.Helper()
+		if err := other.RunUntilComplete(asyncio.CreateTaskOn(other, func(ctx context.Context) (int, error) { return 0, fn(ctx) })); err != nil {
+			t.Error(err)
+		}
+	}
+	run(l.Wait)
+	asynctest.Run(t, func(ctx context.Context) {
+		if err := l.Wait(ctx); !errors.Is(err, asyncio.ErrWrongLoop) {
+			t.Errorf("on another loop: %v", err)
+		}
+	})
+	run(l.Wait)
+	if err := l.Wait(t.Context()); !errors.Is(err, asyncio.ErrNoRunningLoop) {
+		t.Error(err)
+	}
+	defer func() {
+		if err, ok := recover().(error); !ok || !errors.Is(err, asyncio.ErrNoRunningLoop) {
+			t.Errorf("Allow panicked with %v", err)
+		}
+	}()
+	l.Allow(t.Context())
+}
+
+// A context that ends in a pause: the error tells also why there was one.
+
+// A task that was cancelled may call again what it does to clean up.
 
 func TestADebounceCallsOnceForABurst(t *testing.T) {
 	asynctest.Run(t, func(ctx context.Context) {
@@ -280,11 +358,12 @@ func TestADebounceCallsOnceForABurst(t *testing.T) {
 			t.Error("there was something to stop")
 		}
 		d.Call(ctx)
-		if !d.Stop() {
-			t.Error("there was nothing to stop")
+		if !d.Stop() || d.Stop() {
+			t.Error("there was nothing to stop, or something twice")
 		}
 		asyncio.Sleep(ctx, time.Minute)
 		events.Want(t, "4.6s called")
+		mustPanic(t, "no function", func() { flow.NewDebounce(time.Second, nil) })
 	})
 }
 
@@ -335,5 +414,33 @@ func TestOneCallIsMadeForAllWhoWantTheSame(t *testing.T) {
 			t.Error(err)
 		}
 		asyncio.GatherSettled(ctx, last)
+	})
+}
+
+// A call ends with the last of those who wanted it, and tells each whether there were others.
+func TestACallEndsWithTheLastWhoWantsIt(t *testing.T) {
+	asynctest.Run(t, func(ctx context.Context) {
+		var s flow.Singleflight[string, int]
+		events := asynctest.NewEvents(ctx)
+		start := func() *asyncio.Task[int] {
+			return asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) {
+				v, shared, err := s.Do(ctx, "key", func(ctx context.Context) (int, error) {
+					err := asyncio.Sleep(ctx, time.Second)
+					events.Add("called: %v", err)
+					return 1, err
+				})
+				events.Add("shared: %v, %v", shared, err)
+				return v, err
+			})
+		}
+		asyncio.GatherSettled(ctx, start(), start())
+		one, two := start(), start()
+		asyncio.Sleep(ctx, 0)
+		one.Cancel()
+		two.Cancel()
+		asyncio.GatherSettled(ctx, one, two)
+		asyncio.Sleep(ctx, time.Minute)
+		events.Want(t, "1s called: <nil>", "1s shared: true, <nil>", "1s shared: true, <nil>",
+			"1s shared: true, asyncio: cancelled", "1s shared: true, asyncio: cancelled", "1s called: asyncio: cancelled")
 	})
 }

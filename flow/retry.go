@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,9 +15,9 @@ import (
 // after that, up to ten seconds, each shortened by a random part of up to a half.
 type Retries struct {
 	Times  int           // the most calls; 0: five; negative: no bound
-	First  time.Duration // the pause after the first failure; 0: 100 ms
-	Max    time.Duration // the longest pause; 0: ten seconds
-	Factor float64       // by what a pause grows; 0: two
+	First  time.Duration // the pause after the first failure; 0: 100 ms; negative: no pauses
+	Max    time.Duration // the longest pause; 0: ten seconds; negative: no pauses
+	Factor float64       // by what a pause grows; 0: two; negative: no pause but the first
 	Steady bool          // the pauses are not shortened
 
 	// If reports whether a failure is worth another call; nil: each is.
@@ -25,13 +26,18 @@ type Retries struct {
 	Before func(err error, pause time.Duration)
 }
 
-// A RetryError is the last failure of a function that was called several times.
+// A RetryError is the last failure of a function that was called, mostly several times.
 type RetryError struct {
 	Calls int
 	Err   error
 }
 
-func (e *RetryError) Error() string { return fmt.Sprintf("%v (after %d calls)", e.Err, e.Calls) }
+func (e *RetryError) Error() string {
+	if e.Calls == 1 {
+		return fmt.Sprintf("%v (after 1 call)", e.Err)
+	}
+	return fmt.Sprintf("%v (after %d calls)", e.Err, e.Calls)
+}
 
 // Unwrap returns Err.
 func (e *RetryError) Unwrap() error { return e.Err }
@@ -39,16 +45,31 @@ func (e *RetryError) Unwrap() error { return e.Err }
 // Retry calls fn until it returns no error, or an error that is not worth another call, or
 // too often: that is returned, as a [*RetryError] if there was more than one call. A
 // cancellation and the end of ctx end it at once. Between the calls the running task
-// sleeps.
+// sleeps; when the deadline of ctx passes meanwhile, the error is both, the deadline's and a
+// RetryError with the last failure. A task that was cancelled before may use it to clean up.
 func Retry(ctx context.Context, r Retries, fn func(ctx context.Context) error) error {
+	loop, err := asyncio.RunningLoop(ctx)
+	if err != nil {
+		return err
+	}
 	pause := orDefault(r.First, 100*time.Millisecond)
 	longest := orDefault(r.Max, 10*time.Second)
 	times := orDefault(r.Times, 5)
 	factor := orDefault(r.Factor, 2)
+	// In a task that was cancelled, and cleans up, its context has ended before, and calling
+	// again may be how it does so. What ends meanwhile is an order to end, whatever fn makes of it.
+	cleansUp := ctx.Err() != nil
 	for calls := 1; ; calls++ {
 		err := fn(ctx)
-		if err == nil || asyncio.IsCancelled(err) || ctx.Err() != nil {
+		if err == nil || asyncio.IsCancelled(err) || ctx.Err() != nil && !cleansUp {
 			return err
+		}
+		if cleansUp {
+			if e := asyncio.Sleep(ctx, 0); asyncio.IsCancelled(e) {
+				return e
+			} else if e != nil {
+				return err
+			}
 		}
 		if r.If != nil && !r.If(err) || times > 0 && calls >= times {
 			if calls > 1 {
@@ -56,15 +77,18 @@ func Retry(ctx context.Context, r Retries, fn func(ctx context.Context) error) e
 			}
 			return err
 		}
-		d := min(pause, longest)
+		d := max(0, min(pause, longest))
 		if !r.Steady {
-			d -= time.Duration(hook.Rand(loopOf(ctx), int64(d)/2+1))
+			d -= time.Duration(hook.Rand(loop, int64(d)/2+1))
 		}
 		if r.Before != nil {
 			r.Before(err, d)
 		}
-		if err := asyncio.Sleep(ctx, d); err != nil {
-			return err
+		if e := asyncio.Sleep(ctx, d); e != nil {
+			if !asyncio.IsCancelled(e) && errors.Is(e, context.DeadlineExceeded) {
+				e = fmt.Errorf("%w before another call: %w", e, &RetryError{calls, err})
+			}
+			return e
 		}
 		pause = time.Duration(min(float64(pause)*factor, float64(longest)))
 	}

@@ -29,28 +29,32 @@ func loopOf(ctx context.Context) *asyncio.Loop {
 // A Tick is one of [Every].
 type Tick struct {
 	At     time.Duration // when it was due, on the loop's clock
-	Missed int           // how many before it have come to nothing, since the body took too long
+	Missed int           // how many right before it have come to nothing
 }
 
 // Every yields a tick after d, and then each d, until the running task is cancelled or ctx
-// ends, with that error at last. Ticks are due at whole multiples of d after the beginning,
-// so that they do not drift, and do not pile up: those that were due while the body of the
-// loop ran are missed, but for the last, which comes at once. It panics when d is not
-// positive.
+// ends, with that error at last; also when there is no loop to wait on. Ticks are due at whole
+// multiples of d after the beginning, so that they do not drift, and do not pile up: of those
+// that were due while the body of the loop ran, or the process stood still, the last comes at
+// once and the others are missed. It panics when d is not positive.
 func Every(ctx context.Context, d time.Duration) iter.Seq2[Tick, error] {
 	if d <= 0 {
 		panic("flow: Every: the interval is not positive")
 	}
 	return func(yield func(Tick, error) bool) {
-		due := Now(ctx) + d
+		loop, err := asyncio.RunningLoop(ctx)
+		if err != nil {
+			yield(Tick{}, err)
+			return
+		}
+		due := loop.Time() + d
 		for {
-			late := Now(ctx) - due
-			missed := max(0, int(late/d))
-			due += time.Duration(missed) * d
-			if err := asyncio.Sleep(ctx, due-Now(ctx)); err != nil {
+			if err := asyncio.Sleep(ctx, due-loop.Time()); err != nil {
 				yield(Tick{}, err)
 				return
 			}
+			missed := max(0, int((loop.Time()-due)/d))
+			due += time.Duration(missed) * d
 			if !yield(Tick{At: due, Missed: missed}, nil) {
 				return
 			}

@@ -7,11 +7,12 @@ import (
 )
 
 // A Watch is a value that changes, and those who want to know when: a configuration, the
-// state of a connection. Who is slow sees the last change only.
+// state of a connection. Who is slow sees the last change only. The zero value has no value
+// that a watcher would see before Set.
 type Watch[T any] struct {
 	value   T
 	version uint64
-	news    asyncio.Event
+	news    news
 }
 
 // NewWatch makes a watch of a value.
@@ -25,8 +26,7 @@ func (w *Watch[T]) Get() T { return w.value }
 func (w *Watch[T]) Set(v T) {
 	w.value = v
 	w.version++
-	w.news.Set()
-	w.news.Clear()
+	w.news.tell()
 }
 
 // Watcher returns one that has not seen the value yet.
@@ -42,7 +42,7 @@ type Watcher[T any] struct {
 // the running task until then.
 func (r *Watcher[T]) Next(ctx context.Context) (T, error) {
 	for r.seen == r.w.version {
-		if err := r.w.news.Wait(ctx); err != nil {
+		if err := r.w.news.wait(ctx); err != nil {
 			var none T
 			return none, err
 		}
@@ -50,6 +50,10 @@ func (r *Watcher[T]) Next(ctx context.Context) (T, error) {
 	r.seen = r.w.version
 	return r.w.value, nil
 }
+
+// OnNews is the case, for [asyncio.Select], that Next need not wait. Only Next makes the value
+// one that was seen. Make the case anew for each call of Select.
+func (r *Watcher[T]) OnNews() asyncio.SelectCase { return r.w.news.on(r.Changed()) }
 
 // Changed reports whether there is a value that this watcher has not seen.
 func (r *Watcher[T]) Changed() bool { return r.seen != r.w.version }

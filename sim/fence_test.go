@@ -48,6 +48,10 @@ func TestWhatLeadsOutOfTheWorldIsNamed(t *testing.T) {
 			_, err := asyncio.WrapChan(l, make(chan int)).Await(ctx)
 			return err
 		},
+		"Select over a channel": func(ctx context.Context, l *asyncio.Loop) error {
+			_, err := asyncio.Select(ctx, asyncio.OnTimeout(time.Second), asyncio.OnReceive(make(chan int), nil))
+			return err
+		},
 		"AddReader": func(_ context.Context, l *asyncio.Loop) error { return l.AddReader(r.Fd(), func() {}) },
 		"AddWriter": func(_ context.Context, l *asyncio.Loop) error { return l.AddWriter(wr.Fd(), func() {}) },
 		"SockRecv":  func(ctx context.Context, l *asyncio.Loop) error { _, err := l.SockRecv(ctx, udp, 1); return err },

@@ -17,6 +17,7 @@ func TestABroadcastTellsEachReceiverAllOrWhatItMissed(t *testing.T) {
 		w.Host("h").Go(func(ctx context.Context) error {
 			const sent = 30
 			b := flow.NewBroadcast[int](4)
+			closed := false
 			var tasks []*asyncio.Task[struct{}]
 			for range 3 {
 				r := b.Subscribe()
@@ -24,6 +25,15 @@ func TestABroadcastTellsEachReceiverAllOrWhatItMissed(t *testing.T) {
 					next := 0
 					for {
 						var v, missed int
+						if w.Chance(0.3) {
+							which, err := asyncio.Select(ctx, r.OnNews(), asyncio.OnTimeout(time.Duration(1+w.Pick(4))*time.Millisecond))
+							if err != nil {
+								return err
+							}
+							if there := r.Len() > 0 || closed; which == 1 && there || which == 0 && !there {
+								return fmt.Errorf("case %d, with %d values there, after %d", which, r.Len(), next)
+							}
+						}
 						err := asyncio.Timeout(ctx, time.Duration(1+w.Pick(4))*time.Millisecond, func(ctx context.Context) (err error) {
 							v, missed, err = r.Receive(ctx)
 							return err
@@ -57,6 +67,7 @@ func TestABroadcastTellsEachReceiverAllOrWhatItMissed(t *testing.T) {
 				}
 			}
 			b.Close()
+			closed = true
 			if err := ended(ctx, tasks...); err != nil {
 				return err
 			}

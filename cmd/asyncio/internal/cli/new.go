@@ -19,7 +19,8 @@ func (p *program) newCommand() *cobra.Command {
 		Short: "Write a service that runs: a web server, a job, tests",
 		Long: `New writes a service into the directory NAME: a web server and a job that runs every
 minute on one event loop, a clean end, a window for asyncio ps, tests on a virtual
-clock, and a workflow that checks it. The directory may exist, and must be empty.`,
+clock and in a simulated world, and a workflow that checks it. The directory may exist,
+and must be empty. Its name is that of the program.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return p.newProject(args[0], module) },
 	}
@@ -37,14 +38,26 @@ func (p *program) newProject(dir, module string) error {
 		return err
 	}
 	for _, name := range written {
-		fmt.Fprintf(p.out, "%s/%s\n", dir, name)
+		fmt.Fprintln(p.out, filepath.Join(dir, filepath.FromSlash(name)))
 	}
-	fmt.Fprintf(p.out, "\nNow:\n  cd %s\n", dir)
+	fmt.Fprintf(p.out, "\nNow:\n  cd %s\n", quoted(dir))
 	if clone := ownClone(); clone != "" {
-		fmt.Fprintf(p.out, "  go mod edit -replace github.com/asyncio-go/asyncio=%s   # the clone that this command is of\n", clone)
+		fmt.Fprintf(p.out, "  go mod edit -replace %s   # the clone that this command is of\n", quoted("github.com/asyncio-go/asyncio="+clone))
 	}
-	fmt.Fprint(p.out, "  go mod tidy\n  go test ./...\n  go run .\n")
+	fmt.Fprintln(p.out, "  go mod tidy")
+	if work := project.Workspace(dir); work != "" {
+		fmt.Fprintf(p.out, "  go work use .   # %s\n", work)
+	}
+	fmt.Fprintln(p.out, "  go test ./...\n  go run .")
 	return nil
+}
+
+// quoted returns a word as a shell takes it.
+func quoted(word string) string {
+	if !strings.ContainsAny(word, " \t\n'\"$&;()<>|*?[]#~`!{}") {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // ownClone returns the directory of the clone that this program was built in, if it was in

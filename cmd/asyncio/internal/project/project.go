@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"go/build"
 	"io/fs"
 	"os"
 	"path"
@@ -42,6 +43,9 @@ type Project struct {
 // New returns a project in a directory. Without a path of a module, that is the
 // directory's name.
 func New(dir, modulePath string) (*Project, error) {
+	if dir == "" {
+		return nil, errors.New("the name of the project is empty")
+	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -50,16 +54,62 @@ func New(dir, modulePath string) (*Project, error) {
 	if p.Module == "" {
 		p.Module = p.Name
 	}
-	if err := module.CheckImportPath(p.Module); err != nil {
-		return nil, fmt.Errorf("%q cannot be the path of a module: %w", p.Module, err)
-	}
 	if !programName.MatchString(p.Name) {
 		return nil, fmt.Errorf("%q cannot be the name of a program: it may have letters, digits, - and _, and begins with a letter", p.Name)
+	}
+	if err := checkModule(p.Module); err != nil {
+		return nil, fmt.Errorf("%q cannot be the path of a module (--module): %w", p.Module, err)
 	}
 	return p, nil
 }
 
+// checkModule returns why a path cannot be that of a module, or nil.
+func checkModule(path string) error {
+	if err := module.CheckImportPath(path); err != nil {
+		if invalid, ok := errors.AsType[*module.InvalidPathError](err); ok {
+			return invalid.Err // without the path once more
+		}
+		return err
+	}
+	if path == "toolchain" {
+		return errors.New("the go command has that name for itself")
+	}
+	if root := build.Default.GOROOT; root != "" { // it is not known where the command was built with -trimpath
+		if _, err := os.Stat(filepath.Join(root, "src", filepath.FromSlash(path))); err == nil {
+			return errors.New("the standard library has a package of that name")
+		}
+	}
+	return nil
+}
+
 var programName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
+
+// Workspace returns the go.work file to which a directory belongs, or "". In a workspace a
+// module can be built only if that names it.
+func Workspace(dir string) string {
+	switch work := os.Getenv("GOWORK"); work {
+	case "off":
+		return ""
+	case "":
+	default:
+		return work
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return ""
+	}
+	for {
+		work := filepath.Join(abs, "go.work")
+		if _, err := os.Stat(work); err == nil {
+			return work
+		}
+		parent := filepath.Dir(abs)
+		if parent == abs {
+			return ""
+		}
+		abs = parent
+	}
+}
 
 // Write writes the files into a directory, which it makes, and returns their names. One
 // that has files already is left alone, with ErrNotEmpty.

@@ -82,14 +82,23 @@ func TestNothingIsWrittenWhereFilesAre(t *testing.T) {
 
 func TestNamesThatCannotBe(t *testing.T) {
 	for _, c := range []struct{ dir, module, want string }{
-		{"good", "bad path!", "path of a module"},
+		{"", "example.com/x", "is empty"},
+		{"good", "bad path!", `"bad path!" cannot be the path of a module (--module): invalid char`},
 		{"good", "example.com//x", "path of a module"},
 		{"0bad", "example.com/x", "name of a program"},
 		{"..x", "example.com/x", "name of a program"},
+		{"two words", "", "name of a program"},
+		{"fmt", "", "package of that name"},
+		{"client", "net/http", "package of that name"},
+		{"toolchain", "", "for itself"},
+		{"aux", "", "on Windows"},
 	} {
 		if _, err := project.New(c.dir, c.module); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s of %s: %v", c.dir, c.module, err)
 		}
+	}
+	if p, err := project.New("fmt", "example.com/fmt"); err != nil || p.Name != "fmt" {
+		t.Errorf("%+v, %v", p, err)
 	}
 	if p, err := project.New("good", ""); err != nil || p.Module != "good" || p.Name != "good" {
 		t.Errorf("%+v, %v", p, err)
