@@ -9,6 +9,7 @@ import (
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/asyncsql"
+	"github.com/asyncio-go/asyncio/sim"
 )
 
 func TestATransactionBeginsWithItsFirstCall(t *testing.T) {
@@ -246,4 +247,33 @@ func TestCloseEndsTransactionsThatHaveNotBegun(t *testing.T) {
 			t.Errorf("%d have begun", n)
 		}
 	})
+}
+
+// The jobs of a loop that is recorded do not run on the lanes that they take.
+func TestTransactionsOfALoopThatIsRecorded(t *testing.T) {
+	s := newServer()
+	db := asyncsql.OpenDB(s, asyncsql.WithMaxConnections(1))
+	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+		for range 3 {
+			tx, err := db.BeginTx(ctx, nil)
+			if err != nil {
+				return err
+			}
+			put(ctx, t, tx, "x")
+			if err := tx.Commit(ctx); err != nil {
+				return err
+			}
+		}
+		tx, err := db.BeginTx(ctx, nil)
+		return errors.Join(err, tx.Rollback(ctx))
+	}, sim.Record(t.TempDir()+"/flight"))
+	if err != nil {
+		t.Error(err)
+	}
+	if n := db.Stats().Turns; n != 0 {
+		t.Errorf("%d connections are still held", n)
+	}
+	if err := db.Close(t.Context()); err != nil || len(s.texts) != 3 {
+		t.Errorf("%v, %v", err, s.texts)
+	}
 }
