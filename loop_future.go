@@ -247,11 +247,17 @@ type Future[T any] struct {
 
 // NewFuture makes a future of loop. Python: loop.create_future.
 func NewFuture[T any](loop *Loop) *Future[T] {
-	f := &Future[T]{future: future{loop: loop}}
+	f := &Future[T]{}
+	f.init(loop)
+	return f
+}
+
+// init makes a zero Future one of loop.
+func (f *Future[T]) init(loop *Loop) {
+	f.future.loop = loop
 	if loop.probe != nil {
 		loop.probe.madeFuture(&f.future)
 	}
-	return f
 }
 
 // Done reports whether the future has a result, an error or was cancelled.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"reflect"
 	"runtime/debug"
+	"sync/atomic"
+	"time"
 
 	"github.com/asyncio-go/asyncio/internal/driver"
 )
@@ -84,10 +86,10 @@ func inExecutor[T any](t *task, level, values context.Context, e Executor, fn fu
 }
 
 func runInExecutor[T any](l *Loop, ctx context.Context, e Executor, fn func(context.Context) (T, error)) *Future[T] {
-	f := NewFuture[T](l)
 	if own, ok := l.driver.(driver.JobRunner); ok {
-		own.RunJob(newJob(f, ctx, fn))
-		return f
+		j := newJob(l, ctx, fn)
+		own.RunJob(j)
+		return &j.f
 	}
 	if own, ok := l.driver.(driver.Executor); ok {
 		if w, ok := e.(worldlyExecutor); ok {
@@ -98,16 +100,16 @@ func runInExecutor[T any](l *Loop, ctx context.Context, e Executor, fn func(cont
 	}
 	if e == nil {
 		if e = l.defaultExecutor(); e == nil {
-			f.setError(ErrLoopClosed)
-			return f
+			return failedFuture[T](l, ErrLoopClosed)
 		}
 	}
-	j := newJob(f, ctx, fn)
+	j := newJob(l, ctx, fn)
+	f := &j.f
 	err := errSubmitPanicked
 	defer func() {
 		if err != nil {
 			l.inbox.outside.Add(-1)
-			j.cancel(nil)
+			j.end()
 			f.setError(err)
 			f.retrieved = f.retrieved || err == errSubmitPanicked // the panic goes on
 		}
@@ -127,26 +129,33 @@ var errSubmitPanicked = errors.New("asyncio: Submit of the executor panicked")
 // A job is a function whose result, from another goroutine, a future is for. It
 // is the context by which an executor knows it, too.
 type job[T any] struct {
-	context.Context
-	cancel context.CancelCauseFunc
-	fn     func(context.Context) (T, error)
-	f      *Future[T] // of the loop's goroutine
-	loop   *Loop
-	v      T
-	err    error
+	contextBase
+	over atomic.Bool // the context has ended, also where no standard one was made
+	loop *Loop
+	fn   func(context.Context) (T, error)
+	f    Future[T] // of the loop's goroutine
+	v    T
+	err  error
 }
 
 // newJob makes a job and counts it among those that the loop waits for.
-func newJob[T any](f *Future[T], ctx context.Context, fn func(context.Context) (T, error)) *job[T] {
-	j := &job[T]{fn: fn, f: f, loop: f.loop}
-	j.Context, j.cancel = context.WithCancelCause(ctx)
-	f.loop.inbox.outside.Add(1)
-	if f.canceller == nil {
-		f.canceller = jobEnd[T]{j}
+func newJob[T any](l *Loop, ctx context.Context, fn func(context.Context) (T, error)) *job[T] {
+	j := &job[T]{contextBase: contextBase{outer: ctx}, loop: l, fn: fn}
+	j.f.init(l)
+	l.inbox.outside.Add(1)
+	if j.f.canceller == nil {
+		j.f.canceller = jobEnd[T]{j}
 	} else { // in debug mode
-		f.add(jobEnd[T]{j})
+		j.f.add(jobEnd[T]{j})
 	}
 	return j
+}
+
+// failedFuture returns a future that has failed already.
+func failedFuture[T any](l *Loop, err error) *Future[T] {
+	f := NewFuture[T](l)
+	f.setError(err)
+	return f
 }
 
 // work calls the function, and brings the result to the loop, whatever happens.
@@ -172,8 +181,8 @@ func (j *job[T]) Compute() {
 			}
 		}
 	}()
-	if j.Context.Err() != nil {
-		j.err = context.Cause(j.Context)
+	if j.Err() != nil {
+		j.err = context.Cause(j)
 	} else {
 		j.v, j.err = j.fn(j)
 	}
@@ -188,7 +197,36 @@ func (j *job[T]) Value(key any) any {
 	if key == (jobKey{}) {
 		return j.loop
 	}
-	return j.Context.Value(key)
+	return j.value(key)
+}
+
+// Done implements [context.Context].
+func (j *job[T]) Done() <-chan struct{} {
+	s := j.standard()
+	if j.over.Load() {
+		s.cancel(nil)
+	}
+	return s.Done()
+}
+
+// Err implements [context.Context].
+func (j *job[T]) Err() error {
+	if j.over.Load() {
+		return context.Canceled
+	}
+	if s := j.std.Load(); s != nil {
+		return s.Err()
+	}
+	return j.outer.Err()
+}
+
+// Deadline implements [context.Context].
+func (j *job[T]) Deadline() (time.Time, bool) { return j.outer.Deadline() }
+
+// end ends the job's context. It costs nothing where nobody has asked for Done.
+func (j *job[T]) end() {
+	j.over.Store(true)
+	j.contextBase.end()
 }
 
 // describeWait implements waitDescriber for who waits for the job.
@@ -207,8 +245,8 @@ func (j *job[T]) function() uintptr { return reflect.ValueOf(j.fn).Pointer() }
 type jobResult[T any] struct{ *job[T] }
 
 func (r jobResult[T]) run() {
-	defer r.cancel(nil)
-	f := r.f
+	defer r.end()
+	f := &r.f
 	if f.state != pending {
 		return
 	}
@@ -224,14 +262,14 @@ func (r jobResult[T]) run() {
 // future, or its callback.
 type jobEnd[T any] struct{ *job[T] }
 
-func (e jobEnd[T]) run() { e.cancel(nil) }
+func (e jobEnd[T]) run() { e.end() }
 
 // cancelWith implements canceller.
 func (e jobEnd[T]) cancelWith(cause error) bool {
 	if !e.f.cancelPlain(cause) {
 		return false
 	}
-	e.cancel(nil)
+	e.end()
 	return true
 }
 

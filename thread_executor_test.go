@@ -375,3 +375,23 @@ func TestToExecutorRunsInTheExecutorWithTheValuesOfTheContext(t *testing.T) {
 		}
 	})
 }
+
+func TestContextOfAJobHasEndedForWhoAsksOnlyAfterItsReturn(t *testing.T) {
+	type key struct{}
+	onEachDriver(t, func(t *testing.T, ctx context.Context) {
+		job, err := asyncio.ToThread(context.WithValue(ctx, key{}, "parrot"), func(ctx context.Context) (context.Context, error) {
+			return ctx, ctx.Err()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := job.Err(); err != context.Canceled || context.Cause(job) != err {
+			t.Errorf("Err is %v, Cause %v", err, context.Cause(job))
+		}
+		child, cancel := context.WithCancel(job)
+		defer cancel()
+		if child.Err() != context.Canceled || child.Value(key{}) != "parrot" {
+			t.Errorf("a child of it: %v", child.Err())
+		}
+	})
+}

@@ -17,16 +17,13 @@ var ErrChannelClosed = errors.New("asyncio: the channel was closed")
 // virtual clock stands still while one is under way. For the loop's goroutine.
 // Python: wrap_future.
 func WrapFuture[T any](l *Loop, wait func(ctx context.Context) (T, error)) *Future[T] {
-	f := NewFuture[T](l)
 	if l.closing {
-		f.setError(ErrLoopClosed)
-		return f
+		return failedFuture[T](l, ErrLoopClosed)
 	}
 	if err := l.escape("the goroutine of a WrapFuture"); err != nil {
-		f.setError(err)
-		return f
+		return failedFuture[T](l, err)
 	}
-	j := newJob(f, context.Background(), wait)
+	j := newJob(l, context.Background(), wait)
 	go j.work(j)
 	go func() {
 		select {
@@ -35,7 +32,7 @@ func WrapFuture[T any](l *Loop, wait func(ctx context.Context) (T, error)) *Futu
 		case <-j.Done():
 		}
 	}()
-	return f
+	return &j.f
 }
 
 // WrapChan returns a future for the next value that comes from c, and takes none
@@ -44,16 +41,13 @@ func WrapFuture[T any](l *Loop, wait func(ctx context.Context) (T, error)) *Futu
 // stands still meanwhile: what comes from c must not hang on its timers. For
 // the loop's goroutine. Python: wrap_future.
 func WrapChan[T any](l *Loop, c <-chan T) *Future[T] {
-	f := NewFuture[T](l)
 	if l.closing {
-		f.setError(ErrLoopClosed)
-		return f
+		return failedFuture[T](l, ErrLoopClosed)
 	}
 	if err := l.escape("the goroutine of a WrapChan"); err != nil {
-		f.setError(err)
-		return f
+		return failedFuture[T](l, err)
 	}
-	j := newJob(f, context.Background(), func(ctx context.Context) (v T, err error) {
+	j := newJob(l, context.Background(), func(ctx context.Context) (v T, err error) {
 		select {
 		case v, ok := <-c:
 			if !ok {
@@ -67,7 +61,7 @@ func WrapChan[T any](l *Loop, c <-chan T) *Future[T] {
 		}
 	})
 	go j.work(j)
-	return f
+	return &j.f
 }
 
 // NewThreadsafeFuture makes a future of the loop that any goroutine may settle:

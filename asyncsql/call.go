@@ -24,14 +24,16 @@ type place struct {
 	lane *lane // nil: one for each call
 	on   runner
 	over error // of a call when the lane has ended
+	tx   *Tx   // begins with the first call
 }
 
 // A calling is a call under way.
 type calling struct {
 	lane *lane
 	cutter
-	ended bool // nobody waits for it any more
-	made  bool // there is a value
+	ctx   endingContext // of what passes with the call
+	ended bool          // nobody waits for it any more
+	made  bool          // there is a value
 }
 
 // lasting returns a context for what the driver does, with the values of a job's context.
@@ -65,8 +67,8 @@ func (c *calling) make() bool {
 // begun begins the job. It returns an error where that is not to be done: the lane was
 // refused its turn, or nobody waits.
 func (c *calling) begun() error {
-	if !c.lane.enter(c) {
-		return ErrClosed
+	if err := c.lane.enter(c); err != nil {
+		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,22 +78,36 @@ func (c *calling) begun() error {
 	return nil
 }
 
-// A callOf is a call for a value, with the lane where it has its own.
+// A callOf is a call for a value.
 type callOf[T any] struct {
 	calling
-	own   lane
-	value T // written before it is made
+	tx      *Tx // what the call is in, or nil
+	fn      func(ctx context.Context, c *calling) (T, error)
+	dispose func(T)
+	value   T // written before it is made
+}
+
+// newCall makes one, with a lane of its own where the place has none.
+func newCall[T any](p *place) *callOf[T] {
+	if p.lane != nil {
+		c := &callOf[T]{}
+		c.lane = p.lane
+		return c
+	}
+	c := &struct {
+		callOf[T]
+		own lane
+	}{own: lane{of: p.db.lanes}}
+	c.lane = &c.own
+	return &c.callOf
 }
 
 // call runs fn on a thread when the place's turn has come, and waits for it. A value that
 // comes too late is given to dispose, on another goroutine than the loop's. The context
 // of fn has values and no end: for that it has the calling.
-func call[T any](ctx context.Context, p place, fn func(ctx context.Context, c *calling) (T, error), dispose func(T)) (v T, err error) {
-	c := &callOf[T]{}
-	if c.lane = p.lane; c.lane == nil {
-		c.own.of = p.db.lanes
-		c.lane = &c.own
-	}
+func call[T any](ctx context.Context, p *place, fn func(ctx context.Context, c *calling) (T, error), dispose func(T)) (v T, err error) {
+	c := newCall[T](p)
+	c.tx, c.fn, c.dispose = p.tx, fn, dispose
 	ended := ctx.Err() != nil // of a task that was cancelled before, and cleans up
 	returned := false
 	defer func() { // also where the task is unwound
@@ -99,19 +115,7 @@ func call[T any](ctx context.Context, p place, fn func(ctx context.Context, c *c
 			c.lane.later(func() { dispose(c.value) })
 		}
 	}()
-	v, err = asyncio.ToExecutor(ctx, c.lane, func(ctx context.Context) (v T, err error) {
-		if err := c.begun(); err != nil {
-			return v, err
-		}
-		if v, err = fn(ctx, &c.calling); err != nil {
-			return v, err
-		}
-		c.value = v
-		if !c.make() && dispose != nil {
-			dispose(v)
-		}
-		return v, nil
-	})
+	v, err = asyncio.ToExecutor(ctx, c.lane, c.run)
 	switch {
 	case err == nil:
 		returned = true
@@ -123,6 +127,26 @@ func call[T any](ctx context.Context, p place, fn func(ctx context.Context, c *c
 		err = p.over
 	}
 	return v, err
+}
+
+// run is the job.
+func (c *callOf[T]) run(ctx context.Context) (v T, err error) {
+	if err := c.begun(); err != nil {
+		return v, err
+	}
+	if c.tx != nil {
+		if err := c.tx.begin(ctx, &c.calling); err != nil {
+			return v, err
+		}
+	}
+	if v, err = c.fn(ctx, &c.calling); err != nil {
+		return v, err
+	}
+	c.value = v
+	if !c.make() && c.dispose != nil {
+		c.dispose(v)
+	}
+	return v, nil
 }
 
 // isCutOff reports whether err may be that of a wait that has ended before its call.
@@ -142,7 +166,7 @@ func endOf(ctx context.Context) error {
 // again does something on any connection of the pool until it finds one that works.
 // database/sql itself gives up after three, and where many have gone at once the next
 // may have, too. A driver says that a connection is bad only where nothing was done on it.
-func again[T any](ctx context.Context, p place, do func(context.Context) (T, error)) (T, error) {
+func again[T any](ctx context.Context, p *place, do func(context.Context) (T, error)) (T, error) {
 	for tries := 0; ; tries++ {
 		v, err := do(ctx)
 		if p.lane != nil || !errors.Is(err, driver.ErrBadConn) || tries >= p.db.lanes.max || ctx.Err() != nil {
@@ -174,9 +198,9 @@ func (s *statement) Query(ctx context.Context) (*sql.Rows, error) {
 }
 
 // exec runs a statement that returns no rows.
-func exec(ctx context.Context, p place, s *statement) (sql.Result, error) {
+func exec(ctx context.Context, p *place, s *statement) (sql.Result, error) {
 	r, err := call(ctx, p, func(ctx context.Context, c *calling) (result, error) {
-		ctx, _ = c.passing(ctx)
+		ctx, _ = c.passing(ctx, &c.ctx)
 		r, err := again(ctx, p, s.Exec)
 		if err != nil {
 			return result{}, err
@@ -191,23 +215,23 @@ func exec(ctx context.Context, p place, s *statement) (sql.Result, error) {
 }
 
 // ExecContext is [sql.DB.ExecContext].
-func (p place) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+func (p *place) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	return exec(ctx, p, &statement{on: p.on, query: query, args: ownArgs(args)})
 }
 
 // QueryContext is [sql.DB.QueryContext]. It returns when the first batch of rows is here,
 // and keeps the connection only when there are more. When ctx ends, so does the query.
-func (p place) QueryContext(ctx context.Context, query string, args ...any) (*Rows, error) {
+func (p *place) QueryContext(ctx context.Context, query string, args ...any) (*Rows, error) {
 	return queryRows(ctx, p, statement{on: p.on, query: query, args: ownArgs(args)})
 }
 
 // QueryRowContext is [sql.DB.QueryRowContext]. The row is here when it returns.
-func (p place) QueryRowContext(ctx context.Context, query string, args ...any) *Row {
-	return queryRow(ctx, p, &statement{on: p.on, query: query, args: ownArgs(args)})
+func (p *place) QueryRowContext(ctx context.Context, query string, args ...any) *Row {
+	return queryRow(ctx, p, statement{on: p.on, query: query, args: ownArgs(args)})
 }
 
 // PrepareContext is [sql.DB.PrepareContext].
-func (p place) PrepareContext(ctx context.Context, query string) (*Stmt, error) {
+func (p *place) PrepareContext(ctx context.Context, query string) (*Stmt, error) {
 	return prepare(ctx, p, func(ctx context.Context) (*sql.Stmt, error) { return p.on.PrepareContext(ctx, query) })
 }
 

@@ -14,14 +14,31 @@ type Conn struct {
 	done atomic.Bool
 }
 
-// BeginTx is [sql.Conn.BeginTx].
+// BeginTx is [sql.Conn.BeginTx]. The transaction has begun when it returns, and what is
+// done on the connection itself until its end is in it.
 func (c *Conn) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) {
-	return begin(ctx, c.place, opts, c.real.BeginTx)
+	ended := ctx.Err() != nil
+	tx := &Tx{}
+	tx.init(&c.place, c.lane, opts)
+	p := tx.place
+	p.over = c.over
+	// One that nobody takes is rolled back by a job: the next on the lane is not in it.
+	_, err := call(ctx, &p, func(context.Context, *calling) (*Tx, error) {
+		tx.lane.keep(tx)
+		return tx, nil
+	}, func(tx *Tx) { tx.abort(false) })
+	if err != nil {
+		return nil, err
+	}
+	if !ended {
+		tx.bind(ctx)
+	}
+	return tx, nil
 }
 
 // PingContext is [sql.Conn.PingContext].
 func (c *Conn) PingContext(ctx context.Context) error {
-	_, err := call(ctx, c.place, func(ctx context.Context, k *calling) (struct{}, error) {
+	_, err := call(ctx, &c.place, func(ctx context.Context, k *calling) (struct{}, error) {
 		ctx, _ = k.lasting(ctx)
 		return struct{}{}, c.real.PingContext(ctx)
 	}, nil)
@@ -31,7 +48,7 @@ func (c *Conn) PingContext(ctx context.Context) error {
 // Raw is [sql.Conn.Raw]. It calls f on a thread, where f must not wait on the loop. When
 // the wait is cut off, f runs on.
 func (c *Conn) Raw(ctx context.Context, f func(driverConn any) error) error {
-	_, err := call(ctx, c.place, func(context.Context, *calling) (struct{}, error) {
+	_, err := call(ctx, &c.place, func(context.Context, *calling) (struct{}, error) {
 		return struct{}{}, c.real.Raw(f)
 	}, nil)
 	return err

@@ -101,9 +101,9 @@ func (db *DB) SQL() *sql.DB { return db.sql }
 
 // Conn is [sql.DB.Conn]: it takes a connection out of the pool for the caller alone.
 func (db *DB) Conn(ctx context.Context) (*Conn, error) {
-	return call(ctx, db.place, func(ctx context.Context, k *calling) (*Conn, error) {
+	return call(ctx, &db.place, func(ctx context.Context, k *calling) (*Conn, error) {
 		ctx, _ = k.lasting(ctx)
-		real, err := again(ctx, db.place, db.sql.Conn)
+		real, err := again(ctx, &db.place, db.sql.Conn)
 		if err != nil {
 			return nil, err
 		}
@@ -113,15 +113,30 @@ func (db *DB) Conn(ctx context.Context) (*Conn, error) {
 	}, func(c *Conn) { _ = c.Close() })
 }
 
-// BeginTx is [sql.DB.BeginTx]. The transaction has a connection of its own until it ends,
-// and is rolled back when ctx ends.
+// BeginTx is [sql.DB.BeginTx], but does not wait: it takes its turn for a connection, and
+// the transaction begins with the first call on it, which waits for both. When it cannot
+// begin, because there is no server or opts are refused, it is that call which returns the
+// error; later ones return [sql.ErrTxDone]. BeginTx itself fails with [ErrClosed] alone.
+//
+// The transaction has the connection until it ends, and is rolled back when ctx ends.
+// It must be ended also where nothing was done in it: that costs nothing then, except
+// for Commit, which begins it.
 func (db *DB) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) {
-	return begin(ctx, db.place, opts, db.sql.BeginTx)
+	ended := ctx.Err() != nil
+	tx := &Tx{own: lane{of: db.lanes}}
+	tx.init(&db.place, &tx.own, opts)
+	if err := tx.lane.reserve(tx); err != nil {
+		return nil, err
+	}
+	if !ended {
+		tx.bind(ctx)
+	}
+	return tx, nil
 }
 
 // PingContext is [sql.DB.PingContext].
 func (db *DB) PingContext(ctx context.Context) error {
-	_, err := call(ctx, db.place, func(ctx context.Context, k *calling) (struct{}, error) {
+	_, err := call(ctx, &db.place, func(ctx context.Context, k *calling) (struct{}, error) {
 		ctx, _ = k.lasting(ctx)
 		return struct{}{}, db.sql.PingContext(ctx)
 	}, nil)
@@ -132,8 +147,8 @@ func (db *DB) PingContext(ctx context.Context) error {
 type Stats struct {
 	sql.DBStats        // those of database/sql; who waits is not there but in Waiting
 	Turns       int    // connections that tasks hold, in a call or between calls
-	Waiting     int    // calls that wait for a connection, on the loop
-	Waited      uint64 // calls that have had to
+	Waiting     int    // calls and transactions that wait for a connection, on the loop
+	Waited      uint64 // those that have had to
 	Running     int    // calls on a thread
 	CutOff      uint64 // calls that were cancelled, or whose context has ended
 }
@@ -143,7 +158,7 @@ func (db *DB) Stats() Stats {
 	s := Stats{DBStats: db.sql.Stats()}
 	db.lanes.mu.Lock()
 	defer db.lanes.mu.Unlock()
-	s.Turns, s.Waiting, s.Running = len(db.lanes.busy), db.lanes.waiting.Len(), db.lanes.running
+	s.Turns, s.Waiting, s.Running = len(db.lanes.busy), db.lanes.waiting.n, db.lanes.running
 	s.Waited, s.CutOff = db.lanes.waited, db.lanes.dropped
 	return s
 }

@@ -192,11 +192,15 @@ func TestACallThatIsCancelledWhileItWaitsIsNeverMade(t *testing.T) {
 	})
 }
 
-func TestABegunTransactionThatNobodyTakesIsRolledBack(t *testing.T) {
+func TestATransactionWhoseTaskIsCancelledAsItBeginsIsRolledBack(t *testing.T) {
 	with(t, 1, func(ctx context.Context, db *asyncsql.DB, s *server) {
 		for range 50 {
 			task := asyncio.Go(ctx, func(ctx context.Context) error {
-				_, err := db.BeginTx(ctx, nil)
+				tx, err := db.BeginTx(ctx, nil)
+				if err != nil {
+					return err
+				}
+				_, err = tx.ExecContext(ctx, "put ?", "never")
 				return err
 			})
 			_ = asyncio.Sleep(ctx, 0)

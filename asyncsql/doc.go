@@ -16,8 +16,8 @@
 //	return rows.Err()
 //
 // Names and behaviour are those of database/sql. What differs: each call that waits takes
-// a context, also Rows.Next, Tx.Commit and Tx.Rollback, and the calls that close something
-// do not wait.
+// a context, also Rows.Next, Tx.Commit and Tx.Rollback; the calls that close something do
+// not wait; and a transaction begins with the first call on it, see [DB.BeginTx].
 //
 // # Threads
 //

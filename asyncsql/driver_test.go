@@ -40,6 +40,9 @@ type server struct {
 	release  chan struct{}
 	began    chan struct{} // gets one for each block, where there is room
 	released atomic.Int32  // rows that were closed
+
+	begins  atomic.Int32                    // transactions that were to begin
+	onBegin func(ctx context.Context) error // answers them, where it is not nil
 }
 
 func newServer() *server {
@@ -134,6 +137,12 @@ func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, erro
 		return nil, err
 	}
 	defer c.unuse()
+	c.server.begins.Add(1)
+	if f := c.server.onBegin; f != nil {
+		if err := f(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if c.inTx {
 		c.server.complain("begin in a transaction")
 	}

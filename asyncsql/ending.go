@@ -34,7 +34,7 @@ type endingContext struct {
 
 // Value implements [context.Context]. The ending has no values but the one by which package
 // context knows its own, and that must be found before that of values.
-func (c endingContext) Value(key any) any {
+func (c *endingContext) Value(key any) any {
 	if v := c.ending.Value(key); v != nil {
 		return v
 	}
@@ -76,13 +76,14 @@ func (c *cutter) cutShort() {
 	}
 }
 
-// passing returns a context with the values of another, which ends when it is cut short.
+// passing makes in a context with the values of another, which ends when it is cut short.
 // What is begun with the context ends before passed is called. Where that is never, it is
 // cancel that ends it.
-func (c *cutter) passing(values context.Context) (ctx context.Context, cancel context.CancelFunc) {
+func (c *cutter) passing(values context.Context, in *endingContext) (ctx context.Context, cancel context.CancelFunc) {
 	e := endings.Get().(*ending)
 	c.take(e, e.cancel, false)
-	return endingContext{e, values}, e.cancel
+	*in = endingContext{e, values}
+	return in, e.cancel
 }
 
 // passed says that nothing needs the context of passing any more. It does nothing when

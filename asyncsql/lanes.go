@@ -1,7 +1,6 @@
 package asyncsql
 
 import (
-	"container/list"
 	"context"
 	"errors"
 	"slices"
@@ -20,7 +19,7 @@ type lanes struct {
 	mu      sync.Mutex
 	max     int
 	busy    []*lane   // those that have a turn; each knows its place
-	waiting list.List // of *lane: those that have none yet, the oldest first
+	waiting laneQueue // those that have none yet
 	closed  bool
 	idle    chan struct{} // closed when, after closing, the last has ended
 	waited  uint64        // how many have had to wait
@@ -46,7 +45,9 @@ type lane struct {
 	keepers []keeper  // the latest is the last
 	keeper  [1]keeper // where keepers begin: there is seldom more than one
 	place   int       // in lanes.busy
-	at      *list.Element
+	refused error     // why it has ended before its turn
+
+	before, after *lane // in lanes.waiting
 
 	call atomic.Pointer[calling] // what is under way, or was last
 }
@@ -86,6 +87,38 @@ func newLanes(max int) *lanes {
 	}
 }
 
+// A laneQueue is lanes in the order in which they came.
+type laneQueue struct {
+	first, last *lane
+	n           int
+}
+
+func (q *laneQueue) push(l *lane) {
+	l.before = q.last
+	if q.last == nil {
+		q.first = l
+	} else {
+		q.last.after = l
+	}
+	q.last = l
+	q.n++
+}
+
+func (q *laneQueue) remove(l *lane) {
+	if l.before == nil {
+		q.first = l.after
+	} else {
+		l.before.after = l.after
+	}
+	if l.after == nil {
+		q.last = l.before
+	} else {
+		l.after.before = l.before
+	}
+	l.before, l.after = nil, nil
+	q.n--
+}
+
 // lane makes one, which waits for its turn when it gets its first job.
 func (ls *lanes) lane() *lane { return &lane{of: ls} }
 
@@ -95,8 +128,8 @@ func (l *lane) Submit(ctx context.Context, fn func(context.Context)) error {
 	switch {
 	case waits != nil:
 		waits <- struct{}{}
-	case next != nil:
-		go next.work()
+	default:
+		next.start()
 	}
 	return err
 }
@@ -109,16 +142,9 @@ func (l *lane) add(j laneJob) (next *lane, waits thread, err error) {
 	defer ls.mu.Unlock()
 	switch l.state {
 	case laneNew:
-		if ls.closed {
-			return nil, nil, ErrClosed
+		if err := l.queue(); err != nil {
+			return nil, nil, err
 		}
-		if len(ls.busy) < ls.max {
-			l.begin()
-			break
-		}
-		l.state = laneWaiting
-		l.at = ls.waiting.PushBack(l)
-		ls.waited++
 	case laneOver:
 		return nil, nil, errLaneOver
 	}
@@ -142,6 +168,66 @@ func (l *lane) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		l.of.hurry()
 		return ctx.Err()
+	}
+}
+
+// queue has the lane wait for its turn, which may be now.
+func (l *lane) queue() error {
+	ls := l.of
+	if ls.closed {
+		return ErrClosed
+	}
+	if len(ls.busy) < ls.max {
+		l.begin()
+		return nil
+	}
+	l.state = laneWaiting
+	ls.waiting.push(l)
+	ls.waited++
+	return nil
+}
+
+// reserve has the lane wait for its turn before it has a job, kept by k.
+func (l *lane) reserve(k keeper) error {
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	if err := l.queue(); err != nil {
+		return err
+	}
+	l.addKeeper(k)
+	return nil
+}
+
+// withdraw ends a lane that was reserved and on which nothing has begun, and reports
+// whether it was one. Who waits there for a job gets errLaneOver.
+func (l *lane) withdraw() bool {
+	ls := l.of
+	var jobs []laneJob
+	var next *lane
+	ls.mu.Lock()
+	unused := !l.working && l.call.Load() == nil && l.thread == nil
+	switch {
+	case !unused:
+	case l.state == laneWaiting:
+		ls.waiting.remove(l)
+		jobs = l.drop(errLaneOver)
+	case l.state == laneBusy:
+		l.keepers = nil
+		next = l.advance()
+	}
+	unused = unused || l.refused != nil
+	ls.mu.Unlock()
+	next.start()
+	for _, j := range jobs {
+		j.fn(j.ctx)
+	}
+	return unused
+}
+
+// start has a lane whose job is next work, if it is one.
+func (l *lane) start() {
+	if l != nil {
+		go l.work()
 	}
 }
 
@@ -177,9 +263,8 @@ func (l *lane) advance() *lane {
 func (l *lane) work() {
 	defer func() {
 		if l != nil { // the job has ended its goroutine by runtime.Goexit
-			if next, _ := l.finish(nil); next != nil {
-				go next.work()
-			}
+			next, _ := l.finish(nil)
+			next.start()
 		}
 	}()
 	var me thread
@@ -221,8 +306,8 @@ func (l *lane) end() (next *lane) {
 	ls.busy[l.place], last.place = last, l.place
 	ls.busy[len(ls.busy)-1] = nil
 	ls.busy = ls.busy[:len(ls.busy)-1]
-	if first := ls.waiting.Front(); first != nil {
-		next := ls.waiting.Remove(first).(*lane)
+	if next := ls.waiting.first; next != nil {
+		ls.waiting.remove(next)
 		next.begin()
 		return next.advance()
 	}
@@ -236,19 +321,26 @@ func (l *lane) end() (next *lane) {
 func (l *lane) keep(k keeper) {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
+	l.addKeeper(k)
+}
+
+func (l *lane) addKeeper(k keeper) {
 	if l.keepers == nil {
 		l.keepers = l.keeper[:0]
 	}
 	l.keepers = append(l.keepers, k)
 }
 
-// release is the end of keep. It is for the lane's own jobs.
+// release is the end of keep. It is for the lane's own jobs, also where a loop's driver
+// runs them elsewhere.
 func (l *lane) release(k keeper) {
 	l.of.mu.Lock()
-	defer l.of.mu.Unlock()
 	if i := slices.Index(l.keepers, k); i >= 0 {
 		l.keepers = slices.Delete(l.keepers, i, i+1)
 	}
+	next := l.advance()
+	l.of.mu.Unlock()
+	next.start()
 }
 
 // abortAfter aborts what was begun on the lane after k, the latest first; with nil,
@@ -266,15 +358,16 @@ func (l *lane) abortAfter(k keeper, now bool) {
 // later has fn run on the lane, after what is to be done there already.
 func (l *lane) later(fn func()) { offload.Submit(l, fn) }
 
-// leave takes a lane whose caller has gone out of the queue.
+// leave takes a lane whose caller has gone out of the queue. One that is kept stays there,
+// for later calls.
 func (l *lane) leave() {
 	ls := l.of
 	ls.mu.Lock()
 	ls.dropped++
 	var jobs []laneJob
-	if l.state == laneWaiting {
-		ls.waiting.Remove(l.at)
-		jobs = l.drop()
+	if l.state == laneWaiting && len(l.keepers) == 0 {
+		ls.waiting.remove(l)
+		jobs = l.drop(errLaneOver)
 	}
 	ls.mu.Unlock()
 	for _, j := range jobs {
@@ -282,20 +375,22 @@ func (l *lane) leave() {
 	}
 }
 
-// drop ends a lane that waits, and returns its jobs.
-func (l *lane) drop() []laneJob {
-	l.state = laneOver
-	jobs := append([]laneJob{l.first}, l.jobs...)
-	l.first, l.jobs = laneJob{}, nil
+// drop ends a lane that waits, and returns its jobs, which are to be refused.
+func (l *lane) drop(why error) (jobs []laneJob) {
+	l.state, l.refused = laneOver, why
+	if l.first.fn != nil {
+		jobs = append([]laneJob{l.first}, l.jobs...)
+	}
+	l.first, l.jobs, l.keepers = laneJob{}, nil, nil
 	return jobs
 }
 
-// enter says that c is what the lane is at now. It reports whether the lane has its turn,
-// and was not refused one. It is for the lane's own jobs, under which the state does not
+// enter says that c is what the lane is at now. It returns an error when the lane was
+// refused its turn. It is for the lane's own jobs, under which the state does not
 // change, or those of drop, after which it does not.
-func (l *lane) enter(c *calling) bool {
+func (l *lane) enter(c *calling) error {
 	l.call.Store(c)
-	return l.state != laneOver
+	return l.refused
 }
 
 // close takes no more lanes, refuses those that wait, and aborts what keeps one. The
@@ -309,10 +404,10 @@ func (ls *lanes) close() bool {
 	}
 	ls.closed = true
 	var refused []laneJob
-	for e := ls.waiting.Front(); e != nil; e = e.Next() {
-		refused = append(refused, e.Value.(*lane).drop()...)
+	for l := ls.waiting.first; l != nil; l = ls.waiting.first {
+		ls.waiting.remove(l)
+		refused = append(refused, l.drop(ErrClosed)...)
 	}
-	ls.waiting.Init()
 	if len(ls.busy) == 0 {
 		close(ls.idle)
 	}

@@ -12,7 +12,7 @@ import (
 // As in database/sql they keep a connection until they were read to their end or closed,
 // and end with the context that the query was given.
 type Rows struct {
-	place     place
+	place     *place
 	statement statement // of a query that has not begun
 	cursor    cursor
 	unbind    func() bool // nil: the cursor has no more than the first batch
@@ -29,7 +29,7 @@ type Rows struct {
 	closed bool
 }
 
-func queryRows(ctx context.Context, p place, s statement) (*Rows, error) {
+func queryRows(ctx context.Context, p *place, s statement) (*Rows, error) {
 	ended := ctx.Err() != nil // of a task that was cancelled before, and cleans up: that is no news
 	r := &Rows{place: p, statement: s}
 	r.batch = &r.first
@@ -46,7 +46,7 @@ func queryRows(ctx context.Context, p place, s statement) (*Rows, error) {
 
 // begin makes the query and fetches the first batch. It is for a job of the lane.
 func (r *Rows) begin(ctx context.Context, c *calling) (*Rows, error) {
-	ctx, cancel := c.passing(ctx)
+	ctx, cancel := c.passing(ctx, &c.ctx)
 	real, err := again(ctx, r.place, r.statement.Query)
 	if err != nil {
 		cancel()
@@ -108,8 +108,7 @@ func (r *Rows) Next(ctx context.Context) bool {
 // load fetches the next batch.
 func (r *Rows) load(ctx context.Context) bool {
 	c := &r.cursor
-	p := r.place
-	p.lane, p.over = c.lane, sql.ErrConnDone
+	p := &place{db: r.place.db, lane: c.lane, over: sql.ErrConnDone}
 	old := r.batch.taken
 	r.batch.taken, r.onRow = taken{}, false // also where the call is cut off: it may still write there
 	b, err := call(ctx, p, func(_ context.Context, k *calling) (*batch, error) {
@@ -231,44 +230,52 @@ var endOfRows = batch{last: true}
 
 // A Row is the one row of a query, as [sql.Row].
 type Row struct {
-	db  *DB
-	row row
-	err error
+	place     *place
+	statement statement // of a query that has not begun
+	cursor    cursor
+	row       row
+	err       error
 }
 
-func queryRow(ctx context.Context, p place, s *statement) *Row {
-	row, err := call(ctx, p, func(ctx context.Context, k *calling) (*Row, error) {
-		ctx, _ = k.passing(ctx)
-		real, err := again(ctx, p, s.Query)
-		if err != nil {
-			return nil, err
-		}
-		defer real.Close()
-		columns, err := real.Columns()
-		if err != nil {
-			return nil, err
-		}
-		if !real.Next() {
-			if err := real.Err(); err != nil {
-				return nil, err
-			}
-			return nil, sql.ErrNoRows
-		}
-		c := &cursor{real: real}
-		c.begin(len(columns))
-		if err := c.scan(); err != nil {
-			return nil, err
-		}
-		if err := real.Close(); err != nil {
-			return nil, err
-		}
-		k.passed()
-		return &Row{db: p.db, row: row{columns, c.taker.values}}, nil
-	}, nil)
-	if err != nil {
+func queryRow(ctx context.Context, p *place, s statement) *Row {
+	r := &Row{place: p, statement: s}
+	// A call that was cut off has r to itself.
+	if _, err := call(ctx, p, r.fetch, nil); err != nil {
 		return &Row{err: err}
 	}
-	return row
+	r.statement, r.cursor = statement{}, cursor{}
+	return r
+}
+
+// fetch makes the query and takes its row. It is for a job of the lane.
+func (r *Row) fetch(ctx context.Context, c *calling) (*Row, error) {
+	ctx, _ = c.passing(ctx, &c.ctx)
+	real, err := again(ctx, r.place, r.statement.Query)
+	if err != nil {
+		return nil, err
+	}
+	defer real.Close()
+	columns, err := real.Columns()
+	if err != nil {
+		return nil, err
+	}
+	if !real.Next() {
+		if err := real.Err(); err != nil {
+			return nil, err
+		}
+		return nil, sql.ErrNoRows
+	}
+	r.cursor.real = real
+	r.cursor.begin(len(columns))
+	if err := r.cursor.scan(); err != nil {
+		return nil, err
+	}
+	if err := real.Close(); err != nil {
+		return nil, err
+	}
+	c.passed()
+	r.row = row{columns, r.cursor.taker.values}
+	return r, nil
 }
 
 // Err returns the error of the query, which Scan returns, too: [sql.ErrNoRows] where there
@@ -287,7 +294,7 @@ func (r *Row) Scan(dest ...any) error {
 		}
 	}()
 	return r.row.scan(dest, func() (_ *sql.Rows, err error) {
-		if rows, err = replay(r.db.replay, &r.row); err == nil {
+		if rows, err = replay(r.place.db.replay, &r.row); err == nil {
 			rows.Next()
 		}
 		return rows, err

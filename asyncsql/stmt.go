@@ -8,12 +8,12 @@ import (
 
 // A Stmt is a prepared statement, as [sql.Stmt]. It may be used by several tasks.
 type Stmt struct {
-	p      place
+	p      *place
 	real   *sql.Stmt
 	closed atomic.Bool
 }
 
-func prepare(ctx context.Context, p place, do func(context.Context) (*sql.Stmt, error)) (*Stmt, error) {
+func prepare(ctx context.Context, p *place, do func(context.Context) (*sql.Stmt, error)) (*Stmt, error) {
 	return call(ctx, p, func(ctx context.Context, c *calling) (*Stmt, error) {
 		ctx, _ = c.lasting(ctx)
 		real, err := again(ctx, p, do)
@@ -36,7 +36,7 @@ func (s *Stmt) QueryContext(ctx context.Context, args ...any) (*Rows, error) {
 
 // QueryRowContext is [sql.Stmt.QueryRowContext]; see [DB.QueryRowContext].
 func (s *Stmt) QueryRowContext(ctx context.Context, args ...any) *Row {
-	return queryRow(ctx, s.p, &statement{prepared: s.real, args: ownArgs(args)})
+	return queryRow(ctx, s.p, statement{prepared: s.real, args: ownArgs(args)})
 }
 
 // Close closes the statement, after the calls that are under way on its connection. It

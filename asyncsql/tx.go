@@ -13,36 +13,66 @@ import (
 // cancellation of the task, too.
 type Tx struct {
 	place
-	real   *sql.Tx
+	own    lane           // nobody's where that of a Conn is its lane
+	from   *place         // where it begins
+	opts   *sql.TxOptions // how
+	real   lateTx
+	failed bool // it could not begin; of the lane's jobs
 	cutter cutter
-	unbind func() bool // nil: the context had ended when it began, which is no news
+	ctx    endingContext // of the driver's transaction
+	unbind func() bool   // nil: the context had ended when it began, which is no news
 	done   atomic.Bool
 }
 
-func begin(ctx context.Context, p place, opts *sql.TxOptions, do func(context.Context, *sql.TxOptions) (*sql.Tx, error)) (*Tx, error) {
-	ended := ctx.Err() != nil
-	tx, err := call(ctx, p, func(ctx context.Context, c *calling) (*Tx, error) {
-		ctx, cancel := c.passing(ctx)
-		real, err := again(ctx, p, func(ctx context.Context) (*sql.Tx, error) { return do(ctx, opts) })
-		if err != nil {
-			cancel()
-			return nil, err
-		}
-		tx := &Tx{place: place{db: p.db, lane: c.lane, on: real, over: sql.ErrTxDone}, real: real}
-		c.lane.keep(tx)
-		c.handTo(&tx.cutter)
-		return tx, nil
-	}, func(tx *Tx) { tx.abort(true) })
+// A beginner is what transactions begin on. *sql.DB and *sql.Conn are.
+type beginner interface {
+	BeginTx(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error)
+}
+
+// A lateTx is a runner from when its transaction begins. It is of the lane's jobs.
+type lateTx struct{ *sql.Tx }
+
+// init says where a transaction begins, and on which lane.
+func (tx *Tx) init(from *place, l *lane, opts *sql.TxOptions) {
+	tx.place = place{db: from.db, lane: l, on: &tx.real, over: sql.ErrTxDone, tx: tx}
+	tx.from = from
+	if opts != nil {
+		own := *opts
+		tx.opts = &own
+	}
+}
+
+// bind has the end of ctx end the transaction.
+func (tx *Tx) bind(ctx context.Context) {
+	tx.unbind = context.AfterFunc(ctx, func() {
+		tx.lane.abortAfter(tx, true)
+		tx.abort(false)
+	})
+}
+
+// begin begins the transaction, unless it has begun. It is for jobs of the lane. When c is
+// cut off meanwhile, the transaction is, too.
+func (tx *Tx) begin(ctx context.Context, c *calling) (err error) {
+	switch {
+	case tx.real.Tx != nil:
+		return nil
+	case tx.failed:
+		return sql.ErrTxDone
+	}
+	ctx, cancel := c.passing(ctx, &tx.ctx)
+	tx.real.Tx, err = again(ctx, tx.from, func(ctx context.Context) (*sql.Tx, error) {
+		return tx.from.on.(beginner).BeginTx(ctx, tx.opts)
+	})
 	if err != nil {
-		return nil, err
+		cancel()
+		tx.failed = true
+		tx.done.Store(true)
+		tx.letGo()
+		tx.lane.release(tx)
+		return err
 	}
-	if !ended {
-		tx.unbind = context.AfterFunc(ctx, func() {
-			tx.lane.abortAfter(tx, true)
-			tx.abort(false)
-		})
-	}
-	return tx, nil
+	c.handTo(&tx.cutter)
+	return nil
 }
 
 // Commit commits the transaction. Its rows are closed. When the wait is cut off before
@@ -53,11 +83,11 @@ func (tx *Tx) Commit(ctx context.Context) error {
 		return sql.ErrTxDone
 	}
 	tx.finish()
-	_, err := call(ctx, tx.place, func(context.Context, *calling) (struct{}, error) {
+	_, err := call(ctx, &tx.place, func(context.Context, *calling) (struct{}, error) {
 		return struct{}{}, tx.end(tx.real.Commit)
 	}, nil)
 	if err != nil {
-		tx.lane.later(tx.giveBack)
+		tx.giveUp()
 	}
 	return err
 }
@@ -70,22 +100,29 @@ func (tx *Tx) Rollback(ctx context.Context) error {
 		return sql.ErrTxDone
 	}
 	tx.finish()
-	return offload.Always(ctx, tx.lane, func() error { return tx.end(tx.real.Rollback) })
+	if tx.lane.withdraw() {
+		return nil
+	}
+	return offload.Always(ctx, tx.lane, func() error { return tx.end(tx.rollback) })
 }
 
 // StmtContext is [sql.Tx.StmtContext]: stmt for use in the transaction.
 func (tx *Tx) StmtContext(ctx context.Context, stmt *Stmt) (*Stmt, error) {
-	return prepare(ctx, tx.place, func(ctx context.Context) (*sql.Stmt, error) {
+	return prepare(ctx, &tx.place, func(ctx context.Context) (*sql.Stmt, error) {
 		return tx.real.StmtContext(ctx, stmt.real), nil
 	})
 }
 
 // finish lets go of the context, and gives up what is open in the transaction.
 func (tx *Tx) finish() {
+	tx.letGo()
+	tx.lane.abortAfter(tx, false)
+}
+
+func (tx *Tx) letGo() {
 	if tx.unbind != nil {
 		tx.unbind()
 	}
-	tx.lane.abortAfter(tx, false)
 }
 
 // end ends the transaction by do. It is for jobs of the lane.
@@ -94,12 +131,26 @@ func (tx *Tx) end(do func() error) error {
 	return do()
 }
 
+func (tx *Tx) rollback() error {
+	if tx.real.Tx == nil {
+		return nil
+	}
+	return tx.real.Rollback()
+}
+
 // giveBack gives the connection back. It is for jobs of the lane, and does nothing when
 // that was done before.
 func (tx *Tx) giveBack() {
-	_ = tx.real.Rollback()
+	_ = tx.rollback()
 	tx.cutter.passed()
 	tx.lane.release(tx)
+}
+
+// giveUp has the transaction rolled back.
+func (tx *Tx) giveUp() {
+	if !tx.lane.withdraw() {
+		tx.lane.later(tx.giveBack)
+	}
 }
 
 func (tx *Tx) abort(now bool) {
@@ -107,6 +158,6 @@ func (tx *Tx) abort(now bool) {
 		tx.cutter.cutShort()
 	}
 	if !tx.done.Swap(true) {
-		tx.lane.later(tx.giveBack)
+		tx.giveUp()
 	}
 }

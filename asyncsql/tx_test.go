@@ -72,7 +72,7 @@ func TestTransactionsGoOnWhileAllOthersWait(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				return tx.Rollback(ctx)
+				return tx.Commit(ctx)
 			}))
 		}
 		spin(ctx, func() bool { return db.Stats().Waiting == 20 })
