@@ -37,8 +37,12 @@ func (p *Package) findRoles() {
 				role = names.Thread
 			}
 			for _, target := range c.lits {
-				if target.Lit != nil { // others may be called in other ways, too
+				switch {
+				case target.Lit == nil: // it may be called in other ways, too
+				case f.inside(target.Outer):
 					p.mark(target, f.roleIn(target.Outer, role), "go")
+				default:
+					p.mark(target, f.world(role), "go")
 				}
 			}
 			if c.param != nil {
@@ -94,6 +98,31 @@ func (f *Func) roleIn(outer *Func, role names.Role) names.Role {
 		}
 	}
 	return role
+}
+
+// world returns what the role of something that f has from elsewhere means there: what a
+// task calls, runs in a task. It is 0 where nobody knows where f runs.
+func (f *Func) world(role names.Role) names.Role {
+	role = f.roleIn(nil, role)
+	if role&names.Called == 0 {
+		return role
+	}
+	outer := f.outermost()
+	role = role&^names.Called | outer.Role&(names.Task|names.Callback|names.Thread)
+	if outer.Waits != nil && !outer.bothWorlds {
+		role |= names.Task
+	}
+	return role
+}
+
+// inside reports whether f is outer or a literal inside of it.
+func (f *Func) inside(outer *Func) bool {
+	for ; f != nil; f = f.Outer {
+		if f == outer {
+			return true
+		}
+	}
+	return false
 }
 
 // roleOf returns what a call does with its argument i.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/asyncfile"
 	"github.com/asyncio-go/asyncio/asynchttp"
 	"github.com/asyncio-go/asyncio/flow"
@@ -51,4 +52,23 @@ func patientClient() {
 	patient := &http.Client{Transport: new(asynchttp.Retrier)}
 	time.Sleep(1) // want `time.Sleep blocks`
 	patient.Get("http://localhost/")
+}
+
+// What a field of the program's own is set to runs where it is called.
+
+type observed struct{ seen, heard func() }
+
+func observes(ctx context.Context, o *observed) error {
+	o.seen = func() { time.Sleep(1) }
+	o.heard = func() {
+		time.Sleep(1) // want `time.Sleep blocks`
+	}
+	return asyncio.Sleep(ctx, 0)
+}
+
+func (o *observed) see() { o.seen() } // it is not known where that is
+
+func (o *observed) hear(ctx context.Context) error {
+	o.heard()
+	return asyncio.Sleep(ctx, 0)
 }
