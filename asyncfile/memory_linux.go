@@ -52,14 +52,12 @@ func (f *File) readMemory(ctx context.Context, p []byte, off int64) (n int, done
 	})
 	switch {
 	case closed != nil:
-		return 0, false, nil
+	case err == nil && n > 0:
+		return n, true, nil
+	case err == nil:
+		return 0, true, io.EOF
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS):
 		f.memory.refused.Store(true)
-		return 0, false, nil
-	case err != nil:
-		return 0, false, nil
-	case n == 0:
-		return 0, true, io.EOF
 	}
-	return n, true, nil
+	return 0, false, nil
 }

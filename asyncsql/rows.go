@@ -248,34 +248,34 @@ func queryRow(ctx context.Context, p *place, s statement) *Row {
 }
 
 // fetch makes the query and takes its row. It is for a job of the lane.
-func (r *Row) fetch(ctx context.Context, c *calling) (*Row, error) {
+func (r *Row) fetch(ctx context.Context, c *calling) (none struct{}, err error) {
 	ctx, _ = c.passing(ctx, &c.ctx)
 	real, err := again(ctx, r.place, r.statement.Query)
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	defer real.Close()
 	columns, err := real.Columns()
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	if !real.Next() {
 		if err := real.Err(); err != nil {
-			return nil, err
+			return none, err
 		}
-		return nil, sql.ErrNoRows
+		return none, sql.ErrNoRows
 	}
 	r.cursor.real = real
 	r.cursor.begin(len(columns))
 	if err := r.cursor.scan(); err != nil {
-		return nil, err
+		return none, err
 	}
 	if err := real.Close(); err != nil {
-		return nil, err
+		return none, err
 	}
 	c.passed()
 	r.row = row{columns, r.cursor.taker.values}
-	return r, nil
+	return none, nil
 }
 
 // Err returns the error of the query, which Scan returns, too: [sql.ErrNoRows] where there
