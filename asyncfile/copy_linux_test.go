@@ -2,6 +2,8 @@ package asyncfile_test
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,8 +18,11 @@ func TestACopyLeavesNoFileOpen(t *testing.T) {
 		ok(t, os.WriteFile(src, []byte("text"), 0o600))
 		_, err := asyncfile.CopyFile(ctx, filepath.Join(dir, "dst"), src)
 		ok(t, err)
-		if _, err := asyncfile.CopyFile(ctx, filepath.Join(dir, "none", "dst"), src); err == nil {
-			t.Error("there is no directory for the second copy")
+		if _, err := asyncfile.CopyFile(ctx, filepath.Join(dir, "none", "dst"), src); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("without a directory for the copy: %v", err)
+		}
+		if _, err := asyncfile.CopyFile(ctx, filepath.Join(dir, "dir"), dir); err == nil || !strings.HasSuffix(err.Error(), dir+": it is a directory") {
+			t.Errorf("a copy of a directory: %v", err)
 		}
 		fds, err := os.ReadDir("/proc/self/fd")
 		if err != nil {

@@ -182,8 +182,11 @@ func TestNoReadOnTheLoopWaitsForAJobAtThePosition(t *testing.T) {
 		if done || err != nil {
 			t.Errorf("beside a job: %v, %v", done, err)
 		}
+		if _, err := f.Seek(ctx, 0, io.SeekStart); err != nil {
+			return err
+		}
 		if n, done, err := f.readMemory(ctx, p, atPosition); string(p[:n]) != "text" || !done || err != nil {
-			t.Errorf("after it: %q, %v, %v", p[:n], done, err)
+			t.Errorf("after one: %q, %v, %v", p[:n], done, err)
 		}
 		return nil
 	})

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"slices"
 
 	"github.com/asyncio-go/asyncio"
 )
@@ -235,15 +236,12 @@ func (p *place) PrepareContext(ctx context.Context, query string) (*Stmt, error)
 	return prepare(ctx, p, func(ctx context.Context) (*sql.Stmt, error) { return p.on.PrepareContext(ctx, query) })
 }
 
-// ownArgs returns args with copies of the bytes in them: a call that was cut off may
-// still read them when its caller has them back.
+// ownArgs returns args as the call's own, with copies of the bytes in them: a call that was
+// cut off may still read them when its caller has them back.
 func ownArgs(args []any) []any {
-	own := args
-	for i, a := range args {
+	own := slices.Clone(args)
+	for i, a := range own {
 		if b, ok := a.([]byte); ok {
-			if &own[0] == &args[0] {
-				own = append([]any(nil), args...)
-			}
 			own[i] = bytes.Clone(b)
 		}
 	}

@@ -36,6 +36,9 @@ func with(t *testing.T, connections int, body func(ctx context.Context, db *asyn
 	if s.open != 0 {
 		t.Errorf("%d connections were left open", s.open)
 	}
+	if n := s.prepared.Load(); n != 0 {
+		t.Errorf("%d statements were left open", n)
+	}
 	if s.most > connections {
 		t.Errorf("there were %d connections", s.most)
 	}

@@ -41,6 +41,8 @@ type server struct {
 	began    chan struct{} // gets one for each block, where there is room
 	released atomic.Int32  // rows that were closed
 
+	prepared atomic.Int32 // statements that are open
+
 	begins  atomic.Int32                    // transactions that were to begin
 	onBegin func(ctx context.Context) error // answers them, where it is not nil
 }
@@ -121,8 +123,12 @@ func (c *conn) Close() error {
 	return nil
 }
 
-func (c *conn) Prepare(query string) (driver.Stmt, error) { return &stmt{c, query}, nil }
-func (c *conn) Begin() (driver.Tx, error)                 { return nil, errors.New("memory: Begin without a context") }
+func (c *conn) Prepare(query string) (driver.Stmt, error) {
+	c.server.prepared.Add(1)
+	return &stmt{c, query}, nil
+}
+
+func (c *conn) Begin() (driver.Tx, error) { return nil, errors.New("memory: Begin without a context") }
 
 func (c *conn) Ping(ctx context.Context) error {
 	if err := c.use("ping"); err != nil {
@@ -313,7 +319,11 @@ type stmt struct {
 	query string
 }
 
-func (s *stmt) Close() error  { return nil }
+func (s *stmt) Close() error {
+	s.server.prepared.Add(-1)
+	return nil
+}
+
 func (s *stmt) NumInput() int { return -1 }
 
 func (s *stmt) Exec([]driver.Value) (driver.Result, error) { return nil, driver.ErrSkip }

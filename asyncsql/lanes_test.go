@@ -2,6 +2,7 @@ package asyncsql_test
 
 import (
 	"context"
+	"database/sql/driver"
 	"fmt"
 	"runtime"
 	"slices"
@@ -78,4 +79,58 @@ func TestABatchMayBeOfOneByte(t *testing.T) {
 			t.Errorf("%d rows in %d jobs", n, jobs)
 		}
 	}, asyncsql.WithBatch(0, 1))
+}
+
+// database/sql tries some connections, and the call others after that, but not for ever.
+func TestACallEndsWhereEachConnectionIsBad(t *testing.T) {
+	with(t, 2, func(ctx context.Context, db *asyncsql.DB, s *server) {
+		s.onBegin = func(context.Context) error { return driver.ErrBadConn }
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.Commit(ctx); err != driver.ErrBadConn {
+			t.Errorf("it ended with %v", err)
+		}
+		if n := s.begins.Load(); n < 3 {
+			t.Errorf("%d were tried", n)
+		}
+	})
+}
+
+func TestAStatementIsClosedBehindTheCallersBack(t *testing.T) {
+	with(t, 1, func(ctx context.Context, db *asyncsql.DB, s *server) {
+		conn, err := db.Conn(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		stmt, err := conn.PrepareContext(ctx, "put ?")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := s.prepared.Load(); n != 1 {
+			t.Errorf("%d statements are open", n)
+		}
+		stmt.Close()
+		if err := conn.PingContext(ctx); err != nil { // after that
+			t.Error(err)
+		}
+		if n := s.prepared.Load(); n != 0 {
+			t.Errorf("%d statements are open", n)
+		}
+	})
+}
+
+func TestArgumentsAreLeftAlone(t *testing.T) {
+	with(t, 1, func(ctx context.Context, db *asyncsql.DB, s *server) {
+		text := []byte("text")
+		args := []any{text}
+		if _, err := db.ExecContext(ctx, "put ?", args...); err != nil {
+			t.Fatal(err)
+		}
+		if &args[0].([]byte)[0] != &text[0] {
+			t.Error("the caller has other bytes now")
+		}
+	})
 }

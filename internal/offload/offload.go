@@ -72,14 +72,12 @@ func Always(ctx context.Context, e asyncio.Executor, fn func() error) error {
 		}
 		return fn()
 	}
-	waited := false
-	defer func() {
-		if !waited && !begun.Load() {
+	defer func() { // also where the task is unwound
+		if !begun.Load() {
 			Submit(e, func() { _ = once() })
 		}
 	}()
 	_, err := asyncio.ToExecutor(ctx, e, func(context.Context) (struct{}, error) { return struct{}{}, once() })
-	waited = err == nil
 	return err
 }
 
