@@ -10,9 +10,6 @@ import (
 // where nothing else was said.
 const defaultStallLimit = 2 * time.Second
 
-// stallLimitByDefault stands for that, and on the virtual clock for no watch.
-const stallLimitByDefault = -1 << 63
-
 // The stall watch looks at the loops of the process from outside, now and then, and
 // reports one that runs and does not move: a task or callback of it computes, or is
 // blocked in something that knows nothing of loops. Such a loop cannot say so itself.

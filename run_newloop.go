@@ -7,7 +7,7 @@ import (
 
 // NewLoop makes a loop, which must be closed. Python: new_event_loop.
 func NewLoop(opts ...Option) (*Loop, error) {
-	c := config{stallLimit: stallLimitByDefault, debug: os.Getenv("ASYNCIODEBUG") == "1"}
+	c := config{stallLimit: defaultStallLimit, debug: os.Getenv("ASYNCIODEBUG") == "1"}
 	for _, o := range opts {
 		o.applyLoop(&c)
 	}
@@ -26,10 +26,7 @@ func NewLoop(opts ...Option) (*Loop, error) {
 	}
 	if c.virtual {
 		l.watched = new(watchedWaits)
-	}
-	if c.stallLimit == stallLimitByDefault {
-		c.stallLimit = defaultStallLimit
-		if c.virtual {
+		if !c.stallAsked {
 			c.stallLimit = 0
 		}
 	}

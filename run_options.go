@@ -27,6 +27,7 @@ type config struct {
 	executor   defaultExecutor
 	interrupts interruptMode
 	stallLimit time.Duration
+	stallAsked bool // it is what WithStallWatch was given
 }
 
 // WithDebug turns the loop's debug mode on or off; without it the environment
@@ -55,7 +56,7 @@ func WithDebug(on bool) Option { return option(func(c *config) { c.debug = on })
 // testing/synctest never. While a loop runs, its goroutine and the tasks' have the
 // label asyncio.loop in profiles.
 func WithStallWatch(limit time.Duration) Option {
-	return option(func(c *config) { c.stallLimit = limit })
+	return option(func(c *config) { c.stallLimit, c.stallAsked = limit, true })
 }
 
 // WithTaskLabels puts on each task's goroutine the label asyncio.task, with the

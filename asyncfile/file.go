@@ -107,6 +107,16 @@ func positioned[T any](f *File, fn func() (T, error)) func() (T, error) {
 	}
 }
 
+// readInJob reads into buf from an offset or atPosition. It is for jobs.
+func (f *File) readInJob(buf []byte, off int64) (int, error) {
+	if off != atPosition {
+		return f.file.ReadAt(buf, off)
+	}
+	f.position.RLock()
+	defer f.position.RUnlock()
+	return f.file.Read(buf)
+}
+
 // read reads into p from an offset or atPosition, by way of a buffer and in one job, unless
 // it can do without.
 func (f *File) read(ctx context.Context, p []byte, off int64) (int, error) {
@@ -114,17 +124,10 @@ func (f *File) read(ctx context.Context, p []byte, off int64) (int, error) {
 		return n, err
 	}
 	buf := f.buffer(min(len(p), maxBuffer))
-	job := func() (moved, error) {
-		n, err := f.file.ReadAt(buf, off)
+	m, err := callOn(ctx, f, func() (moved, error) {
+		n, err := f.readInJob(buf, off)
 		return moved{n, err}, nil
-	}
-	if off == atPosition {
-		job = positioned(f, func() (moved, error) {
-			n, err := f.file.Read(buf)
-			return moved{n, err}, nil
-		})
-	}
-	m, err := callOn(ctx, f, job, nil)
+	}, nil)
 	if err != nil {
 		return 0, err // and buf is the job's
 	}

@@ -103,11 +103,10 @@ func (a *ahead) begin(ctx context.Context, buf []byte) error {
 	if err := a.f.foreign(ctx); err != nil {
 		return err
 	}
-	read := positioned(a.f, func() (piece, error) {
-		n, err := a.f.file.Read(buf)
+	a.reading = asyncio.RunInExecutor(loop, executorOf(ctx), func(context.Context) (piece, error) {
+		n, err := a.f.readInJob(buf, atPosition)
 		return piece{buf[:n], err}, nil
 	})
-	a.reading = asyncio.RunInExecutor(loop, executorOf(ctx), func(context.Context) (piece, error) { return read() })
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"runtime"
-	"slices"
 	"testing"
 
 	"github.com/asyncio-go/asyncio"
@@ -39,9 +38,7 @@ func TestCallsOnOneConnectionAreMadeOnceEachInTheirOrder(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		if !slices.Equal(s.texts, want) {
-			t.Errorf("kept: %v", s.texts)
-		}
+		s.keeps(t, want...)
 	})
 }
 

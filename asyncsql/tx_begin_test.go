@@ -51,9 +51,7 @@ func TestATransactionBeginsWithItsFirstCall(t *testing.T) {
 				t.Errorf("%s: %d have begun, and before the first call %d", c.name, n, before)
 			}
 		}
-		if !slices.Equal(s.texts, []string{"a", "b"}) {
-			t.Errorf("kept: %v", s.texts)
-		}
+		s.keeps(t, "a", "b")
 	})
 }
 
@@ -81,9 +79,7 @@ func TestATransactionThatCannotBeginSaysSoInItsFirstCall(t *testing.T) {
 			}
 		}
 		put(ctx, t, db, "x")
-		if !slices.Equal(s.texts, []string{"x"}) {
-			t.Errorf("kept: %v", s.texts)
-		}
+		s.keeps(t, "x")
 	})
 }
 
@@ -205,9 +201,7 @@ func TestATransactionIsCutOffWhileItBegins(t *testing.T) {
 			t.Errorf("it ended with %v", err)
 		}
 		put(ctx, t, db, "x")
-		if !slices.Equal(s.texts, []string{"x"}) {
-			t.Errorf("kept: %v", s.texts)
-		}
+		s.keeps(t, "x")
 	})
 }
 

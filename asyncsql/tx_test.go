@@ -13,6 +13,14 @@ import (
 	"github.com/asyncio-go/asyncio/asyncsql"
 )
 
+// keeps fails the test unless these texts, and no others, were put for good.
+func (s *server) keeps(t *testing.T, texts ...string) {
+	t.Helper()
+	if !slices.Equal(s.texts, texts) {
+		t.Errorf("kept: %v, want %v", s.texts, texts)
+	}
+}
+
 func put(ctx context.Context, t *testing.T, p interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }, text string) {
@@ -48,9 +56,7 @@ func TestATransactionIsCommittedOrRolledBack(t *testing.T) {
 				t.Errorf("a statement after the end: %v", err)
 			}
 		}
-		if !slices.Equal(s.texts, []string{"x"}) {
-			t.Errorf("kept: %v", s.texts)
-		}
+		s.keeps(t, "x")
 	})
 }
 
@@ -105,9 +111,7 @@ func TestATransactionEndsWithItsContext(t *testing.T) {
 		if err := tx.Rollback(derived); err != sql.ErrTxDone {
 			t.Errorf("Rollback: %v", err)
 		}
-		if !slices.Equal(s.texts, []string{"x"}) {
-			t.Errorf("kept: %v", s.texts)
-		}
+		s.keeps(t, "x")
 	})
 }
 
@@ -133,9 +137,7 @@ func TestACancelledTaskRollsItsTransactionBack(t *testing.T) {
 			t.Errorf("it ended with %v", err)
 		}
 		put(ctx, t, db, "x")
-		if !slices.Equal(s.texts, []string{"x"}) {
-			t.Errorf("kept: %v", s.texts)
-		}
+		s.keeps(t, "x")
 	})
 }
 
@@ -223,9 +225,7 @@ func TestAConnectionIsClosedBeforeWhatIsOpenOnIt(t *testing.T) {
 		if _, err := c.ExecContext(ctx, "put ?", "late"); err != sql.ErrConnDone {
 			t.Errorf("a statement on it: %v", err)
 		}
-		if !slices.Equal(s.texts, []string{"x"}) {
-			t.Errorf("kept: %v", s.texts)
-		}
+		s.keeps(t, "x")
 	}, asyncsql.WithBatch(10, 0))
 }
 
@@ -326,9 +326,7 @@ func TestATaskThatWasCancelledMayCleanUp(t *testing.T) {
 		if _, err := task.Await(ctx); !asyncio.IsCancelled(err) {
 			t.Errorf("it ended with %v", err)
 		}
-		if !slices.Equal(s.texts, []string{"cleaned up"}) {
-			t.Errorf("kept: %v", s.texts)
-		}
+		s.keeps(t, "cleaned up")
 	}, asyncsql.WithBatch(10, 0))
 }
 

@@ -35,19 +35,7 @@ func run(pass *analysis.Pass) (any, error) {
 		if !f.OnLoop {
 			continue
 		}
-		deadlines := make(map[*ast.CallExpr]bool) // what is called for a deadline's sake
-		for _, c := range f.Calls {
-			if c.Callee != nil && strings.HasPrefix(c.Callee.Name(), "Set") && strings.HasSuffix(c.Callee.Name(), "Deadline") {
-				for _, arg := range c.Expr.Args {
-					ast.Inspect(arg, func(n ast.Node) bool {
-						if call, ok := n.(*ast.CallExpr); ok {
-							deadlines[call] = true
-						}
-						return true
-					})
-				}
-			}
-		}
+		deadlines := inDeadlines(f)
 		for _, c := range f.Calls {
 			switch {
 			case names.IsFunc(c.Callee, "time", "Now") && deadlines[c.Expr]:
@@ -66,6 +54,23 @@ func run(pass *analysis.Pass) (any, error) {
 		})
 	}
 	return nil, nil
+}
+
+// inDeadlines returns the calls that are made for the argument of a SetDeadline, or its like.
+func inDeadlines(f *functions.Func) map[ast.Node]bool {
+	calls := make(map[ast.Node]bool)
+	for _, c := range f.Calls {
+		if c.Callee == nil || !strings.HasPrefix(c.Callee.Name(), "Set") || !strings.HasSuffix(c.Callee.Name(), "Deadline") {
+			continue
+		}
+		for _, arg := range c.Expr.Args {
+			ast.Inspect(arg, func(n ast.Node) bool {
+				calls[n] = true
+				return true
+			})
+		}
+	}
+	return calls
 }
 
 // operations counts the cases of a select but for its default.
