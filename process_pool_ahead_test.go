@@ -160,6 +160,8 @@ func TestCallsThatWereSentAheadAreNotLostAndBeginOnce(t *testing.T) {
 				t.Errorf("call %d gave %d, %v", n, v, err)
 			}
 		}
+		// The future of a cancelled call is done before its worker is.
+		must(asyncio.ToThread(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, p.Shutdown(ctx) }))
 		times := map[int]int{}
 		for _, n := range begun(t, file) {
 			times[n]++
@@ -195,5 +197,6 @@ func TestALongCallHoldsUpNoOther(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		hanging.Cancel()
+		eventually(t, ctx, "its worker has ended", func() bool { return p.Stats().Running == 0 })
 	})
 }
