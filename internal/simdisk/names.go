@@ -192,15 +192,14 @@ func (d *Disk) rename(oldPath, newPath string) error {
 	switch {
 	case err != nil && err != syscall.ENOENT:
 		return err
-	case there != nil && there.isDir():
+	case there != nil && there.isDir() && (there != n || newPath == oldPath): // package os has it so
 		return syscall.EEXIST
 	case there == n:
 		return nil
-	case n.isDir() && (there != nil || strings.HasPrefix(clean(newPath)+"/", clean(oldPath)+"/")):
-		if there != nil {
-			return syscall.ENOTDIR
-		}
+	case n.isDir() && strings.HasPrefix(clean(newPath)+"/", clean(oldPath)+"/"):
 		return syscall.EINVAL
+	case n.isDir() && there != nil:
+		return syscall.ENOTDIR
 	case !n.isDir() && strings.HasSuffix(newPath, "/"):
 		return syscall.ENOTDIR
 	case n == d.root:

@@ -206,12 +206,43 @@ func about(i fs.FileInfo) string {
 	return fmt.Sprint(i.Name(), " ", i.Size(), " ", i.Mode())
 }
 
-func TestADiskBehavesAsThatOfTheSystem(t *testing.T) {
-	root, err := os.MkdirTemp("/dev/shm", "simdisk") // in memory: it is about behaviour
+// inMemory returns a directory in memory: it is about behaviour.
+func inMemory(t *testing.T) string {
+	t.Helper()
+	root, err := os.MkdirTemp("/dev/shm", "simdisk")
 	if err != nil {
-		root = t.TempDir()
+		return t.TempDir()
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(root) })
+	return root
+}
+
+func TestAnyRenameEndsAsInTheSystem(t *testing.T) {
+	root := inMemory(t)
+	names := []string{"a", "b", "d", "d/a", "d/e", "d/e/a", "f", "no", "no/a", "a/b", "d/a/b", "d/no", "d/e/no", "a/", "d/", "no/"}
+	for _, from := range names {
+		for _, to := range names {
+			p := &pair{disk: simdisk.New(&world{}), dir: filepath.Join(root, strings.ReplaceAll(from+" "+to, "/", "_"))}
+			for _, dir := range []string{"/", "/d/e", "/f"} {
+				if err := errors.Join(p.disk.MkdirAll(dir, 0o755), os.MkdirAll(p.dir+dir, 0o755)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, file := range []string{"/a", "/b", "/d/a", "/d/e/a"} {
+				if err := errors.Join(p.disk.WriteFile(file, []byte(file), 0o644), os.WriteFile(p.dir+file, []byte(file), 0o644)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ours, real := p.words(p.disk.Rename("/"+from, "/"+to)), p.words(os.Rename(p.dir+"/"+from, p.dir+"/"+to))
+			if ours != real {
+				t.Errorf("rename %s %s: %q, in the system %q", from, to, ours, real)
+			}
+		}
+	}
+}
+
+func TestADiskBehavesAsThatOfTheSystem(t *testing.T) {
+	root := inMemory(t)
 	n := 0
 	rapid.Check(t, func(t *rapid.T) {
 		n++
