@@ -84,7 +84,8 @@ func (h Hiring) Hire() (begun int, patience time.Duration, alarm string) {
 	}
 	e.workers = h.Workers
 	e.crowd = crowd{few: h.Few, lasts: time.Hour, patience: h.Patience, look: func() (bool, int) { return h.Free, 1 << 20 }}
-	e.crowd.alarm = time.AfterFunc(time.Hour, func() {})
+	rang := make(chan struct{}, 1)
+	e.crowd.alarm = time.AfterFunc(time.Hour, func() { rang <- struct{}{} })
 	e.crowd.alarm.Stop()
 	e.hireMore()
 	e.mu.Lock()
@@ -99,7 +100,12 @@ func (h Hiring) Hire() (begun int, patience time.Duration, alarm string) {
 	case e.crowd.alarm.Stop():
 		alarm = "set"
 	default:
-		alarm = "off"
+		select {
+		case <-rang: // already
+			alarm = "set"
+		case <-time.After(time.Second):
+			alarm = "off"
+		}
 	}
 	e.queue = e.queue[:min(begun, len(e.queue))] // the rest is not to be run
 	e.mu.Unlock()

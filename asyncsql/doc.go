@@ -17,7 +17,8 @@
 //
 // Names and behaviour are those of database/sql. What differs: each call that waits takes
 // a context, also Rows.Next, Tx.Commit and Tx.Rollback; the calls that close something do
-// not wait; and a transaction begins with the first call on it, see [DB.BeginTx].
+// not wait; and a transaction begins with the first call on it, see [DB.BeginTx]. One that
+// needs no task between its statements is cheapest in [DB.RunInTx].
 //
 // # Threads
 //

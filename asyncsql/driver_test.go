@@ -44,6 +44,7 @@ type server struct {
 	prepared atomic.Int32 // statements that are open
 
 	begins  atomic.Int32                    // transactions that were to begin
+	options atomic.Value                    // how the last was to, a driver.TxOptions
 	onBegin func(ctx context.Context) error // answers them, where it is not nil
 }
 
@@ -138,12 +139,13 @@ func (c *conn) Ping(ctx context.Context) error {
 	return nil
 }
 
-func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, error) {
+func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	if err := c.use("begin"); err != nil {
 		return nil, err
 	}
 	defer c.unuse()
 	c.server.begins.Add(1)
+	c.server.options.Store(opts)
 	if f := c.server.onBegin; f != nil {
 		if err := f(ctx); err != nil {
 			return nil, err

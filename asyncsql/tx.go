@@ -35,11 +35,16 @@ type lateTx struct{ *sql.Tx }
 // init says where a transaction begins, and on which lane.
 func (tx *Tx) init(from *place, l *lane, opts *sql.TxOptions) {
 	tx.place = place{db: from.db, lane: l, on: &tx.real, over: sql.ErrTxDone, tx: tx}
-	tx.from = from
-	if opts != nil {
-		own := *opts
-		tx.opts = &own
+	tx.from, tx.opts = from, ownTxOptions(opts)
+}
+
+// ownTxOptions returns opts as they are now: a transaction begins later, on a thread.
+func ownTxOptions(opts *sql.TxOptions) *sql.TxOptions {
+	if opts == nil {
+		return nil
 	}
+	own := *opts
+	return &own
 }
 
 // bind has the end of ctx end the transaction.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/asyncio-go/asyncio"
 	"go.uber.org/goleak"
@@ -71,14 +70,14 @@ func TestAnEndedContextEndsTheWaitAndTheFunction(t *testing.T) {
 	e := asyncio.NewThreadPoolExecutor(1)
 	ended := make(chan error, 1)
 	onLoop(t, func(ctx context.Context) {
-		ctx, cancel := context.WithTimeout(ctx, time.Millisecond)
-		defer cancel()
+		ctx, cancel := context.WithCancel(ctx)
 		_, err := Do(ctx, e, func(ctx context.Context) (int, error) {
+			cancel()
 			<-ctx.Done()
 			ended <- ctx.Err()
 			return 0, ctx.Err()
 		}, nil)
-		if !errors.Is(err, context.DeadlineExceeded) {
+		if !errors.Is(err, context.Canceled) {
 			t.Errorf("the call ended with %v", err)
 		}
 	})

@@ -227,6 +227,18 @@ func transaction(text string) operation {
 	}
 }
 
+// inOneCall is the same transaction, in tasks with RunInTx.
+func inOneCall(text string) operation {
+	op := transaction(text)
+	op.tasks = func(ctx context.Context, db *asyncsql.DB) error {
+		return db.RunInTx(ctx, nil, func(ctx context.Context, tx *sql.Tx) error {
+			var n int
+			return tx.QueryRowContext(ctx, text).Scan(&n)
+		})
+	}
+	return op
+}
+
 func places(n int) []any {
 	dest := []any{new(int)}
 	for len(dest) < n {

@@ -28,6 +28,7 @@ func BenchmarkRatio(b *testing.B) {
 		{"row", func(peer) operation { return query("select 42") }, 1},
 		{"exec", func(peer) operation { return statement("select 42") }, 1},
 		{"transaction", func(peer) operation { return transaction("select 42") }, 4},
+		{"transactionInOneCall", func(peer) operation { return inOneCall("select 42") }, 4},
 		{"rows", func(p peer) operation { return query(p.series + " limit 1000") }, 40},
 	} {
 		for _, p := range peers {

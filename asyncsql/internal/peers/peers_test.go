@@ -247,6 +247,18 @@ func TestCancellationsAtAnyMoment(t *testing.T) {
 			err := together(ctx, atOnce, func(ctx context.Context, i int) error {
 				ctx, cancel := context.WithTimeout(ctx, time.Duration(rand.IntN(15000))*time.Microsecond)
 				defer cancel()
+				if i%2 == 0 {
+					return unlessCutOff(db.RunInTx(ctx, nil, func(ctx context.Context, tx *sql.Tx) error {
+						rows, err := tx.QueryContext(ctx, p.series)
+						if err != nil {
+							return err
+						}
+						defer rows.Close()
+						for rows.Next() {
+						}
+						return rows.Err()
+					}))
+				}
 				tx, err := db.BeginTx(ctx, nil)
 				if err != nil {
 					return unlessCutOff(err)

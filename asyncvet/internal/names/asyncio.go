@@ -174,7 +174,7 @@ var asyncio = map[string]map[string]Func{
 
 	// Of these the rest is found out from their own text.
 	Asyncio + "/asyncfile": {"Do": {Waits: Always, Runs: Thread}},
-	Asyncio + "/asyncsql":  {"Conn.Raw": {Waits: Always, Runs: Thread}},
+	Asyncio + "/asyncsql":  {"Conn.Raw": {Waits: Always, Runs: Thread}, "DB.RunInTx": {Waits: Always, Runs: Thread}},
 	Asyncio + "/sim": {
 		"Host.Program": {Runs: Task},
 

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
@@ -83,8 +84,12 @@ func (d alone) Park(until time.Duration, pending func() bool) error {
 	if pending() {
 		return d.Poll()
 	}
-	if !d.Pending() {
-		d.net.Reach(min(until, d.net.Next(), d.net.Now()+time.Hour))
+	if next := min(until, d.net.Next()); d.Pending() {
+		// That comes first.
+	} else if next < driver.Forever {
+		d.net.Reach(min(next, d.net.Now()+time.Hour))
+	} else {
+		runtime.Gosched() // who is to wake it may need the processor
 	}
 	return d.Poll()
 }

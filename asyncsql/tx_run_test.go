@@ -1,0 +1,162 @@
+package asyncsql_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"runtime"
+	"testing"
+
+	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/asyncsql"
+)
+
+// putting returns a function of RunInTx that puts a text and ends as end does.
+func putting(text string, end func(ctx context.Context) error) func(context.Context, *sql.Tx) error {
+	return func(ctx context.Context, tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "put ?", text); err != nil {
+			return err
+		}
+		return end(ctx)
+	}
+}
+
+func TestAFunctionInATransactionIsOneSwitchToAThread(t *testing.T) {
+	with(t, 1, func(ctx context.Context, db *asyncsql.DB, s *server) {
+		for range 2 {
+			err := db.RunInTx(ctx, nil, func(ctx context.Context, tx *sql.Tx) error {
+				if n := db.Stats().Turns; n != 1 {
+					t.Errorf("it has %d connections", n)
+				}
+				return errors.Join(
+					putting("a", func(context.Context) error { return nil })(ctx, tx),
+					putting("b", func(context.Context) error { return nil })(ctx, tx))
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if n := asyncsql.Jobs(db); n != 2 || s.begins.Load() != 2 {
+			t.Errorf("%d calls on a thread, %d transactions", n, s.begins.Load())
+		}
+		s.keeps(t, "a", "b", "a", "b")
+	})
+}
+
+func TestAFunctionThatFailsRollsItsTransactionBack(t *testing.T) {
+	with(t, 1, func(ctx context.Context, db *asyncsql.DB, s *server) {
+		failed := errors.New("no")
+		if err := db.RunInTx(ctx, nil, putting("never", func(context.Context) error { return failed })); err != failed {
+			t.Error(err)
+		}
+		var p *asyncio.PanicError
+		if err := db.RunInTx(ctx, nil, putting("never", func(context.Context) error { panic("no") })); !errors.As(err, &p) || p.Value != "no" {
+			t.Error(err)
+		}
+		err := db.RunInTx(ctx, nil, putting("never", func(context.Context) error { runtime.Goexit(); return nil }))
+		if !errors.Is(err, asyncio.ErrGoexit) {
+			t.Error(err)
+		}
+		put(ctx, t, db, "x")
+		s.keeps(t, "x")
+	})
+}
+
+func TestAFunctionIsNotCalledWhereItsTransactionCannotBegin(t *testing.T) {
+	with(t, 1, func(ctx context.Context, db *asyncsql.DB, s *server) {
+		never := func(context.Context, *sql.Tx) error { t.Error("it was called"); return nil }
+		refused := errors.New("memory: no such isolation level")
+		s.onBegin = func(context.Context) error { return refused }
+		if err := db.RunInTx(ctx, nil, never); !errors.Is(err, refused) {
+			t.Error(err)
+		}
+		s.onBegin = nil
+		held, err := db.Conn(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		waits := asyncio.Go(ctx, func(ctx context.Context) error { return db.RunInTx(ctx, nil, never) })
+		spin(ctx, func() bool { return db.Stats().Waiting == 1 })
+		waits.Cancel()
+		if _, err := waits.Await(ctx); !asyncio.IsCancelled(err) {
+			t.Error(err)
+		}
+		refusedTurn := asyncio.Go(ctx, func(ctx context.Context) error { return db.RunInTx(ctx, nil, never) })
+		spin(ctx, func() bool { return db.Stats().Waiting == 1 })
+		held.Close()
+		if err := db.Close(ctx); err != nil {
+			t.Error(err)
+		}
+		if _, err := refusedTurn.Await(ctx); !errors.Is(err, asyncsql.ErrClosed) {
+			t.Error(err)
+		}
+		if err := db.RunInTx(ctx, nil, never); !errors.Is(err, asyncsql.ErrClosed) {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAFunctionInATransactionHasTheValuesOfItsTaskAndEndsWithIt(t *testing.T) {
+	type key struct{}
+	with(t, 1, func(ctx context.Context, db *asyncsql.DB, s *server) {
+		ctx = context.WithValue(ctx, key{}, "v")
+		ended := make(chan error, 1)
+		task := asyncio.Go(ctx, func(ctx context.Context) error {
+			return db.RunInTx(ctx, nil, func(ctx context.Context, tx *sql.Tx) error {
+				if v := ctx.Value(key{}); v != "v" {
+					t.Errorf("the value is %v", v)
+				}
+				_, err := tx.ExecContext(ctx, "put ?", "never")
+				s.began <- struct{}{}
+				<-ctx.Done()
+				ended <- err
+				return nil // the commit that comes now is one of a context that has ended
+			})
+		})
+		wait(ctx, s.began)
+		task.Cancel()
+		if _, err := task.Await(ctx); !asyncio.IsCancelled(err) {
+			t.Error(err)
+		}
+		put(ctx, t, db, "x") // has to wait for the connection
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		s.keeps(t, "x")
+	})
+}
+
+func TestTheOptionsOfATransactionAreThoseOfTheCall(t *testing.T) {
+	begin := map[string]func(ctx context.Context, db *asyncsql.DB, opts *sql.TxOptions) error{
+		"BeginTx": func(ctx context.Context, db *asyncsql.DB, opts *sql.TxOptions) error {
+			tx, err := db.BeginTx(ctx, opts)
+			if err != nil {
+				return err
+			}
+			return tx.Commit(ctx)
+		},
+		"RunInTx": func(ctx context.Context, db *asyncsql.DB, opts *sql.TxOptions) error {
+			return db.RunInTx(ctx, opts, func(context.Context, *sql.Tx) error { return nil })
+		},
+	}
+	for name, f := range begin {
+		with(t, 1, func(ctx context.Context, db *asyncsql.DB, s *server) {
+			held, err := db.Conn(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			opts := &sql.TxOptions{Isolation: sql.LevelSerializable}
+			task := asyncio.Go(ctx, func(ctx context.Context) error { return f(ctx, db, opts) })
+			spin(ctx, func() bool { return db.Stats().Waiting == 1 })
+			*opts = sql.TxOptions{ReadOnly: true}
+			held.Close()
+			if _, err := task.Await(ctx); err != nil {
+				t.Error(err)
+			}
+			if got := s.options.Load(); got != (driver.TxOptions{Isolation: driver.IsolationLevel(sql.LevelSerializable)}) {
+				t.Errorf("%s: it begins with %+v", name, got)
+			}
+		})
+	}
+}
