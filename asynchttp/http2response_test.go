@@ -103,9 +103,11 @@ func TestAFileThatShrinksEndsTheStreamOfHTTP2(t *testing.T) {
 
 func TestCloseNotifyTellsOfAStreamThatIsReset(t *testing.T) {
 	told := make(chan bool, 1)
+	begun := make(chan struct{}, 1)
 	overHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
 		//lint:ignore SA1019 old code asks for it
 		gone := w.(http.CloseNotifier).CloseNotify()
+		begun <- struct{}{}
 		_ = asyncio.Sleep(r.Context(), time.Minute) // it is cancelled
 		select {
 		case <-gone:
@@ -114,11 +116,15 @@ func TestCloseNotifyTellsOfAStreamThatIsReset(t *testing.T) {
 			told <- false
 		}
 	}, func(ctx context.Context, c *http.Client, url string) error {
-		err := asyncio.Timeout(ctx, 20*time.Millisecond, func(ctx context.Context) error {
+		task := asyncio.Go(ctx, func(ctx context.Context) error {
 			_, err := get(ctx, c, url)
 			return err
 		})
-		if !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := asyncio.WrapChan(task.Loop(), begun).Await(ctx); err != nil {
+			return err
+		}
+		task.Cancel()
+		if _, err := task.Await(ctx); !asyncio.IsCancelled(err) {
 			return err
 		}
 		ok, err := asyncio.ToThread(ctx, func(context.Context) (bool, error) { return <-told, nil })

@@ -20,8 +20,8 @@ import (
 	"github.com/asyncio-go/asyncio/asynchttp"
 )
 
-// observing runs ask with a server whose requests are given to note.
-func observing(t *testing.T, p *http.Protocols, wrap func(http.Handler) http.Handler, ask func(ctx context.Context, c *http.Client, url string) error) {
+// observing runs ask with a server whose requests are given to note. One for /gone sets begun.
+func observing(t *testing.T, p *http.Protocols, wrap func(http.Handler) http.Handler, ask func(ctx context.Context, c *http.Client, url string, begun *asyncio.Event) error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, bytes.Repeat([]byte("x"), 70_000), 0o600); err != nil {
@@ -67,7 +67,11 @@ func observing(t *testing.T, p *http.Protocols, wrap func(http.Handler) http.Han
 		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 		c.Close()
 	})
-	mux.HandleFunc("GET /gone", func(w http.ResponseWriter, r *http.Request) { _ = asyncio.Sleep(r.Context(), time.Minute) })
+	var begun asyncio.Event
+	mux.HandleFunc("GET /gone", func(w http.ResponseWriter, r *http.Request) {
+		begun.Set()
+		_ = asyncio.Sleep(r.Context(), time.Minute)
+	})
 	run(t, func(ctx context.Context) error {
 		srv := &asynchttp.Server{Handler: wrap(mux)}
 		addr, err := srv.Start(ctx, "tcp", "127.0.0.1:0")
@@ -75,7 +79,7 @@ func observing(t *testing.T, p *http.Protocols, wrap func(http.Handler) http.Han
 			return err
 		}
 		tr := &asynchttp.Transport{Protocols: p}
-		err = ask(ctx, &http.Client{Transport: tr}, "http://"+addr.String())
+		err = ask(ctx, &http.Client{Transport: tr}, "http://"+addr.String(), &begun)
 		return errors.Join(err, tr.Close(), srv.Shutdown(ctx))
 	})
 }
@@ -94,7 +98,7 @@ func TestObserveSeesEveryEndOfARequest(t *testing.T) {
 			if name == "HTTP/2" {
 				hijacked = "GET /hijack 501 0"
 			}
-			observing(t, p, func(h http.Handler) http.Handler { return asynchttp.Observe(h, note) }, func(ctx context.Context, c *http.Client, url string) error {
+			observing(t, p, func(h http.Handler) http.Handler { return asynchttp.Observe(h, note) }, func(ctx context.Context, c *http.Client, url string, begun *asyncio.Event) error {
 				for path, want := range map[string]string{
 					"/notes/12": "GET /notes/{id} 200 2",
 					"/file":     "GET /file 200 70000",
@@ -126,10 +130,14 @@ func TestObserveSeesEveryEndOfARequest(t *testing.T) {
 					}
 				}
 				seen = nil
-				_, err := asyncio.MoveOnAfter(ctx, 20*time.Millisecond, func(ctx context.Context) error {
+				leaves := asyncio.Go(ctx, func(ctx context.Context) error {
 					_, err := get(ctx, c, url+"/gone")
 					return err
 				})
+				if err := begun.Wait(ctx); err != nil {
+					return err
+				}
+				leaves.Cancel()
 				for i := 0; i < 1000 && len(seen) == 0; i++ {
 					if err := asyncio.Sleep(ctx, time.Millisecond); err != nil {
 						return err
@@ -138,7 +146,10 @@ func TestObserveSeesEveryEndOfARequest(t *testing.T) {
 				if fmt.Sprint(seen) != "[GET /gone 499 0]" {
 					t.Errorf("a client that has gone was seen as %q", seen)
 				}
-				return err
+				if _, err := leaves.Await(ctx); !asyncio.IsCancelled(err) {
+					t.Errorf("it ended with %v", err)
+				}
+				return nil
 			})
 		})
 	}
@@ -152,7 +163,7 @@ func TestAccessLogFormats(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		log := &asynchttp.AccessLog{Out: &out, Format: format}
-		observing(t, plainOnly, log.Handler, func(ctx context.Context, c *http.Client, url string) error {
+		observing(t, plainOnly, log.Handler, func(ctx context.Context, c *http.Client, url string, _ *asyncio.Event) error {
 			req, err := http.NewRequestWithContext(ctx, "GET", url+"/notes/7", nil)
 			if err != nil {
 				return err
@@ -184,7 +195,7 @@ func TestMetricsCountByRoute(t *testing.T) {
 			h.ServeHTTP(w, r)
 		}))
 	}
-	observing(t, http1Only, counted, func(ctx context.Context, c *http.Client, url string) error {
+	observing(t, http1Only, counted, func(ctx context.Context, c *http.Client, url string, _ *asyncio.Event) error {
 		for i := range 3 {
 			if _, err := get(ctx, c, fmt.Sprint(url, "/notes/", i)); err != nil {
 				return err

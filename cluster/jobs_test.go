@@ -19,7 +19,7 @@ func TestCancellingAFutureReachesTheRunningJob(t *testing.T) {
 	s := startServer(t)
 	w := startWorker(t, s.ClientURL())
 	onLoop(t, s.ClientURL(), func(ctx context.Context, c *cluster.Client) {
-		err := asyncio.Timeout(ctx, 2*time.Second, func(ctx context.Context) error {
+		err := asyncio.Timeout(ctx, time.Minute, func(ctx context.Context) error {
 			f, err := cluster.Submit(ctx, c, hang, "job")
 			if err != nil {
 				return err

@@ -60,7 +60,7 @@ func TestRetryCallsAgainAsItIsTold(t *testing.T) {
 
 func TestRetryTellsOfTheLastFailureWhenItsTimeIsOver(t *testing.T) {
 	asynctest.Run(t, func(ctx context.Context) {
-		limited, cancel := context.WithTimeout(ctx, time.Millisecond)
+		limited, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 		defer cancel()
 		var failed *flow.RetryError
 		err := flow.Retry(limited, flow.Retries{First: time.Hour, Max: time.Hour}, func(context.Context) error { return errBoom })
@@ -74,7 +74,7 @@ func TestRetryTellsOfTheLastFailureWhenItsTimeIsOver(t *testing.T) {
 			t.Errorf("with a context that has ended: %v after %d calls", err, calls)
 		}
 		var late *asyncio.TimeoutError
-		err = asyncio.Timeout(ctx, time.Millisecond, func(ctx context.Context) error {
+		err = asyncio.Timeout(ctx, 200*time.Millisecond, func(ctx context.Context) error {
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
 			return flow.Retry(ctx, flow.Retries{First: time.Hour, Max: time.Hour}, func(context.Context) error { return errBoom })
