@@ -186,17 +186,20 @@ func TestAPoolHasNoMoreWorkersThanThereAreCalls(t *testing.T) {
 // A worker that was told that its call is not wanted any more, and does not hear it, is
 // killed.
 func TestAWorkerThatIsStoppedIsKilledForItsCancelledCall(t *testing.T) {
-	p := newProcessPool(t, 1)
+	begun := make(hanging, 1)
+	p := newProcessPool(t, 1, asyncio.WithWorkerStderr(begun))
 	runOn(t, nil, func(t *testing.T, ctx context.Context) {
 		before, err := processID.Call(ctx, p, struct{}{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		held := heldUpBy(ctx, p, newGate(t))
+		held := note.Start(loopOf(ctx), p, noted{filepath.Join(t.TempDir(), "begun"), 1, "hang"})
 		p.SetCallsLast(time.Microsecond)
 		p.SetBegan(-time.Hour)
 		calls := processIDs(ctx, p, 1)
 		checkAhead(t, p, 1, 0)
+		// It has begun, or the worker could say before it stops that it has not.
+		must(asyncio.WrapChan(loopOf(ctx), begun).Await(ctx))
 		if err := syscall.Kill(before, syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}

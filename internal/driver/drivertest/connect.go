@@ -7,11 +7,13 @@ import (
 	"runtime"
 	"syscall"
 
+	"github.com/asyncio-go/asyncio/internal/addresstest"
 	"github.com/asyncio-go/asyncio/internal/driver"
 )
 
 func testRefused(r *rig) {
-	h := r.listen(driver.ListenSpec{Addr: loopback()})
+	// At an address of this process alone: others take each port that is free.
+	h := r.listen(driver.ListenSpec{Addr: &net.TCPAddr{IP: net.ParseIP(addresstest.Host())}})
 	addr := h.Addr()
 	r.must(h.Close())
 	if err := r.dialError(driver.DialSpec{Remote: addr}); !errors.Is(err, syscall.ECONNREFUSED) {
