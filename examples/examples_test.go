@@ -153,6 +153,19 @@ func TestHelloTakesASecond(t *testing.T) {
 
 func TestSleepersEndInTheOrderOfTheirSleep(t *testing.T) {
 	t.Parallel()
+	took := sleepersTook(t)
+	for range 2 {
+		if took >= 3*time.Second { // others had the machine, or they sleep one after the other
+			took = sleepersTook(t)
+		}
+	}
+	if took < 1500*time.Millisecond || took >= 3*time.Second {
+		t.Errorf("it took %v: neither as long as the longest, nor near it", took)
+	}
+}
+
+func sleepersTook(t *testing.T) time.Duration {
+	t.Helper()
 	lines, _ := example(t, "sleepers")
 	match(t, lines,
 		`starting a sleep of 1\.5s`, `starting a sleep of 500ms`, `starting a sleep of 1s`,
@@ -162,9 +175,7 @@ func TestSleepersEndInTheOrderOfTheirSleep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if took < 1500*time.Millisecond || took >= 3*time.Second {
-		t.Errorf("it took %v: neither as long as the longest, nor near it", took)
-	}
+	return took
 }
 
 func TestHeadersOfItsOwnServers(t *testing.T) {
