@@ -141,10 +141,11 @@ func TestConnectTimeout(t *testing.T) {
 		t.Skip("the queue of connections cannot be made small here:", err)
 	}
 	var held []net.Conn
-	for range 3 { // some systems keep one more than the backlog
+	for late := 0; len(held) < 3 && late < 2; { // some systems keep one more than the backlog
 		c, err := net.DialTimeout("tcp", l.Addr().String(), 100*time.Millisecond)
 		if err != nil {
-			break
+			late++ // the queue is full, or this machine is slow
+			continue
 		}
 		held = append(held, c)
 	}
