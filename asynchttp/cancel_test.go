@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"os"
 	"strings"
@@ -83,22 +84,27 @@ func testTheEndOfTheContextEndsTheRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			srv := hangs(t, text)
 			withClient(t, &asynchttp.Transport{}, func(ctx context.Context, c *http.Client) error {
-				short, cancel := context.WithTimeout(ctx, 200*time.Millisecond) // the request mostly reaches the server
-				defer cancel()
-				_, err := get(short, c, srv.url)
-				if !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "closed") {
-					t.Errorf("got %v", err)
+				connected := false
+				for limit := 100 * time.Millisecond; !connected && limit < time.Minute; limit *= 2 { // there is no word of one that never came
+					short, cancel := context.WithTimeout(ctx, limit)
+					defer cancel()
+					_, err := get(httptrace.WithClientTrace(short, &httptrace.ClientTrace{
+						GotConn: func(httptrace.GotConnInfo) { connected = true },
+					}), c, srv.url)
+					if !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "closed") {
+						t.Errorf("got %v", err)
+					}
 				}
 				if err := told(ctx, srv.gone); err != nil {
 					return err
 				}
 				// The client's own timeout, and a scope's.
 				c.Timeout = 5 * time.Millisecond
-				if _, err = get(ctx, c, srv.url); !os.IsTimeout(err) {
+				if _, err := get(ctx, c, srv.url); !os.IsTimeout(err) {
 					t.Errorf("Client.Timeout: %v", err)
 				}
 				c.Timeout = 0
-				err = asyncio.Timeout(ctx, 5*time.Millisecond, func(ctx context.Context) error {
+				err := asyncio.Timeout(ctx, 5*time.Millisecond, func(ctx context.Context) error {
 					_, err := get(ctx, c, srv.url)
 					return err
 				})

@@ -18,7 +18,7 @@ import (
 
 // soon is for what must happen: within a second, though a machine that is busy
 // may take longer.
-const soon = 5 * time.Second
+const soon = 20 * time.Second
 
 // expect receives n times.
 func expect[T any](ch <-chan T, n int) (last T, err error) {

@@ -150,6 +150,10 @@ func TestDeadlinesOfAHijackedConnection(t *testing.T) {
 }
 
 func testDeadlinesOfAHijackedConnection(t *testing.T) {
+	patiently(t, 50*time.Millisecond, func(limit time.Duration) error { return deadlinesOfAHijackedConnection(t, limit) })
+}
+
+func deadlinesOfAHijackedConnection(t *testing.T, limit time.Duration) (failed error) {
 	// The server's own limits must not reach the connection of another.
 	srv := handle(func(w http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(w)
@@ -163,7 +167,7 @@ func testDeadlinesOfAHijackedConnection(t *testing.T) {
 		}
 		asyncio.Go(r.Context(), func(ctx context.Context) error {
 			defer conn.Close()
-			if err := asyncio.Sleep(ctx, 150*time.Millisecond); err != nil {
+			if err := asyncio.Sleep(ctx, 3*limit); err != nil {
 				return err
 			}
 			line, err := rw.ReadString('\n')
@@ -176,7 +180,7 @@ func testDeadlinesOfAHijackedConnection(t *testing.T) {
 			return nil
 		})
 	})
-	srv.ReadTimeout, srv.WriteTimeout, srv.IdleTimeout = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
+	srv.ReadTimeout, srv.WriteTimeout, srv.IdleTimeout = limit, limit, limit
 	withServer(t, srv, func(addr string) error {
 		for _, text := range []string{
 			"GET / HTTP/1.1\r\nHost: x\r\n\r\nhello\n",
@@ -184,11 +188,12 @@ func testDeadlinesOfAHijackedConnection(t *testing.T) {
 		} {
 			got, err := talkWithin(srv.ReadTimeout, addr, text)
 			if got != "hello\n<nil>,true" {
-				t.Errorf("got %q, %v", got, err)
+				failed = fmt.Errorf("%q: got %q, %v", text, got, err)
 			}
 		}
 		return nil
 	})
+	return failed
 }
 
 // Shutdown waits for no hijacked connection, and Close leaves it alone.

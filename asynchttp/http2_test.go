@@ -254,23 +254,26 @@ func TestGzipAndLimitsHoldOnHTTP2(t *testing.T) {
 			<-r.Context().Done()
 		}
 	})
-	tr := &asynchttp.Transport{TLSClientConfig: trusting(s), MaxResponseHeaderBytes: 4000, ResponseHeaderTimeout: time.Second}
-	withClient(t, tr, func(ctx context.Context, c *http.Client) error {
-		resp, body, err := fetch(ctx, c, "GET", s.URL+"/gzip", nil)
-		if err != nil || body != strings.Repeat("squeezed ", 1000) || !resp.Uncompressed || resp.TLS == nil {
-			t.Errorf("gzip: %.30q, %v", body, err)
-		}
-		if _, err := get(ctx, c, s.URL+"/header"); !errors.Is(err, asynchttp.ErrHeaderTooLarge) {
-			t.Error("a long header:", err)
-		}
-		var late *asynchttp.TimeoutError
-		if _, err := get(ctx, c, s.URL+"/slow"); !errors.As(err, &late) {
-			t.Error("a slow answer:", err)
-		}
-		if all, _, _ := tr.Counts(); all != 1 {
-			t.Errorf("%d connections: none of this should have cost one", all)
-		}
-		return nil
+	patiently(t, 300*time.Millisecond, func(limit time.Duration) (failed error) {
+		tr := &asynchttp.Transport{TLSClientConfig: trusting(s), MaxResponseHeaderBytes: 4000, ResponseHeaderTimeout: limit}
+		withClient(t, tr, func(ctx context.Context, c *http.Client) error {
+			resp, body, err := fetch(ctx, c, "GET", s.URL+"/gzip", nil)
+			if err != nil || body != strings.Repeat("squeezed ", 1000) || !resp.Uncompressed || resp.TLS == nil {
+				failed = fmt.Errorf("gzip: %.30q, %v", body, err)
+			}
+			if _, err := get(ctx, c, s.URL+"/header"); !errors.Is(err, asynchttp.ErrHeaderTooLarge) {
+				failed = fmt.Errorf("a long header: %v", err)
+			}
+			var late *asynchttp.TimeoutError
+			if _, err := get(ctx, c, s.URL+"/slow"); !errors.As(err, &late) {
+				failed = fmt.Errorf("a slow answer: %v", err)
+			}
+			if all, _, _ := tr.Counts(); all != 1 {
+				failed = fmt.Errorf("%d connections: none of this should have cost one", all)
+			}
+			return nil
+		})
+		return failed
 	})
 }
 

@@ -104,13 +104,13 @@ func TestTheTraceOfHTTP2IsThatOfNetHTTP(t *testing.T) {
 		}
 		return all, nil
 	}
-	s.Client().Transport.(*http.Transport).ExpectContinueTimeout = time.Second
+	s.Client().Transport.(*http.Transport).ExpectContinueTimeout = time.Minute
 	want, err := ask(t.Context(), s.Client())
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Client().CloseIdleConnections()
-	tr := &asynchttp.Transport{TLSClientConfig: trusting(s)}
+	tr := &asynchttp.Transport{TLSClientConfig: trusting(s), ExpectContinueTimeout: time.Minute}
 	withClient(t, tr, func(ctx context.Context, c *http.Client) error {
 		got, err := ask(ctx, c)
 		for i := range got {

@@ -242,23 +242,25 @@ func TestTimeLimitsOfTheServer(t *testing.T) {
 		"answer":        {func(s *asynchttp.Server, d time.Duration) { s.WriteTimeout = d }, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			srv := handle(func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path == "/slow" {
-					asyncio.Sleep(r.Context(), 50*time.Millisecond)
-				}
-				io.Copy(io.Discard, r.Body)
-			})
-			x.set(srv, 5*time.Millisecond)
-			withServer(t, srv, func(addr string) error {
-				got, err := talk(addr, x.send)
-				var late net.Error
-				if errors.As(err, &late) && late.Timeout() {
-					t.Errorf("the connection stays open: %q, %v", got, err)
-				}
-				if (name == "idle") != strings.HasPrefix(got, "HTTP/1.1 200") {
-					t.Errorf("got %q", got)
-				}
-				return nil
+			patiently(t, 5*time.Millisecond, func(limit time.Duration) (failed error) {
+				srv := handle(func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.Path == "/slow" {
+						asyncio.Sleep(r.Context(), 10*limit)
+					}
+					io.Copy(io.Discard, r.Body)
+				})
+				x.set(srv, limit)
+				withServer(t, srv, func(addr string) error {
+					got, err := talk(addr, x.send)
+					var late net.Error
+					if errors.As(err, &late) && late.Timeout() {
+						failed = fmt.Errorf("the connection stays open: %q, %v", got, err)
+					} else if (name == "idle") != strings.HasPrefix(got, "HTTP/1.1 200") {
+						failed = fmt.Errorf("got %q, %v", got, err)
+					}
+					return nil
+				})
+				return failed
 			})
 		})
 	}

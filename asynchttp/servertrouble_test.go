@@ -302,6 +302,10 @@ func TestWhatComesTooLateIsAnsweredWith408(t *testing.T) {
 }
 
 func testWhatComesTooLateIsAnsweredWith408(t *testing.T) {
+	patiently(t, 60*time.Millisecond, func(limit time.Duration) error { return whatComesTooLateIsAnsweredWith408(t, limit) })
+}
+
+func whatComesTooLateIsAnsweredWith408(t *testing.T, limit time.Duration) (failed error) {
 	var bodyErr error
 	srv := handle(func(w http.ResponseWriter, r *http.Request) {
 		_, bodyErr = io.Copy(io.Discard, r.Body)
@@ -309,7 +313,7 @@ func testWhatComesTooLateIsAnsweredWith408(t *testing.T) {
 			w.WriteHeader(http.StatusTeapot)
 		}
 	})
-	srv.ReadTimeout = 60 * time.Millisecond
+	srv.ReadTimeout = limit
 	withServer(t, srv, func(addr string) error {
 		for text, want := range map[string]string{
 			"":                 "",
@@ -319,18 +323,18 @@ func testWhatComesTooLateIsAnsweredWith408(t *testing.T) {
 		} {
 			got, err := talkWithin(srv.ReadTimeout, addr, text)
 			if err != nil || !strings.HasPrefix(got, want) || want == "" && got != "" {
-				t.Errorf("%q: got %q, %v", text, got, err)
-			}
-			if want != "" && !strings.Contains(got, "Connection: close") {
-				t.Errorf("%q: got %q", text, got)
+				failed = fmt.Errorf("%q: got %q, %v", text, got, err)
+			} else if want != "" && !strings.Contains(got, "Connection: close") {
+				failed = fmt.Errorf("%q: got %q", text, got)
 			}
 		}
 		return nil
 	})
 	var late *asynchttp.TimeoutError
-	if !errors.As(bodyErr, &late) {
-		t.Errorf("the body's error is %v", bodyErr)
+	if failed == nil && !errors.As(bodyErr, &late) {
+		failed = fmt.Errorf("the body's error is %v", bodyErr)
 	}
+	return failed
 }
 
 func TestAnEmptyHostIsAllowedAndAMissingOneIsNot(t *testing.T) {

@@ -150,13 +150,14 @@ func TestWhatATestForgetsFailsIt(t *testing.T) {
 type slowRecorder struct {
 	testing.TB
 	begun, bodyOver chan struct{}
+	once            sync.Once
 	told            atomic.Bool
 }
 
 func (*slowRecorder) Helper() {}
 
 func (r *slowRecorder) Errorf(string, ...any) {
-	close(r.begun)
+	r.once.Do(func() { close(r.begun) }) // a busy machine may hold the loop up again
 	<-r.bodyOver
 	for range 1000 {
 		runtime.Gosched()
@@ -167,8 +168,15 @@ func (r *slowRecorder) Errorf(string, ...any) {
 // Who is told of a stall is not told of it after the test, which would be a panic.
 func TestAStallIsToldOfBeforeTheTestEnds(t *testing.T) {
 	r := &slowRecorder{TB: t, begun: make(chan struct{}), bodyOver: make(chan struct{})}
-	asynctest.Run(r, func(context.Context) {
-		<-r.begun
+	asynctest.Run(r, func(ctx context.Context) {
+		for begun := false; !begun; {
+			select {
+			case <-r.begun:
+				begun = true
+			case <-time.After(time.Second): // it stood still before the body, which is told of once
+				asyncio.Sleep(ctx, 0)
+			}
+		}
 		close(r.bodyOver)
 	}, asynctest.WithLoop(asyncio.WithStallWatch(10*time.Millisecond)))
 	if !r.told.Load() {

@@ -5,6 +5,7 @@ package examples_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -83,13 +84,36 @@ func exampleWith(t *testing.T, env []string, name string, args ...string) (lines
 // match wants lines that match the regular expressions, one each, whole.
 func match(t *testing.T, lines []string, want ...string) {
 	t.Helper()
-	if len(lines) != len(want) {
-		t.Fatalf("%d lines, want %d:\n%s", len(lines), len(want), strings.Join(lines, "\n"))
+	if err := differ(lines, want); err != nil {
+		t.Fatal(err)
 	}
+}
+
+// differ returns what match would not take.
+func differ(lines, want []string) error {
+	if len(lines) != len(want) {
+		return fmt.Errorf("%d lines, want %d:\n%s", len(lines), len(want), strings.Join(lines, "\n"))
+	}
+	var errs []error
 	for i, line := range lines {
 		if !regexp.MustCompile("^(?:" + want[i] + ")$").MatchString(line) {
-			t.Errorf("line %d is %q, want %s", i+1, line, want[i])
+			errs = append(errs, fmt.Errorf("line %d is %q, want %s", i+1, line, want[i]))
 		}
+	}
+	return errors.Join(errs...)
+}
+
+// matchInTime is match for an example of which something must be done within a part of a
+// second, or before something else is: it runs it again where the machine was too slow.
+func matchInTime(t *testing.T, run func() []string, want ...string) {
+	t.Helper()
+	err := differ(run(), want)
+	for tries := 3; err != nil && tries > 0; tries-- {
+		t.Logf("again, for: %v", err)
+		err = differ(run(), want)
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }
 
@@ -153,6 +177,19 @@ func TestHelloTakesASecond(t *testing.T) {
 
 func TestSleepersEndInTheOrderOfTheirSleep(t *testing.T) {
 	t.Parallel()
+	took := sleepersTook(t)
+	for range 2 {
+		if took >= 3*time.Second { // others had the machine, or they sleep one after the other
+			took = sleepersTook(t)
+		}
+	}
+	if took < 1500*time.Millisecond || took >= 3*time.Second {
+		t.Errorf("it took %v: neither as long as the longest, nor near it", took)
+	}
+}
+
+func sleepersTook(t *testing.T) time.Duration {
+	t.Helper()
 	lines, _ := example(t, "sleepers")
 	match(t, lines,
 		`starting a sleep of 1\.5s`, `starting a sleep of 500ms`, `starting a sleep of 1s`,
@@ -162,9 +199,7 @@ func TestSleepersEndInTheOrderOfTheirSleep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if took < 1500*time.Millisecond || took >= 3*time.Second {
-		t.Errorf("it took %v: neither as long as the longest, nor near it", took)
-	}
+	return took
 }
 
 func TestHeadersOfItsOwnServers(t *testing.T) {
@@ -283,8 +318,10 @@ func TestClusterOnThisMachine(t *testing.T) {
 		for text.Scan() {
 		}
 	}()
-	lines, _ := exampleWith(t, []string{"NATS_URL=" + url}, "cluster")
-	match(t, lines,
+	matchInTime(t, func() []string {
+		lines, _ := exampleWith(t, []string{"NATS_URL=" + url}, "cluster")
+		return lines
+	},
 		`4 primes`, `25 primes`, `168 primes`, `1229 primes`, `9592 primes`,
 		`78498 primes below a million`, `78498 primes below a million`,
 		`a billion: begun: true - .*timed out`)
@@ -307,12 +344,14 @@ func TestCallbackWithABoundArgument(t *testing.T) {
 
 func TestDownloadsBlockWhileTheLoopGoesOn(t *testing.T) {
 	t.Parallel()
-	lines, _ := example(t, "downloads")
 	var want []string
 	for i := range 20 {
 		want = append(want, fmt.Sprintf("This is /page%d", i+1))
 	}
-	match(t, lines, append(want, `meanwhile the loop has ticked [1-9]\d* times`)...)
+	matchInTime(t, func() []string {
+		lines, _ := example(t, "downloads")
+		return lines
+	}, append(want, `meanwhile the loop has ticked [1-9]\d* times`)...)
 }
 
 func TestNewLoopAfterAClosedOne(t *testing.T) {
@@ -329,8 +368,10 @@ func TestCommandsRunAtTheSameTime(t *testing.T) {
 	if _, err := exec.LookPath("sleep"); err != nil {
 		t.Skip("there is no command sleep")
 	}
-	lines, _ := example(t, "commands")
-	match(t, lines, `one`, `between`, `"sleep 0\.3; echo between; exit 3" ended with 3`, `two`, `"echo one; sleep 1; echo two" ended with 0`)
+	matchInTime(t, func() []string {
+		lines, _ := example(t, "commands")
+		return lines
+	}, `one`, `between`, `"sleep 0\.3; echo between; exit 3" ended with 3`, `two`, `"echo one; sleep 1; echo two" ended with 0`)
 }
 
 func TestWorkersOneCrashesAndTheOthersGoOn(t *testing.T) {

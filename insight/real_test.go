@@ -98,11 +98,16 @@ func TestAStallOfARealLoopIsLoggedWithWhatTheWindowShows(t *testing.T) {
 	startServer(t, newWindow(), WithIncidentLog(slog.New(slog.NewTextHandler(l, nil))))
 	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
 		asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) }, asyncio.WithName("beside"))
-		if err := asyncio.Sleep(ctx, 0); err != nil {
-			return err
+		for {
+			if err := asyncio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+			select { // on the loop: that is what hangs it
+			case <-l.said:
+				return nil
+			case <-time.After(time.Second): // it was told of before it was here, and once
+			}
 		}
-		<-l.said // on the loop: that is what hangs it
-		return nil
 	}, asyncio.WithStallWatch(20*time.Millisecond), asyncio.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)

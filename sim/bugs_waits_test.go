@@ -249,7 +249,8 @@ func slotLost(w *sim.World, mended bool) {
 			return err
 		}
 		tasks[1].Cancel()
-		if err := asyncio.Sleep(ctx, time.Second); err != nil {
+		// A fuzzer can hold up each of its turns.
+		if err := asyncio.Sleep(ctx, 30*time.Minute); err != nil {
 			return err
 		}
 		if free != 1 {

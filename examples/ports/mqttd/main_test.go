@@ -147,8 +147,8 @@ func TestWhatIsRetainedAndWills(t *testing.T) {
 
 func TestWhoIsSilentHasGone(t *testing.T) {
 	with(t, func(ctx context.Context, b *broker, address string) {
-		p := connect(ctx, t, address, "silent", 1)
 		began := time.Now()
+		p := connect(ctx, t, address, "silent", 1)
 		p.gone()
 		if took := time.Since(began); took < time.Second {
 			t.Error(took)

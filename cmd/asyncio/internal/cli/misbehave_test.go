@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -74,16 +75,34 @@ func TestMisbehavingServersDoNotKeepOthersFromFinishing(t *testing.T) {
 		want[page] = 0
 		fmt.Fprintln(&list, page)
 	}
+	// All but those that time out end in a moment; on a busy machine that may be long.
+	for maxTime := 2; ; maxTime *= 3 {
+		wrong := misbehavingAtOnce(t, list.String(), want, maxTime)
+		if len(wrong) > 0 && maxTime < 10 {
+			t.Logf("within %d s: %q", maxTime, wrong)
+			continue
+		}
+		for _, text := range wrong {
+			t.Error(text)
+		}
+		return
+	}
+}
+
+// misbehavingAtOnce fetches the URLs of a list, and returns what is not as it should be.
+func misbehavingAtOnce(t *testing.T, list string, want map[string]int, maxTime int) (wrong []string) {
+	t.Helper()
+	note := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	began := time.Now()
-	got := fetchFrom(t, list.String(), "-sS", "-L", "-i", "-", "--ndjson", "--compressed", "--max-filesize", "10M", "--max-time", "2", "--parallel-max", "200")
+	got := fetchFrom(t, list, "-sS", "-L", "-i", "-", "--ndjson", "--compressed", "--max-filesize", "10M", "--max-time", strconv.Itoa(maxTime), "--parallel-max", "200")
 	runtime.ReadMemStats(&after)
-	if took := time.Since(began); took > 20*time.Second {
-		t.Errorf("it took %v", took)
+	if took := time.Since(began); took > time.Duration(maxTime+18)*time.Second {
+		note("it took %v", took)
 	}
 	if grown := int64(after.HeapSys) - int64(before.HeapSys); grown > 128<<20 {
-		t.Errorf("the heap grew by %d bytes", grown)
+		note("the heap grew by %d bytes", grown)
 	}
 	seen := map[string]bool{}
 	for lines := bufio.NewScanner(strings.NewReader(got.out)); lines.Scan(); {
@@ -97,17 +116,18 @@ func TestMisbehavingServersDoNotKeepOthersFromFinishing(t *testing.T) {
 		}
 		seen[r.URL] = true
 		if code, ok := want[r.URL]; !ok || code != r.Exitcode {
-			t.Errorf("%s: (%d) %s, want (%d)", r.URL, r.Exitcode, r.Errormsg, code)
+			note("%s: (%d) %s, want (%d)", r.URL, r.Exitcode, r.Errormsg, code)
 		}
 		if line := fmt.Sprintf("asyncio: (%d) %s: %s\n", r.Exitcode, r.URL, r.Errormsg); r.Exitcode != 0 && !strings.Contains(got.errs, line) {
-			t.Errorf("%q was not told", line)
+			note("%q was not told", line)
 		}
 	}
 	for u := range want {
 		if !seen[u] {
-			t.Errorf("%s is not done", u)
+			note("%s is not done", u)
 		}
 	}
+	return wrong
 }
 
 func TestConnectTimeout(t *testing.T) {
@@ -121,10 +141,11 @@ func TestConnectTimeout(t *testing.T) {
 		t.Skip("the queue of connections cannot be made small here:", err)
 	}
 	var held []net.Conn
-	for range 3 { // some systems keep one more than the backlog
+	for late := 0; len(held) < 3 && late < 2; { // some systems keep one more than the backlog
 		c, err := net.DialTimeout("tcp", l.Addr().String(), 100*time.Millisecond)
 		if err != nil {
-			break
+			late++ // the queue is full, or this machine is slow
+			continue
 		}
 		held = append(held, c)
 	}

@@ -231,7 +231,12 @@ func TestALoopThatHangsIsNamedByAllCommands(t *testing.T) {
 		"graph":  func(s *Screen) error { return Graph(ctx, s, s.Out, pid, Options{}, false) },
 		"top":    func(s *Screen) error { return Top(ctx, s, strings.NewReader(""), pid, Options{}) },
 	} {
-		if lines := run(t, Screen{}, fn); !strings.Contains(strings.Join(lines[:min(2, len(lines))], "\n"), want) {
+		lines := run(t, Screen{}, fn)
+		if command == "list" { // others may hang on this machine, too
+			ours := func(line string) bool { return strings.HasPrefix(line, "process "+pid+" ") }
+			lines = lines[max(0, slices.IndexFunc(lines, ours)):]
+		}
+		if !strings.Contains(strings.Join(lines[:min(2, len(lines))], "\n"), want) {
 			t.Errorf("%s begins with %q", command, lines)
 		}
 	}
