@@ -46,6 +46,8 @@ type server struct {
 	begins  atomic.Int32                    // transactions that were to begin
 	options atomic.Value                    // how the last was to, a driver.TxOptions
 	onBegin func(ctx context.Context) error // answers them, where it is not nil
+
+	onRollback func() // is called before a transaction is rolled back, where it is not nil
 }
 
 func newServer() *server {
@@ -178,6 +180,9 @@ func (c *conn) Rollback() error {
 		return err
 	}
 	defer c.unuse()
+	if f := c.server.onRollback; f != nil {
+		f()
+	}
 	c.inTx, c.pending = false, nil
 	return nil
 }

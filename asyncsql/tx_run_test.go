@@ -160,3 +160,125 @@ func TestTheOptionsOfATransactionAreThoseOfTheCall(t *testing.T) {
 		})
 	}
 }
+
+func TestAFunctionMayLeaveRowsAndStatementsOpen(t *testing.T) {
+	with(t, 1, func(ctx context.Context, db *asyncsql.DB, s *server) {
+		failed := errors.New("no")
+		for _, result := range []error{nil, failed} {
+			err := db.RunInTx(ctx, nil, putting("x", func(context.Context) error { return nil }))
+			if err != nil {
+				t.Error(err)
+			}
+			err = db.RunInTx(ctx, nil, func(ctx context.Context, tx *sql.Tx) error {
+				rows, err := tx.QueryContext(ctx, "count 1000")
+				if err != nil || !rows.Next() {
+					t.Error(err)
+				}
+				return result
+			})
+			if err != result {
+				t.Errorf("with rows: %v", err)
+			}
+			err = db.RunInTx(ctx, nil, func(ctx context.Context, tx *sql.Tx) error {
+				_, err := tx.PrepareContext(ctx, "put ?")
+				return errors.Join(err, result)
+			})
+			if !errors.Is(err, result) {
+				t.Errorf("with a statement: %v", err)
+			}
+		}
+		s.keeps(t, "x", "x")
+	})
+}
+
+func TestAFunctionThatEndsItsTransactionItselfIsToldSo(t *testing.T) {
+	with(t, 1, func(ctx context.Context, db *asyncsql.DB, s *server) {
+		for _, end := range []func(*sql.Tx) error{(*sql.Tx).Commit, (*sql.Tx).Rollback} {
+			ending := func(after func() error) func(context.Context, *sql.Tx) error {
+				return func(ctx context.Context, tx *sql.Tx) error {
+					_, err := tx.ExecContext(ctx, "put ?", "x")
+					return errors.Join(err, end(tx), after())
+				}
+			}
+			if err := db.RunInTx(ctx, nil, ending(func() error { return nil })); err != sql.ErrTxDone {
+				t.Error(err)
+			}
+			var p *asyncio.PanicError
+			if err := db.RunInTx(ctx, nil, ending(func() error { panic("no") })); !errors.As(err, &p) {
+				t.Error(err)
+			}
+		}
+		put(ctx, t, db, "y")
+		s.keeps(t, "x", "x", "y")
+	})
+}
+
+// It would wait for the connection that it has.
+func TestAFunctionInATransactionCannotBeginAnother(t *testing.T) {
+	with(t, 1, func(ctx context.Context, db *asyncsql.DB, s *server) {
+		err := db.RunInTx(ctx, nil, func(ctx context.Context, tx *sql.Tx) error {
+			return db.RunInTx(ctx, nil, func(context.Context, *sql.Tx) error { t.Error("it was called"); return nil })
+		})
+		if !errors.Is(err, asyncio.ErrNoRunningLoop) {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAFunctionIsCalledOnceThoughConnectionsWereLost(t *testing.T) {
+	with(t, 3, func(ctx context.Context, db *asyncsql.DB, s *server) {
+		var held []*asyncsql.Conn
+		for range 3 {
+			c, err := db.Conn(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			held = append(held, c)
+		}
+		for _, c := range held {
+			c.Close()
+		}
+		s.restart()
+		calls := 0
+		err := db.RunInTx(ctx, nil, func(ctx context.Context, tx *sql.Tx) error {
+			calls++
+			_, err := tx.ExecContext(ctx, "put ?", "x")
+			return err
+		})
+		if err != nil || calls != 1 {
+			t.Errorf("%d calls, %v", calls, err)
+		}
+		s.keeps(t, "x")
+	})
+}
+
+// database/sql rolls back on a goroutine of its own when a context ends.
+func TestAConnectionIsGivenBackAfterTheRollback(t *testing.T) {
+	with(t, 1, func(ctx context.Context, db *asyncsql.DB, s *server) {
+		rolling, returned := make(chan struct{}), make(chan struct{})
+		s.onRollback = func() {
+			close(rolling)
+			<-returned
+			for range 1000 {
+				runtime.Gosched()
+				if n := db.Stats().Turns; n != 1 {
+					s.complain("the connection was given back before the rollback")
+					return
+				}
+			}
+		}
+		task := asyncio.Go(ctx, func(ctx context.Context) error {
+			return db.RunInTx(ctx, nil, func(ctx context.Context, tx *sql.Tx) error {
+				defer close(returned)
+				s.began <- struct{}{}
+				<-rolling
+				return nil
+			})
+		})
+		wait(ctx, s.began)
+		task.Cancel()
+		if _, err := task.Await(ctx); !asyncio.IsCancelled(err) {
+			t.Error(err)
+		}
+	})
+}
