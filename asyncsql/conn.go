@@ -15,7 +15,9 @@ type Conn struct {
 }
 
 // BeginTx is [sql.Conn.BeginTx]. The transaction has begun when it returns, and what is
-// done on the connection itself until its end is in it.
+// done on the connection itself until its end is in it. When it is cut off and the server
+// has begun it all the same, that is the end of the connection: later calls on it return
+// [sql.ErrConnDone].
 func (c *Conn) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) {
 	ended := ctx.Err() != nil
 	tx := &Tx{}

@@ -76,7 +76,11 @@ func (tx *Tx) begin(ctx context.Context, c *calling) (err error) {
 		tx.lane.release(tx)
 		return err
 	}
-	c.handTo(&tx.cutter)
+	if conn, ok := tx.from.on.(*sql.Conn); c.handTo(&tx.cutter) && ok {
+		// Its context has ended, so database/sql rolls back, on a goroutine of its own. What
+		// came next on the connection would be in the transaction: there is no next.
+		_ = conn.Close()
+	}
 	return nil
 }
 
