@@ -69,11 +69,10 @@ func (c *Conn) Close() error {
 }
 
 func (c *Conn) abort(bool) {
-	if c.done.Swap(true) {
-		return
+	if !c.done.Swap(true) {
+		c.lane.later(func() {
+			_ = c.real.Close()
+			c.lane.release(c)
+		})
 	}
-	c.lane.later(func() {
-		_ = c.real.Close()
-		c.lane.release(c)
-	})
 }

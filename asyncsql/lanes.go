@@ -159,17 +159,8 @@ func (l *lane) add(j laneJob) (next *lane, waits thread, err error) {
 	return next, waits, nil
 }
 
-// Shutdown implements [asyncio.Executor]. It is that of all lanes.
-func (l *lane) Shutdown(ctx context.Context) error {
-	l.of.close()
-	select {
-	case <-l.of.idle:
-		return nil
-	case <-ctx.Done():
-		l.of.hurry()
-		return ctx.Err()
-	}
-}
+// Shutdown implements [asyncio.Executor]. Nobody has a lane to shut it down.
+func (l *lane) Shutdown(context.Context) error { return nil }
 
 // queue has the lane wait for its turn, which may be now.
 func (l *lane) queue() error {
@@ -246,8 +237,7 @@ func (l *lane) advance() *lane {
 		l.current, l.first = l.first, laneJob{}
 		if len(l.jobs) > 0 {
 			l.first = l.jobs[0]
-			l.jobs[0] = laneJob{}
-			l.jobs = l.jobs[1:]
+			l.jobs = slices.Delete(l.jobs, 0, 1)
 		}
 		l.working = true
 		l.of.running++
@@ -302,10 +292,10 @@ func (l *lane) finish(me *thread) (next *lane, waits bool) {
 func (l *lane) end() (next *lane) {
 	ls := l.of
 	l.state = laneOver
-	last := ls.busy[len(ls.busy)-1]
+	n := len(ls.busy) - 1
+	last := ls.busy[n]
 	ls.busy[l.place], last.place = last, l.place
-	ls.busy[len(ls.busy)-1] = nil
-	ls.busy = ls.busy[:len(ls.busy)-1]
+	ls.busy = slices.Delete(ls.busy, n, n+1)
 	if next := ls.waiting.first; next != nil {
 		ls.waiting.remove(next)
 		next.begin()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/asyncio-go/asyncio"
 	"github.com/asyncio-go/asyncio/asyncsql"
+	"github.com/asyncio-go/asyncio/sim"
 )
 
 // putting returns a function of RunInTx that puts a text and ends as end does.
@@ -281,4 +282,50 @@ func TestAConnectionIsGivenBackAfterTheRollback(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestAFunctionInATransactionRunsInASimulatedWorld(t *testing.T) {
+	sim.Test(t, func(w *sim.World) {
+		s := newServer()
+		db := asyncsql.OpenDB(s, asyncsql.WithMaxConnections(1))
+		w.Host("h").Go(func(ctx context.Context) error {
+			for range 2 {
+				if err := db.RunInTx(ctx, nil, putting("x", func(context.Context) error { return nil })); err != nil {
+					return err
+				}
+			}
+			if n := db.Stats().Turns; n != 0 || len(s.texts) != 2 {
+				w.Failf("%d connections are held, %v", n, s.texts)
+			}
+			return db.Close(ctx)
+		})
+	}, sim.Seeds(5))
+}
+
+func TestFunctionsInTransactionsOfSeveralLoops(t *testing.T) {
+	s := newServer()
+	db := asyncsql.OpenDB(s, asyncsql.WithMaxConnections(1))
+	ended := make(chan error, 2)
+	for range cap(ended) {
+		go func() {
+			ended <- asyncio.Run(t.Context(), func(ctx context.Context) error {
+				return asyncio.Group(ctx, func(ctx context.Context, g *asyncio.TaskGroup) error {
+					for range 20 {
+						g.Go(func(ctx context.Context) error {
+							return db.RunInTx(ctx, nil, putting("x", func(context.Context) error { return nil }))
+						})
+					}
+					return nil
+				})
+			})
+		}()
+	}
+	for range cap(ended) {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	if err := db.Close(t.Context()); err != nil || len(s.texts) != 40 || len(s.wrong) != 0 {
+		t.Errorf("%v; %d texts; %v", err, len(s.texts), s.wrong)
+	}
 }
