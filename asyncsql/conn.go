@@ -24,11 +24,11 @@ func (c *Conn) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) {
 	tx.init(&c.place, c.lane, opts)
 	p := tx.place
 	p.over = c.over
-	// One that nobody takes is rolled back by a job: the next on the lane is not in it.
+	// One that nobody takes is rolled back by the next job: what follows is not in it.
 	_, err := call(ctx, &p, func(context.Context, *calling) (*Tx, error) {
 		tx.lane.keep(tx)
 		return tx, nil
-	}, func(tx *Tx) { tx.abort(false) })
+	}, (*Tx).dispose)
 	if err != nil {
 		return nil, err
 	}

@@ -334,11 +334,13 @@ func (l *lane) release(k keeper) {
 }
 
 // abortAfter aborts what was begun on the lane after k, the latest first; with nil,
-// everything.
+// everything. When k does not keep the lane any more it does nothing.
 func (l *lane) abortAfter(k keeper, now bool) {
 	l.of.mu.Lock()
-	later := l.keepers[slices.Index(l.keepers, k)+1:]
-	later = slices.Clone(later)
+	var later []keeper
+	if at := slices.Index(l.keepers, k); at >= 0 || k == nil {
+		later = slices.Clone(l.keepers[at+1:])
+	}
 	l.of.mu.Unlock()
 	for _, k := range slices.Backward(later) {
 		k.abort(now)

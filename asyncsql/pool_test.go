@@ -20,8 +20,9 @@ func (n named) Open(string) (driver.Conn, error) { return n.Connect(context.Back
 
 func TestADatabaseIsOpenedByTheNameOfItsDriver(t *testing.T) {
 	s := newServer()
-	sql.Register("asyncsql-memory", named{s})
-	db, err := asyncsql.Open("asyncsql-memory", "source")
+	name := fmt.Sprintf("asyncsql-memory-%p", s) // a test may run again
+	sql.Register(name, named{s})
+	db, err := asyncsql.Open(name, "source")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -155,6 +155,13 @@ func (tx *Tx) giveBack() {
 	tx.lane.release(tx)
 }
 
+// dispose is abort for jobs of the lane, and does it at once.
+func (tx *Tx) dispose() {
+	if !tx.done.Swap(true) {
+		tx.giveBack()
+	}
+}
+
 // giveUp has the transaction rolled back.
 func (tx *Tx) giveUp() {
 	if !tx.lane.withdraw() {
