@@ -3,6 +3,7 @@ package asyncsql
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"sync/atomic"
 )
 
@@ -70,9 +71,16 @@ func (c *Conn) Close() error {
 
 func (c *Conn) abort(bool) {
 	if !c.done.Swap(true) {
-		c.lane.later(func() {
-			_ = c.real.Close()
-			c.lane.release(c)
-		})
+		c.lane.later(func() { _ = c.giveBack() })
 	}
+}
+
+// giveBack implements keeper. The Close of database/sql waits for what is open on the
+// connection, which who has aborted it may still be about to close by a job of the lane.
+func (c *Conn) giveBack() error {
+	for _, k := range slices.Backward(c.lane.keptAfter(c)) {
+		_ = k.giveBack()
+	}
+	defer c.lane.release(c)
+	return c.real.Close()
 }

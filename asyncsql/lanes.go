@@ -78,6 +78,9 @@ type keeper interface {
 	// abort gives the connection back, and ends what is under way on it, too, when that
 	// is to be now. It does not wait, and may be called from any goroutine.
 	abort(now bool)
+	// giveBack gives it back at once. It is for the lane's own jobs, and does nothing when
+	// that was done before.
+	giveBack() error
 }
 
 func newLanes(max int) *lanes {
@@ -334,17 +337,23 @@ func (l *lane) release(k keeper) {
 }
 
 // abortAfter aborts what was begun on the lane after k, the latest first; with nil,
-// everything. When k does not keep the lane any more it does nothing.
+// everything.
 func (l *lane) abortAfter(k keeper, now bool) {
-	l.of.mu.Lock()
-	var later []keeper
-	if at := slices.Index(l.keepers, k); at >= 0 || k == nil {
-		later = slices.Clone(l.keepers[at+1:])
-	}
-	l.of.mu.Unlock()
-	for _, k := range slices.Backward(later) {
+	for _, k := range slices.Backward(l.keptAfter(k)) {
 		k.abort(now)
 	}
+}
+
+// keptAfter returns what was begun on the lane after k, and nothing where k does not keep it
+// any more; with nil, everything.
+func (l *lane) keptAfter(k keeper) []keeper {
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	at := slices.Index(l.keepers, k)
+	if at < 0 && k != nil {
+		return nil
+	}
+	return slices.Clone(l.keepers[at+1:])
 }
 
 // later has fn run on the lane, after what is to be done there already.

@@ -52,6 +52,9 @@ var mix = map[string]func(ctx context.Context, db *asyncsql.DB, o *outcome, text
 	"rows that nobody closes": func(ctx context.Context, db *asyncsql.DB, _ *outcome, _ string) error {
 		derived, end := context.WithCancel(ctx)
 		defer end()
+		if err := derived.Err(); err != nil {
+			return err // its end would be no news
+		}
 		rows, err := db.QueryContext(derived, "count 7")
 		if err == nil {
 			rows.Next(ctx)
@@ -70,6 +73,9 @@ var mix = map[string]func(ctx context.Context, db *asyncsql.DB, o *outcome, text
 	"tx that nobody ends": func(ctx context.Context, db *asyncsql.DB, _ *outcome, text string) error {
 		derived, end := context.WithCancel(ctx)
 		defer end()
+		if err := derived.Err(); err != nil {
+			return err // its end would be no news
+		}
 		tx, err := db.BeginTx(derived, nil)
 		if err == nil {
 			_, err = tx.ExecContext(ctx, "put ?", text)

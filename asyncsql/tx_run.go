@@ -28,21 +28,10 @@ func (db *DB) RunInTx(ctx context.Context, opts *sql.TxOptions, f func(ctx conte
 
 // runInTx does so on the thread where it is.
 func (db *DB) runInTx(ctx context.Context, opts *sql.TxOptions, f func(ctx context.Context, tx *sql.Tx) error) error {
-	var conn *sql.Conn
-	tx, err := again(ctx, &db.place, func(ctx context.Context) (tx *sql.Tx, err error) {
-		if conn, err = db.sql.Conn(ctx); err != nil {
-			return nil, err
-		}
-		if tx, err = conn.BeginTx(ctx, opts); err != nil {
-			_ = conn.Close()
-		}
-		return tx, err
-	})
+	conn, tx, err := db.begin(ctx, opts)
 	if err != nil {
 		return err
 	}
-	// When ctx ends, database/sql rolls back on a goroutine of its own, and only the Close
-	// of a connection waits for that.
 	defer conn.Close()
 	defer tx.Rollback() // where f has not come back, or with an error; after Commit it does nothing
 	if err := f(ctx, tx); err != nil {

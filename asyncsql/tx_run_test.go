@@ -253,8 +253,39 @@ func TestAFunctionIsCalledOnceThoughConnectionsWereLost(t *testing.T) {
 	})
 }
 
+func TestADatabaseIsClosedAfterTheRollbackOfATransactionThatWasCutOffAsItBegan(t *testing.T) {
+	with(t, 1, func(ctx context.Context, db *asyncsql.DB, s *server) {
+		rolling := make(chan struct{})
+		s.onBegin = func(ctx context.Context) error {
+			s.began <- struct{}{}
+			<-ctx.Done()
+			return nil
+		}
+		s.onRollback = func() {
+			close(rolling)
+			for range 1000 {
+				runtime.Gosched()
+				if n := db.Stats().Turns; n != 1 {
+					s.complain("the connection was given back before the rollback")
+					return
+				}
+			}
+		}
+		task := asyncio.Go(ctx, func(ctx context.Context) error {
+			tx, err := db.BeginTx(ctx, nil)
+			return errors.Join(err, tx.Commit(ctx))
+		})
+		wait(ctx, s.began)
+		task.Cancel()
+		if _, err := task.Await(ctx); !asyncio.IsCancelled(err) {
+			t.Error(err)
+		}
+		wait(ctx, rolling)
+	})
+}
+
 // database/sql rolls back on a goroutine of its own when a context ends.
-func TestAConnectionIsGivenBackAfterTheRollback(t *testing.T) {
+func TestRunInTxGivesItsConnectionBackAfterTheRollback(t *testing.T) {
 	with(t, 1, func(ctx context.Context, db *asyncsql.DB, s *server) {
 		rolling, returned := make(chan struct{}), make(chan struct{})
 		s.onRollback = func() {
