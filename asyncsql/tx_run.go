@@ -11,6 +11,9 @@ import (
 // It returns what f or the server returned. The SQLAlchemy name: AsyncConnection.run_sync,
 // in engine.begin.
 //
+// f leaves the end of the transaction to RunInTx. When f has ended it and returns nil,
+// RunInTx returns [sql.ErrTxDone].
+//
 // f uses [database/sql] as on any goroutine, with the context that it is given. It must not
 // wait on the loop, and what it shares with tasks needs a lock. When the task is cancelled
 // or ctx ends, RunInTx returns at once. The context of f ends then, and the transaction is
@@ -36,6 +39,9 @@ func (db *DB) runInTx(ctx context.Context, opts *sql.TxOptions, f func(ctx conte
 	defer tx.Rollback() // where f has not come back, or with an error; after Commit it does nothing
 	if err := f(ctx, tx); err != nil {
 		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err // f may have heard of it sooner than the transaction
 	}
 	return tx.Commit()
 }
