@@ -3,6 +3,7 @@ package asyncsql
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"sync/atomic"
 )
 
@@ -15,18 +16,20 @@ type Conn struct {
 }
 
 // BeginTx is [sql.Conn.BeginTx]. The transaction has begun when it returns, and what is
-// done on the connection itself until its end is in it.
+// done on the connection itself until its end is in it. When it is cut off and the server
+// has begun it all the same, that is the end of the connection: later calls on it return
+// [sql.ErrConnDone].
 func (c *Conn) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) {
 	ended := ctx.Err() != nil
 	tx := &Tx{}
 	tx.init(&c.place, c.lane, opts)
 	p := tx.place
 	p.over = c.over
-	// One that nobody takes is rolled back by a job: the next on the lane is not in it.
+	// One that nobody takes is rolled back by the next job: what follows is not in it.
 	_, err := call(ctx, &p, func(context.Context, *calling) (*Tx, error) {
 		tx.lane.keep(tx)
 		return tx, nil
-	}, func(tx *Tx) { tx.abort(false) })
+	}, (*Tx).dispose)
 	if err != nil {
 		return nil, err
 	}
@@ -67,11 +70,17 @@ func (c *Conn) Close() error {
 }
 
 func (c *Conn) abort(bool) {
-	if c.done.Swap(true) {
-		return
+	if !c.done.Swap(true) {
+		c.lane.later(func() { _ = c.giveBack() })
 	}
-	c.lane.later(func() {
-		_ = c.real.Close()
-		c.lane.release(c)
-	})
+}
+
+// giveBack implements keeper. The Close of database/sql waits for what is open on the
+// connection, which who has aborted it may still be about to close by a job of the lane.
+func (c *Conn) giveBack() error {
+	for _, k := range slices.Backward(c.lane.keptAfter(c)) {
+		_ = k.giveBack()
+	}
+	defer c.lane.release(c)
+	return c.real.Close()
 }

@@ -33,7 +33,6 @@ type cursor struct {
 	lane   *lane
 	real   *sql.Rows
 	cancel context.CancelFunc // ends the query; nil: it does not outlast its call
-	given  bool               // the connection was given back
 	taker  taker
 	dest   []any // for each column taken, which is given their values in order
 
@@ -101,10 +100,6 @@ func (c *cursor) begin(columns int) {
 // giveBack closes the rows and gives the connection back. It does nothing when that was
 // done before.
 func (c *cursor) giveBack() error {
-	if c.given {
-		return nil
-	}
-	c.given = true
 	err := c.real.Close()
 	if c.cancel != nil {
 		c.cancel()

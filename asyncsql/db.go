@@ -183,7 +183,8 @@ func (db *DB) Close(ctx context.Context) error {
 func (db *DB) finish() {
 	defer close(db.closed)
 	<-db.lanes.idle
-	db.closeErr = errors.Join(db.sql.Close(), db.replay.Close())
+	_ = db.replay.Close()
+	db.closeErr = db.sql.Close()
 }
 
 // waitClosed waits until c is closed, in a task where ctx is of one.
@@ -196,13 +197,23 @@ func waitClosed(ctx context.Context, c <-chan struct{}) error {
 			return struct{}{}, context.Cause(ctx)
 		}
 	}
-	loop, err := asyncio.RunningLoop(ctx)
-	if err != nil {
+	if _, err := asyncio.RunningLoop(ctx); err != nil {
 		_, err := wait(ctx)
 		return err
 	}
-	f := asyncio.WrapFuture(loop, wait)
-	defer f.Cancel()
-	_, err = f.Await(ctx)
+	_, err := asyncio.ToExecutor(ctx, ownThread{}, wait)
 	return err
 }
+
+// ownThread is an executor with a goroutine for each function: what waits long takes no
+// thread from others.
+type ownThread struct{}
+
+// Submit implements [asyncio.Executor].
+func (ownThread) Submit(ctx context.Context, fn func(context.Context)) error {
+	go fn(ctx)
+	return nil
+}
+
+// Shutdown implements [asyncio.Executor]. There is nothing to shut down.
+func (ownThread) Shutdown(context.Context) error { return nil }

@@ -23,6 +23,9 @@ import (
 //	block            answers when the context ends, or release is called
 //	fail             answers with an error
 //	break N          N rows, and an error in place of the next
+//	mixed N M        as sets, but the second has two columns
+//	badset N         N rows, and an error in place of the next set
+//	drain N          N rows, which can be closed only when the context has ended
 //
 // As a server does, it takes one statement of a connection at a time; as drivers do, it
 // gives a connection up whose statement was cut off. It notes what is wrong otherwise.
@@ -46,6 +49,12 @@ type server struct {
 	begins  atomic.Int32                    // transactions that were to begin
 	options atomic.Value                    // how the last was to, a driver.TxOptions
 	onBegin func(ctx context.Context) error // answers them, where it is not nil
+
+	onRollback func() // is called before a transaction is rolled back, where it is not nil
+
+	// on answers "connect", "ping", "prepare" and "close", where it is not nil.
+	on      func(ctx context.Context, what string) error
+	queried atomic.Pointer[context.Context] // of the last query
 }
 
 func newServer() *server {
@@ -64,7 +73,17 @@ func (s *server) restart() {
 	s.restarts++
 }
 
+func (s *server) asked(ctx context.Context, what string) error {
+	if s.on == nil {
+		return nil
+	}
+	return s.on(ctx, what)
+}
+
 func (s *server) Connect(ctx context.Context) (driver.Conn, error) {
+	if err := s.asked(ctx, "connect"); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open++
@@ -83,6 +102,8 @@ type conn struct {
 	inTx       bool
 	pending    []string
 }
+
+var errSet = errors.New("memory: no such set")
 
 var errBroken = errors.New("memory: the connection is broken")
 
@@ -121,10 +142,17 @@ func (c *conn) Close() error {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	c.server.open--
-	return nil
+	return c.server.asked(context.Background(), "close")
 }
 
 func (c *conn) Prepare(query string) (driver.Stmt, error) {
+	return c.PrepareContext(context.Background(), query)
+}
+
+func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	if err := c.server.asked(ctx, "prepare"); err != nil {
+		return nil, err
+	}
 	c.server.prepared.Add(1)
 	return &stmt{c, query}, nil
 }
@@ -135,8 +163,8 @@ func (c *conn) Ping(ctx context.Context) error {
 	if err := c.use("ping"); err != nil {
 		return err
 	}
-	c.unuse()
-	return nil
+	defer c.unuse()
+	return c.server.asked(ctx, "ping")
 }
 
 func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
@@ -178,6 +206,9 @@ func (c *conn) Rollback() error {
 		return err
 	}
 	defer c.unuse()
+	if f := c.server.onRollback; f != nil {
+		f()
+	}
 	c.inTx, c.pending = false, nil
 	return nil
 }
@@ -201,11 +232,26 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 		c.server.mu.Lock()
 		defer c.server.mu.Unlock()
 		c.server.texts = append(c.server.texts, text)
-		return driver.RowsAffected(1), nil
+		return affected{id: int64(len(c.server.texts)), rows: 1}, nil
 	case "block":
-		return driver.RowsAffected(0), c.block(ctx)
+		return affected{}, c.block(ctx)
 	}
 	return nil, fmt.Errorf("memory: no such statement: %s", query)
+}
+
+// affected is a result. What is 0 is not known.
+type affected struct{ id, rows int64 }
+
+var errUnknown = errors.New("memory: that is not known")
+
+func (a affected) LastInsertId() (int64, error) { return known(a.id) }
+func (a affected) RowsAffected() (int64, error) { return known(a.rows) }
+
+func known(n int64) (int64, error) {
+	if n == 0 {
+		return 0, errUnknown
+	}
+	return n, nil
 }
 
 func (c *conn) block(ctx context.Context) error {
@@ -227,6 +273,7 @@ func (c *conn) block(ctx context.Context) error {
 }
 
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	c.server.queried.Store(&ctx)
 	if err := c.use(query); err != nil {
 		return nil, err
 	}
@@ -248,6 +295,15 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 	case "sets":
 		r.rows = counted(number(1))
 		r.next = counted(number(2))
+	case "mixed":
+		r.rows, r.nextColumns = counted(number(1)), []string{"n", "text"}
+		for _, row := range counted(number(2)) {
+			r.next = append(r.next, row[:2])
+		}
+	case "badset":
+		r.rows, r.next, r.nextErr = counted(number(1)), counted(1), errSet
+	case "drain":
+		r.rows, r.drain = counted(number(1)), ctx
 	case "block":
 		if err := c.block(ctx); err != nil {
 			c.unuse()
@@ -279,6 +335,10 @@ type rows struct {
 	rows, next [][]driver.Value
 	err        error
 	stream     context.Context
+
+	nextColumns []string        // of the next set, where they are others
+	nextErr     error           // in place of the next set
+	drain       context.Context // before it ends, rows are not closed
 }
 
 func (r *rows) Columns() []string { return r.columns }
@@ -306,11 +366,20 @@ func (r *rows) NextResultSet() error {
 	if r.next == nil {
 		return io.EOF
 	}
+	if r.nextErr != nil {
+		return r.nextErr
+	}
 	r.rows, r.next = r.next, nil
+	if r.nextColumns != nil {
+		r.columns = r.nextColumns
+	}
 	return nil
 }
 
 func (r *rows) Close() error {
+	if r.drain != nil {
+		<-r.drain.Done()
+	}
 	r.conn.server.released.Add(1)
 	r.conn.unuse()
 	return nil

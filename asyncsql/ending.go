@@ -101,11 +101,14 @@ func (c *cutter) passed() {
 	}
 }
 
-// handTo has another end what c is to end, from now on alone.
-func (c *cutter) handTo(to *cutter) {
+// handTo has another end what c is to end, from now on alone. It reports whether c had
+// ended it.
+func (c *cutter) handTo(to *cutter) (cut bool) {
 	c.mu.Lock()
-	e, cancel, cut := c.ending, c.cancel, c.cut
+	e, cancel := c.ending, c.cancel
+	cut = c.cut
 	c.ending, c.cancel = nil, nil
 	c.mu.Unlock()
 	to.take(e, cancel, cut)
+	return cut
 }

@@ -9,5 +9,8 @@ func Jobs(db *DB) uint64 {
 	return db.lanes.begun
 }
 
+// Replays returns how many rows are being read once more.
+func Replays(db *DB) int { return db.replay.Stats().InUse }
+
 // SetPatience sets how long a batch waits for more rows.
 func SetPatience(db *DB, d time.Duration) { db.batch.patience = d }

@@ -78,6 +78,9 @@ type keeper interface {
 	// abort gives the connection back, and ends what is under way on it, too, when that
 	// is to be now. It does not wait, and may be called from any goroutine.
 	abort(now bool)
+	// giveBack gives it back at once. It is for the lane's own jobs, and does nothing when
+	// that was done before.
+	giveBack() error
 }
 
 func newLanes(max int) *lanes {
@@ -159,17 +162,8 @@ func (l *lane) add(j laneJob) (next *lane, waits thread, err error) {
 	return next, waits, nil
 }
 
-// Shutdown implements [asyncio.Executor]. It is that of all lanes.
-func (l *lane) Shutdown(ctx context.Context) error {
-	l.of.close()
-	select {
-	case <-l.of.idle:
-		return nil
-	case <-ctx.Done():
-		l.of.hurry()
-		return ctx.Err()
-	}
-}
+// Shutdown implements [asyncio.Executor]. Nobody has a lane to shut it down.
+func (l *lane) Shutdown(context.Context) error { return nil }
 
 // queue has the lane wait for its turn, which may be now.
 func (l *lane) queue() error {
@@ -246,8 +240,7 @@ func (l *lane) advance() *lane {
 		l.current, l.first = l.first, laneJob{}
 		if len(l.jobs) > 0 {
 			l.first = l.jobs[0]
-			l.jobs[0] = laneJob{}
-			l.jobs = l.jobs[1:]
+			l.jobs = slices.Delete(l.jobs, 0, 1)
 		}
 		l.working = true
 		l.of.running++
@@ -302,10 +295,10 @@ func (l *lane) finish(me *thread) (next *lane, waits bool) {
 func (l *lane) end() (next *lane) {
 	ls := l.of
 	l.state = laneOver
-	last := ls.busy[len(ls.busy)-1]
+	n := len(ls.busy) - 1
+	last := ls.busy[n]
 	ls.busy[l.place], last.place = last, l.place
-	ls.busy[len(ls.busy)-1] = nil
-	ls.busy = ls.busy[:len(ls.busy)-1]
+	ls.busy = slices.Delete(ls.busy, n, n+1)
 	if next := ls.waiting.first; next != nil {
 		ls.waiting.remove(next)
 		next.begin()
@@ -346,13 +339,21 @@ func (l *lane) release(k keeper) {
 // abortAfter aborts what was begun on the lane after k, the latest first; with nil,
 // everything.
 func (l *lane) abortAfter(k keeper, now bool) {
-	l.of.mu.Lock()
-	later := l.keepers[slices.Index(l.keepers, k)+1:]
-	later = slices.Clone(later)
-	l.of.mu.Unlock()
-	for _, k := range slices.Backward(later) {
+	for _, k := range slices.Backward(l.keptAfter(k)) {
 		k.abort(now)
 	}
+}
+
+// keptAfter returns what was begun on the lane after k, and nothing where k does not keep it
+// any more; with nil, everything.
+func (l *lane) keptAfter(k keeper) []keeper {
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	at := slices.Index(l.keepers, k)
+	if at < 0 && k != nil {
+		return nil
+	}
+	return slices.Clone(l.keepers[at+1:])
 }
 
 // later has fn run on the lane, after what is to be done there already.

@@ -24,7 +24,6 @@ type Rows struct {
 	row    row // the current one
 	onRow  bool
 	replay *sql.Rows
-	reread bool // replay has the current row
 	err    error
 	closed bool
 }
@@ -101,7 +100,7 @@ func (r *Rows) Next(ctx context.Context) bool {
 	n := len(r.set.columns)
 	r.row.columns, r.row.values = r.set.columns, r.batch.taken.values[r.at*n:(r.at+1)*n:(r.at+1)*n]
 	r.at++
-	r.onRow, r.reread = true, false
+	r.onRow = true
 	return true
 }
 
@@ -171,10 +170,7 @@ func (r *Rows) replayed() (_ *sql.Rows, err error) {
 			return nil, err
 		}
 	}
-	if !r.reread {
-		r.reread = true
-		r.replay.Next()
-	}
+	r.replay.Next()
 	return r.replay, nil
 }
 
@@ -192,7 +188,7 @@ func (r *Rows) ColumnTypes() ([]*sql.ColumnType, error) { return r.set.types, ni
 // what is left of them; to end the query instead, end its context. It does not wait, and
 // returns nil; Next does it at the end of the rows.
 func (r *Rows) Close() error {
-	if !r.closed && !r.batch.last {
+	if !r.batch.last {
 		r.cursor.end(false, sql.ErrConnDone)
 	}
 	r.finish()

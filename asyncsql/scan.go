@@ -59,51 +59,37 @@ func (passOver) Scan(any) error { return nil }
 // assign puts src into what dest points to, where that is a plain copy or dest knows
 // itself what to do. It reports false, and has done nothing, where it is for
 // database/sql to do or to refuse. An error is that of an [sql.Scanner].
-func assign(dest, src any) (bool, error) {
+func assign(dest, src any) (done bool, err error) {
 	switch s := src.(type) {
 	case string:
-		if d, ok := dest.(*string); ok && d != nil {
-			*d = s
-			return true, nil
-		}
+		d, _ := dest.(*string)
+		done = put(d, s)
 	case *held:
-		if assignBytes(dest, *s) {
-			return true, nil
-		}
+		done = assignBytes(dest, *s)
 	case int64:
-		if assignInt(dest, s) {
-			return true, nil
-		}
+		done = assignInt(dest, s)
 	case uint64:
-		if assignUint(dest, s) {
-			return true, nil
-		}
+		d, _ := dest.(*uint64)
+		done = put(d, s) || s <= math.MaxInt64 && assignInt(dest, int64(s))
 	case float64:
-		if d, ok := dest.(*float64); ok && d != nil {
-			*d = s
-			return true, nil
-		}
+		d, _ := dest.(*float64)
+		done = put(d, s)
 	case bool:
-		if d, ok := dest.(*bool); ok && d != nil {
-			*d = s
-			return true, nil
-		}
+		d, _ := dest.(*bool)
+		done = put(d, s)
 	case time.Time:
-		if d, ok := dest.(*time.Time); ok && d != nil {
-			*d = s
-			return true, nil
-		}
+		d, _ := dest.(*time.Time)
+		done = put(d, s)
 	case nil:
 	default:
 		return false, nil // database/sql knows more of these than of the others
 	}
+	if done {
+		return true, nil
+	}
 	switch d := dest.(type) {
 	case *any:
-		if d == nil {
-			return false, nil
-		}
-		*d = src
-		return true, nil
+		return put(d, src), nil
 	case sql.Scanner:
 		return true, d.Scan(plain(src))
 	}
@@ -113,72 +99,37 @@ func assign(dest, src any) (bool, error) {
 func assignBytes(dest any, s []byte) bool {
 	switch d := dest.(type) {
 	case *string:
-		if d != nil {
-			*d = string(s)
-			return true
-		}
+		return put(d, string(s))
 	case *[]byte:
-		if d != nil {
-			*d = bytes.Clone(s)
-			return true
-		}
+		return put(d, bytes.Clone(s))
 	case *any:
-		if d != nil {
-			*d = bytes.Clone(s)
-			return true
-		}
-	case *int:
-		if d != nil {
-			n, err := strconv.ParseInt(string(s), 10, strconv.IntSize)
-			if err == nil {
-				*d = int(n)
-			}
-			return err == nil
-		}
-	case *int64:
-		if d != nil {
-			n, err := strconv.ParseInt(string(s), 10, 64)
-			if err == nil {
-				*d = n
-			}
-			return err == nil
-		}
+		return put(d, any(bytes.Clone(s)))
+	case *int, *int64, *int32:
+		n, err := strconv.ParseInt(string(s), 10, 64)
+		return err == nil && assignInt(dest, n)
 	}
 	return false
 }
 
 func assignInt(dest any, s int64) bool {
 	switch d := dest.(type) {
-	case *int:
-		if d != nil && int64(int(s)) == s {
-			*d = int(s)
-			return true
-		}
 	case *int64:
-		if d != nil {
-			*d = s
-			return true
-		}
+		return put(d, s)
+	case *int:
+		return int64(int(s)) == s && put(d, int(s))
 	case *int32:
-		if d != nil && int64(int32(s)) == s {
-			*d = int32(s)
-			return true
-		}
+		return int64(int32(s)) == s && put(d, int32(s))
 	}
 	return false
 }
 
-func assignUint(dest any, s uint64) bool {
-	switch d := dest.(type) {
-	case *uint64:
-		if d != nil {
-			*d = s
-			return true
-		}
-	case *int, *int64, *int32:
-		return s <= math.MaxInt64 && assignInt(dest, int64(s))
+// put puts v where d points to, and reports false where that is nowhere.
+func put[T any](d *T, v T) bool {
+	if d == nil {
+		return false
 	}
-	return false
+	*d = v
+	return true
 }
 
 type replayKey struct{}

@@ -17,16 +17,12 @@ type Tx struct {
 	from   *place         // where it begins
 	opts   *sql.TxOptions // how
 	real   lateTx
-	failed bool // it could not begin; of the lane's jobs
+	conn   *sql.Conn // that it has for itself, once it has begun; nil: it is of a Conn
+	failed bool      // it could not begin; of the lane's jobs
 	cutter cutter
 	ctx    endingContext // of the driver's transaction
 	unbind func() bool   // nil: the context had ended when it began, which is no news
 	done   atomic.Bool
-}
-
-// A beginner is what transactions begin on. *sql.DB and *sql.Conn are.
-type beginner interface {
-	BeginTx(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error)
 }
 
 // A lateTx is a runner from when its transaction begins. It is of the lane's jobs.
@@ -65,9 +61,12 @@ func (tx *Tx) begin(ctx context.Context, c *calling) (err error) {
 		return sql.ErrTxDone
 	}
 	ctx, cancel := c.passing(ctx, &tx.ctx)
-	tx.real.Tx, err = again(ctx, tx.from, func(ctx context.Context) (*sql.Tx, error) {
-		return tx.from.on.(beginner).BeginTx(ctx, tx.opts)
-	})
+	conn, given := tx.from.on.(*sql.Conn)
+	if given {
+		tx.real.Tx, err = conn.BeginTx(ctx, tx.opts)
+	} else {
+		tx.conn, tx.real.Tx, err = tx.db.begin(ctx, tx.opts)
+	}
 	if err != nil {
 		cancel()
 		tx.failed = true
@@ -76,8 +75,27 @@ func (tx *Tx) begin(ctx context.Context, c *calling) (err error) {
 		tx.lane.release(tx)
 		return err
 	}
-	c.handTo(&tx.cutter)
+	if c.handTo(&tx.cutter) && given {
+		// Its context has ended, so database/sql rolls back, on a goroutine of its own. What
+		// came next on the connection would be in the transaction: there is no next.
+		_ = conn.Close()
+	}
 	return nil
+}
+
+// begin begins a transaction on a connection that is to be closed after it. When ctx ends,
+// database/sql rolls back on a goroutine of its own, and only that Close waits for it.
+func (db *DB) begin(ctx context.Context, opts *sql.TxOptions) (conn *sql.Conn, tx *sql.Tx, err error) {
+	tx, err = again(ctx, &db.place, func(ctx context.Context) (tx *sql.Tx, err error) {
+		if conn, err = db.sql.Conn(ctx); err != nil {
+			return nil, err
+		}
+		if tx, err = conn.BeginTx(ctx, opts); err != nil {
+			_ = conn.Close()
+		}
+		return tx, err
+	})
+	return conn, tx, err
 }
 
 // Commit commits the transaction. Its rows are closed. When the wait is cut off before
@@ -132,7 +150,7 @@ func (tx *Tx) letGo() {
 
 // end ends the transaction by do. It is for jobs of the lane.
 func (tx *Tx) end(do func() error) error {
-	defer tx.giveBack()
+	defer func() { _ = tx.giveBack() }()
 	return do()
 }
 
@@ -145,16 +163,27 @@ func (tx *Tx) rollback() error {
 
 // giveBack gives the connection back. It is for jobs of the lane, and does nothing when
 // that was done before.
-func (tx *Tx) giveBack() {
-	_ = tx.rollback()
+func (tx *Tx) giveBack() error {
+	err := tx.rollback()
+	if tx.conn != nil {
+		_ = tx.conn.Close()
+	}
 	tx.cutter.passed()
 	tx.lane.release(tx)
+	return err
+}
+
+// dispose is abort for jobs of the lane, and does it at once.
+func (tx *Tx) dispose() {
+	if !tx.done.Swap(true) {
+		_ = tx.giveBack()
+	}
 }
 
 // giveUp has the transaction rolled back.
 func (tx *Tx) giveUp() {
 	if !tx.lane.withdraw() {
-		tx.lane.later(tx.giveBack)
+		tx.lane.later(func() { _ = tx.giveBack() })
 	}
 }
 

@@ -271,3 +271,39 @@ func TestTransactionsOfALoopThatIsRecorded(t *testing.T) {
 		t.Errorf("%v, %v", err, s.texts)
 	}
 }
+
+// Its rollback is made by database/sql, which does not say when.
+func TestNothingIsDoneInATransactionOfAConnectionThatWasCutOffAsItBegan(t *testing.T) {
+	with(t, 1, func(ctx context.Context, db *asyncsql.DB, s *server) {
+		for range 10 {
+			c, err := db.Conn(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.onBegin = func(ctx context.Context) error {
+				s.began <- struct{}{}
+				<-ctx.Done()
+				return nil
+			}
+			task := asyncio.Go(ctx, func(ctx context.Context) error {
+				_, err := c.BeginTx(ctx, nil)
+				return err
+			})
+			wait(ctx, s.began)
+			task.Cancel()
+			if _, err := task.Await(ctx); !asyncio.IsCancelled(err) {
+				t.Errorf("it ended with %v", err)
+			}
+			if _, err := c.ExecContext(ctx, "put ?", "never"); err != sql.ErrConnDone {
+				t.Errorf("the next on the connection: %v", err)
+			}
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+			put(ctx, t, db, "x")
+		}
+		if len(s.texts) != 10 {
+			t.Errorf("kept: %v", s.texts)
+		}
+	})
+}

@@ -11,6 +11,9 @@ import (
 // It returns what f or the server returned. The SQLAlchemy name: AsyncConnection.run_sync,
 // in engine.begin.
 //
+// f leaves the end of the transaction to RunInTx. When f has ended it and returns nil,
+// RunInTx returns [sql.ErrTxDone].
+//
 // f uses [database/sql] as on any goroutine, with the context that it is given. It must not
 // wait on the loop, and what it shares with tasks needs a lock. When the task is cancelled
 // or ctx ends, RunInTx returns at once. The context of f ends then, and the transaction is
@@ -28,13 +31,17 @@ func (db *DB) RunInTx(ctx context.Context, opts *sql.TxOptions, f func(ctx conte
 
 // runInTx does so on the thread where it is.
 func (db *DB) runInTx(ctx context.Context, opts *sql.TxOptions, f func(ctx context.Context, tx *sql.Tx) error) error {
-	tx, err := again(ctx, &db.place, func(ctx context.Context) (*sql.Tx, error) { return db.sql.BeginTx(ctx, opts) })
+	conn, tx, err := db.begin(ctx, opts)
 	if err != nil {
 		return err
 	}
+	defer conn.Close()
 	defer tx.Rollback() // where f has not come back, or with an error; after Commit it does nothing
 	if err := f(ctx, tx); err != nil {
 		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err // f may have heard of it sooner than the transaction
 	}
 	return tx.Commit()
 }

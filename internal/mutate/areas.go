@@ -46,6 +46,9 @@ var areas = []area{
 	{name: "other drivers", patterns: []string{"internal/driver/portable/", "internal/driver/virtual/"}},
 	{name: "flow, asynctest", patterns: []string{"flow/", "asynctest/"}},
 	{name: "insight", patterns: []string{"insight/", "internal/insightwire/"}, also: []string{"insight", "cmd/asyncio/internal/look"}},
+	{name: "sql, files", patterns: []string{ // which know of simulated worlds
+		"asyncfile/replace.go", "asyncfile/disk.go", "asyncfile/threads.go",
+	}, also: []string{"asyncfile", "sim"}},
 	{name: "sql, files", patterns: []string{"asyncsql/", "asyncfile/", "internal/offload/"}, also: []string{"asyncsql", "asyncfile"}},
 	{name: "simulation", patterns: []string{"sim/", "internal/driver/sim/", "internal/hook/", "internal/simtrace/", "internal/simdisk/"}, also: []string{"sim"}},
 	{name: "drivers' common", patterns: []string{"internal/driver/*.go"},
