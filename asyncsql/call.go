@@ -152,8 +152,8 @@ func (c *callOf[T]) run(ctx context.Context) (v T, err error) {
 
 // isCutOff reports whether err may be that of a wait that has ended before its call.
 func isCutOff(err error) bool {
-	return slices.ContainsFunc([]error{context.Canceled, context.DeadlineExceeded, asyncio.ErrLoopClosed},
-		func(cut error) bool { return errors.Is(err, cut) })
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, asyncio.ErrLoopClosed)
 }
 
 // endOf returns the error of a wait that the end of ctx has cut off.

@@ -240,7 +240,8 @@ func (l *lane) advance() *lane {
 		l.current, l.first = l.first, laneJob{}
 		if len(l.jobs) > 0 {
 			l.first = l.jobs[0]
-			l.jobs = slices.Delete(l.jobs, 0, 1)
+			l.jobs[0] = laneJob{}
+			l.jobs = l.jobs[1:]
 		}
 		l.working = true
 		l.of.running++
