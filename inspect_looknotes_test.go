@@ -337,7 +337,9 @@ func TestWhatALoopTakesNoteOf(t *testing.T) {
 		}, asyncio.WithName("slow")).Await(ctx)
 		asyncio.Go(ctx, func(ctx context.Context) error { return errBoom }, asyncio.WithName("fails")).Await(ctx)
 		gone := asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) }, asyncio.WithName("gone"))
-		asyncio.Sleep(ctx, time.Millisecond)
+		for parks := loopOf(ctx).Stats().Parks; loopOf(ctx).Stats().Parks == parks; { // it may wake up at once
+			asyncio.Sleep(ctx, time.Millisecond)
+		}
 		gone.Cancel()
 		gone.Await(ctx)
 		k := look(t, ctx)
