@@ -132,11 +132,11 @@ func TestAProcessThatNobodyHasTakenYetEndsWithTheLoop(t *testing.T) {
 				if _, err := r.Read(make([]byte, 1)); err != nil {
 					t.Fatal(err)
 				}
-				must(t, w.Close())
 				for range turns {
 					turn()
 				}
 				must(t, l.Close())
+				must(t, w.Close())
 				if _, err := io.ReadAll(r); err != nil { // to the end: no process has it
 					t.Error(err)
 				}
