@@ -128,11 +128,13 @@ func TestWhatTheSystemRefusesIsAnErrorAndLeavesNothing(t *testing.T) {
 // Of several addresses of a server all are listened to, or none.
 func TestAServerThatCannotListenEverywhereListensNowhere(t *testing.T) {
 	onFaultyDrivers(t, func(t *testing.T, ctx context.Context, d *faultyDriver) {
-		if _, err := net.Listen("tcp", "[::1]:0"); err != nil {
+		probe, err := net.Listen("tcp", "[::1]:0")
+		if err != nil {
 			t.Skip("no IPv6 here: ", err)
 		}
+		probe.Close()
 		d.refused, d.n = "Listen", 1
-		_, err := asyncio.StartServer(ctx, "tcp", "localhost:0", echo)
+		_, err = asyncio.StartServer(ctx, "tcp", "localhost:0", echo)
 		if d.n >= 0 {
 			t.Skip("localhost has one address")
 		}

@@ -337,7 +337,9 @@ func TestWhatALoopTakesNoteOf(t *testing.T) {
 		}, asyncio.WithName("slow")).Await(ctx)
 		asyncio.Go(ctx, func(ctx context.Context) error { return errBoom }, asyncio.WithName("fails")).Await(ctx)
 		gone := asyncio.Go(ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, time.Hour) }, asyncio.WithName("gone"))
-		asyncio.Sleep(ctx, time.Millisecond)
+		for parks := loopOf(ctx).Stats().Parks; loopOf(ctx).Stats().Parks == parks; { // it may wake up at once
+			asyncio.Sleep(ctx, time.Millisecond)
+		}
 		gone.Cancel()
 		gone.Await(ctx)
 		k := look(t, ctx)
@@ -375,7 +377,8 @@ func TestALoopThatWasBusyForLongSaysSoEvenIfNoStepWasTimed(t *testing.T) {
 		for began := time.Now(); time.Since(began) < 20*time.Millisecond; {
 		}
 		asyncio.Sleep(ctx, 0)
-		if k := look(t, ctx); len(k.Slow) == 0 || k.Slow[len(k.Slow)-1].Took < 20*time.Millisecond {
+		long := func(s asyncio.StepLook) bool { return s.Took >= 20*time.Millisecond }
+		if k := look(t, ctx); !slices.ContainsFunc(k.Slow, long) { // what came after it may have been slow, too
 			t.Errorf("%+v", k.Slow)
 		}
 	})

@@ -118,12 +118,14 @@ func (w *stallWatch) look() {
 	}
 	w.looked = now
 	w.schedule(next)
-	w.mu.Unlock()
-	for _, s := range stalled {
-		s.report()
-	}
 	for _, m := range moving {
 		tellIncident(Incident{Kind: "goes on", Loop: m.subject.loop})
+	}
+	w.mu.Unlock()
+	for _, s := range stalled {
+		s.report(w)
+	}
+	for _, m := range moving {
 		m.subject.loop.logger().Warn("asyncio: the loop goes on", "loop", m.subject.label, "stood", m.stood.Round(time.Millisecond))
 	}
 }
@@ -142,7 +144,7 @@ type stall struct {
 
 // report logs what holds the loop. When the loop has gone on meanwhile, the news is
 // that it did.
-func (s stall) report() {
+func (s stall) report(w *stallWatch) {
 	p := profileOf(s.label)
 	c := p.culprit
 	if takePulse(s.loop) != s.seen {
@@ -150,7 +152,10 @@ func (s stall) report() {
 	}
 	s.caughtAt(s.loop.peekNow(), s.seen.task, c)
 	if incidentsWanted() {
-		tellIncident(Incident{Kind: "stall", Loop: s.loop, Task: s.seen.task, Look: newAsker(s.loop, s.presence, LookOptions{Tasks: defaultLookTasks}).lookAtHung(p)})
+		look := newAsker(s.loop, s.presence, LookOptions{Tasks: defaultLookTasks}).lookAtHung(p)
+		if !w.tell(s, Incident{Kind: "stall", Loop: s.loop, Task: s.seen.task, Look: look}) {
+			return
+		}
 	}
 	who := "a callback is"
 	if id := s.seen.task; id != 0 {
@@ -168,6 +173,18 @@ func (s stall) report() {
 		message += " (" + c.hint + ")"
 	}
 	s.loop.logger().Error(message+"\n"+c.stack(), "loop", s.label, "for", time.Since(s.since).Round(time.Millisecond))
+}
+
+// tell tells of a stall, and reports whether it is one still: that a loop goes on is
+// told after that it stands still, though a look at it takes long.
+func (w *stallWatch) tell(s stall, i Incident) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if takePulse(s.loop) != s.seen {
+		return false
+	}
+	tellIncident(i)
+	return true
 }
 
 // standing returns how long a loop has not moved, as far as the watch knows.

@@ -18,7 +18,7 @@ import (
 
 // TestALoopThatRunsForLongTakesNoMoreMemory does very many things on one loop,
 // kind after kind, and looks whether memory and goroutines after the last of a
-// kind are more than after the first tenth. How many is small, but very many with
+// kind are more than after the first tenth, and grow whenever more follow. How many is small, but very many with
 // ASYNCIO_TEST_LONG=1 in the environment; that takes some five minutes.
 func TestALoopThatRunsForLongTakesNoMoreMemory(t *testing.T) {
 	for name, driver := range drivers() {
@@ -82,17 +82,25 @@ func lasts(t *testing.T, ctx context.Context, k kind) error {
 	}
 	settle(ctx, 0)
 	first := measure()
-	if err := k.do(n - n/10); err != nil {
-		return err
+	for round := 1; ; round++ {
+		if err := k.do(n - n/10); err != nil {
+			return err
+		}
+		settle(ctx, first.goroutines)
+		last := measure()
+		t.Logf("%d %s: heap %d and then %d bytes, goroutines %d and %d; %v",
+			n, k.name, first.heap, last.heap, first.goroutines, last.goroutines, time.Since(began).Round(time.Millisecond))
+		if last.heap <= first.heap+64<<10 && last.goroutines <= first.goroutines && last.descriptors <= first.descriptors {
+			return nil
+		}
+		// On a busy machine more may be there at once than ever before, and what is
+		// kept for that grows. What is lost grows with each round.
+		if round == 4 {
+			t.Errorf("%s: before the last %d %+v, after them %+v", k.name, n-n/10, first, last)
+			return nil
+		}
+		first = last
 	}
-	settle(ctx, first.goroutines)
-	last := measure()
-	t.Logf("%d %s: heap %d and then %d bytes, goroutines %d and %d; %v",
-		n, k.name, first.heap, last.heap, first.goroutines, last.goroutines, time.Since(began).Round(time.Millisecond))
-	if last.heap > first.heap+64<<10 || last.goroutines > first.goroutines || last.descriptors > first.descriptors {
-		t.Errorf("%s: after a tenth %+v, after all %+v", k.name, first, last)
-	}
-	return nil
 }
 
 // settle waits until the calling task is the only one, and until there are no

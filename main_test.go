@@ -110,6 +110,19 @@ func runOn(t *testing.T, driver asyncio.Option, body func(t *testing.T, ctx cont
 	}
 }
 
+// eventually waits until f is true. It is for what the system does in its own
+// time, and tells nobody.
+func eventually(t *testing.T, ctx context.Context, what string, f func() bool) {
+	t.Helper()
+	for range 20000 {
+		if f() {
+			return
+		}
+		must(t, asyncio.Sleep(ctx, time.Millisecond))
+	}
+	t.Errorf("it did not come to pass that %s", what)
+}
+
 var noTime time.Time
 
 func timeSoon() time.Time { return time.Now().Add(5 * time.Millisecond) }

@@ -75,9 +75,9 @@ func (s *children) begin(p *starting) {
 	s.under.Add(1)
 }
 
-// begun hands it over to who waits for it.
+// begun tells who waits for it. Until that has taken it, it is the loop's, which may be
+// closed before.
 func (s *children) begun(p *starting) {
-	delete(s.unborn, p)
 	p.over = true
 	p.done.fire(nil)
 }

@@ -114,6 +114,38 @@ func TestAProcessThatIsBeingStartedEndsWithTheLoop(t *testing.T) {
 	}
 }
 
+// A loop may be closed in any turn after its process is there, and before the task that
+// started it knows.
+func TestAProcessThatNobodyHasTakenYetEndsWithTheLoop(t *testing.T) {
+	for name, driver := range drivers() {
+		for turns := range 4 {
+			t.Run(fmt.Sprint(name, turns), func(t *testing.T) {
+				r, w, err := os.Pipe()
+				must(t, err)
+				defer r.Close()
+				l := newLoop(t, optionList(driver)...)
+				asyncio.CreateTaskOn(l, func(ctx context.Context) (*asyncio.Process, error) {
+					return asyncio.CreateSubprocessShell(ctx, "echo >&3; exec sleep 1000", asyncio.WithExtraFiles(w))
+				})
+				turn := func() { l.Stop(); must(t, l.RunForever()) }
+				turn()
+				if _, err := r.Read(make([]byte, 1)); err != nil {
+					t.Fatal(err)
+				}
+				for range turns {
+					turn()
+				}
+				must(t, l.Close())
+				must(t, w.Close())
+				if _, err := io.ReadAll(r); err != nil { // to the end: no process has it
+					t.Error(err)
+				}
+				noChildren(t)
+			})
+		}
+	}
+}
+
 // A protocol is told that its detached process goes on without the loop; that it panics
 // then harms nobody.
 func TestAProtocolThatPanicsWhenItsLoopIsClosedIsReported(t *testing.T) {

@@ -21,10 +21,11 @@ import (
 // A foreignProcess takes signals for a while, as one does that becomes somebody else's.
 // It ends when a test says so.
 type foreignProcess struct {
-	took  []os.Signal
-	takes int
-	told  driver.Handler
-	pipes []int // that were asked for
+	took   []os.Signal
+	takes  int
+	killed func() // called when it is; nil: nothing is
+	told   driver.Handler
+	pipes  []int // that were asked for
 }
 
 const foreignPid = 1 << 30
@@ -44,6 +45,9 @@ func (p *foreignProcess) Signal(sig os.Signal) error {
 		return syscall.EPERM
 	}
 	p.took = append(p.took, sig)
+	if sig == os.Kill && p.killed != nil {
+		p.killed()
+	}
 	return nil
 }
 
@@ -135,7 +139,7 @@ func TestStopOfAProcessThatMayBeAskedAndNotKilledIsAnError(t *testing.T) {
 		}
 		// One that is killed takes its time.
 		p, f = start(2)
-		loopOf(ctx).CallLater(20*time.Millisecond, f.end)
+		f.killed = func() { loopOf(ctx).CallLater(20*time.Millisecond, f.end) }
 		if code, err := p.Stop(ctx, time.Millisecond); code != 3 || err != nil || !slices.Equal(f.took, []os.Signal{syscall.SIGTERM, os.Kill}) {
 			t.Errorf("%d, %v, after %v", code, err, f.took)
 		}

@@ -83,6 +83,7 @@ func (l *Loop) start(t *task, level context.Context, cmd *spawn.Command) (*start
 			return nil, ErrLoopClosed
 		}
 	}
+	delete(c.unborn, s)
 	if interrupted != nil {
 		if s.err == nil {
 			l.discard(&startedProcess{Process: s.proc})

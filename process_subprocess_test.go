@@ -383,19 +383,6 @@ func TestAProcessThatNobodyReadsFromLeavesNoDescriptors(t *testing.T) {
 	})
 }
 
-// eventually waits until f is true. It is for what the system does in its own
-// time, and tells nobody.
-func eventually(t *testing.T, ctx context.Context, what string, f func() bool) {
-	t.Helper()
-	for range 20000 {
-		if f() {
-			return
-		}
-		must(t, asyncio.Sleep(ctx, time.Millisecond))
-	}
-	t.Errorf("it did not come to pass that %s", what)
-}
-
 func TestEnvironmentAndDirectoryAreThoseGiven(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		dir, err := filepath.EvalSymlinks(t.TempDir())

@@ -48,9 +48,8 @@ func role() string { return os.Getenv("ASYNCIO_TEST_ROLE") }
 // limitedServer is the other process of the next test: a server with few
 // descriptors, until its standard input ends.
 func limitedServer(t *testing.T) {
-	told := 0
-	var last time.Time
-	between := time.Hour // the shortest time between two reports
+	told, began := 0, time.Now()
+	var last time.Duration // when it told the last time
 	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
 		srv := host(t, ctx, newEcho)
 		free := uint64(descriptors() + 10)
@@ -66,12 +65,10 @@ func limitedServer(t *testing.T) {
 	}, options(drivers()[role()], asyncio.WithExceptionHandler(func(_ *asyncio.Loop, c asyncio.ExceptionContext) {
 		if told++; told == 1 {
 			fmt.Println("at the limit")
-		} else {
-			between = min(between, time.Since(last))
 		}
-		last = time.Now()
+		last = time.Since(began)
 	}))...)
-	fmt.Println("told", told, between.Milliseconds(), err)
+	fmt.Println("told", told, last.Milliseconds(), err)
 }
 
 func TestServerAtTheDescriptorLimitServesItsClientsAndRecovers(t *testing.T) {
@@ -116,12 +113,14 @@ func TestServerAtTheDescriptorLimitServesItsClientsAndRecovers(t *testing.T) {
 			last.Close()
 			in.Close()
 			line := must(out.ReadString('\n'))
-			var told, between int
-			if _, err := fmt.Sscanf(line, "told %d %d <nil>\n", &told, &between); err != nil || told == 0 {
+			var told, until int
+			if _, err := fmt.Sscanf(line, "told %d %d <nil>\n", &told, &until); err != nil || told == 0 {
 				t.Errorf("the server said %q", line)
 			}
-			if between < 80 { // it tries again every tenth of a second, however many come meanwhile
-				t.Errorf("it reported %d times, once after %d ms", told, between)
+			// It tries again every tenth of a second, however many come meanwhile. A report
+			// may be late, and the next one not: so two of them may be closer.
+			if told > 1+until/100 {
+				t.Errorf("it reported %d times in %d ms", told, until)
 			}
 			wait()
 		})

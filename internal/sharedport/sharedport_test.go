@@ -154,15 +154,18 @@ func TestDealerDealsConnectionsOutInTurn(t *testing.T) {
 		done[i] = serve(hand, names[i])
 	}
 	seen := make(map[string]int)
-	for i := range 20 {
-		if i == 10 { // the other one serves alone
-			_ = hands[0].Close()
-			<-done[0]
-		}
+	for i := 0; (seen["a"] == 0 || seen["b"] == 0) && i < 10_000; i++ { // each, once it has begun
 		seen[ask(t, ln.Addr())]++
 	}
-	if seen["a"] == 0 || seen["a"] > 10 || seen["b"] < 10 {
+	if seen["a"] == 0 || seen["b"] == 0 {
 		t.Errorf("they served %v", seen)
+	}
+	_ = hands[0].Close()
+	<-done[0]
+	for range 10 {
+		if got := ask(t, ln.Addr()); got != "b" {
+			t.Errorf("when the other one served alone, %q answered", got)
+		}
 	}
 	if err := hands[1].Close(); err != nil {
 		t.Error(err)

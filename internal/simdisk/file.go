@@ -170,7 +170,9 @@ func (f *File) Write(p []byte) (int, error) {
 		off = int64(len(f.n.data))
 	}
 	n, err := f.writeAt(p, off)
-	f.pos = off + int64(n)
+	if n > 0 { // else it stays where it is, with O_APPEND too
+		f.pos = off + int64(n)
+	}
 	return n, f.fail("write", err)
 }
 

@@ -241,6 +241,33 @@ func TestAnyRenameEndsAsInTheSystem(t *testing.T) {
 	}
 }
 
+// With O_APPEND a write moves the offset to the end, but not one that writes nothing.
+func TestAWriteOfNothingMovesNoOffset(t *testing.T) {
+	p := &pair{disk: simdisk.New(&world{}), dir: inMemory(t)}
+	const flag = os.O_RDWR | os.O_CREATE | os.O_APPEND
+	real, err := os.OpenFile(p.dir+"/f", flag, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []driver.File{must[driver.File](t)(p.disk.OpenFile("/f", flag, 0o644)), real} {
+		for _, data := range []string{"abc", ""} {
+			if _, err := f.Write([]byte(data)); err != nil {
+				t.Error(err)
+			}
+			at, err := f.Seek(0, io.SeekCurrent)
+			if want := int64(len(data)); at != want || err != nil {
+				t.Errorf("after a write of %q it is at %d, %v", data, at, err)
+			}
+			if _, err := f.Seek(0, io.SeekStart); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestADiskBehavesAsThatOfTheSystem(t *testing.T) {
 	root := inMemory(t)
 	n := 0

@@ -103,6 +103,9 @@ func (p *Process) waitReady(ctx context.Context) error {
 	if string(said) != hello {
 		return ErrNoMain
 	}
+	if !stop() { // it is ready, and is killed
+		return context.Cause(ctx)
+	}
 	return nil
 }
 

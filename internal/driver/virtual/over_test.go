@@ -2,6 +2,7 @@ package virtual_test
 
 import (
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -59,8 +60,14 @@ func TestClockOverADriverWaitsForThoseOutside(t *testing.T) {
 	o := virtual.NewOver(inner)
 	var outside atomic.Bool
 	outside.Store(true)
-	o.Outside = outside.Load
-	time.AfterFunc(10*time.Millisecond, func() { outside.Store(false); inner.Wake() })
+	var asked sync.Once
+	o.Outside = func() bool {
+		is := outside.Load()
+		asked.Do(func() {
+			go func() { outside.Store(false); inner.Wake() }() // once it is waited for
+		})
+		return is
+	}
 	if err := o.Park(time.Hour, nothing); err != nil || outside.Load() || o.Now() != 0 {
 		t.Errorf("it shows %v, somebody is outside: %v, %v", o.Now(), outside.Load(), err)
 	}
