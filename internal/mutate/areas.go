@@ -57,7 +57,7 @@ var areas = []area{
 
 // unmeasured is what this program leaves alone: programs, and what tests others.
 var unmeasured = []string{
-	"cmd/", "examples/", "conformance/", "asyncvet/", "cluster/", "bench/", "docs/", "internal/driver/drivertest/", "internal/mutate/", "internal/browsertest/", "internal/addresstest/", "internal/libraries/", "internal/h2spec/", "internal/natslink/", "internal/simtests/",
+	"cmd/", "examples/", "conformance/", "asyncvet/", "cluster/", "bench/", "docs/", "internal/driver/drivertest/", "internal/mutate/", "internal/pauses/", "internal/browsertest/", "internal/addresstest/", "internal/libraries/", "internal/h2spec/", "internal/natslink/", "internal/simtests/",
 }
 
 // areaOf returns the area of a file, or nil for one that is not measured. The

@@ -1,0 +1,3 @@
+module hasty
+
+go 1.26
