@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -142,13 +143,7 @@ func TestAnyMixOfCallsAndCancellationsKeepsWhatWasCommitted(t *testing.T) {
 			calls []string
 			after int // turns of the loop, to its cancellation; 0: none
 		}
-		names := slices.Sorted(func(yield func(string) bool) {
-			for name := range mix {
-				if !yield(name) {
-					return
-				}
-			}
-		})
+		names := slices.Sorted(maps.Keys(mix))
 		plans := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) plan {
 			return plan{
 				calls: rapid.SliceOfN(rapid.SampledFrom(names), 1, 4).Draw(t, "calls"),
