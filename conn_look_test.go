@@ -183,11 +183,13 @@ func TestAConnectionThatIsServedBeyondItsEndIsShown(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
 		here, done := asyncio.NewEvent(), asyncio.NewEvent()
 		srv := serve(t, ctx, func(ctx context.Context, s *asyncio.Stream) error {
+			s.ReadLine(ctx) // a connection that ends at once may be no connection for who dials
 			s.Abort()
 			here.Set()
 			return done.Wait(ctx)
 		})
 		s := dial(t, ctx, srv.Addr())
+		s.Write([]byte("go\n"))
 		here.Wait(ctx)
 		if k := asyncio.LookAtParts(loopOf(ctx), withSockets); !slices.Contains(k.Sockets, asyncio.SocketLook{Kind: "connection", State: "closing"}) {
 			t.Errorf("%+v", k.Sockets)
