@@ -251,6 +251,17 @@ func TestAFunctionIsCalledOnceThoughConnectionsWereLost(t *testing.T) {
 	})
 }
 
+// stillHeld complains when the only connection is given back while it looks.
+func (s *server) stillHeld(db *asyncsql.DB) {
+	for range 1000 {
+		runtime.Gosched()
+		if n := db.Stats().Turns; n != 1 {
+			s.complain("the connection was given back before the rollback")
+			return
+		}
+	}
+}
+
 func TestADatabaseIsClosedAfterTheRollbackOfATransactionThatWasCutOffAsItBegan(t *testing.T) {
 	with(t, 1, func(ctx context.Context, db *asyncsql.DB, s *server) {
 		rolling := make(chan struct{})
@@ -261,13 +272,7 @@ func TestADatabaseIsClosedAfterTheRollbackOfATransactionThatWasCutOffAsItBegan(t
 		}
 		s.onRollback = func() {
 			close(rolling)
-			for range 1000 {
-				runtime.Gosched()
-				if n := db.Stats().Turns; n != 1 {
-					s.complain("the connection was given back before the rollback")
-					return
-				}
-			}
+			s.stillHeld(db)
 		}
 		task := asyncio.Go(ctx, func(ctx context.Context) error {
 			tx, err := db.BeginTx(ctx, nil)
@@ -289,13 +294,7 @@ func TestRunInTxGivesItsConnectionBackAfterTheRollback(t *testing.T) {
 		s.onRollback = func() {
 			close(rolling)
 			<-returned
-			for range 1000 {
-				runtime.Gosched()
-				if n := db.Stats().Turns; n != 1 {
-					s.complain("the connection was given back before the rollback")
-					return
-				}
-			}
+			s.stillHeld(db)
 		}
 		task := asyncio.Go(ctx, func(ctx context.Context) error {
 			return db.RunInTx(ctx, nil, func(ctx context.Context, tx *sql.Tx) error {
