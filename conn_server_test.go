@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/internal/addresstest"
 )
 
 func TestServerServesManyClientsAtOnce(t *testing.T) {
@@ -150,7 +151,8 @@ func TestWhatWasClosedIsNotTakenOver(t *testing.T) {
 
 func TestServerCloseRefusesNewClientsAndKeepsTheOldOnes(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, ctx context.Context) {
-		srv := serve(t, ctx, echo)
+		// At an address of this process alone: others take each port that is free.
+		srv := must(asyncio.StartServer(ctx, "tcp", net.JoinHostPort(addresstest.Host(), "0"), echo))
 		s := dial(t, ctx, srv.Addr())
 		s.Write([]byte("a\n"))
 		s.ReadLine(ctx) // it is being served now

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/asyncio-go/asyncio"
+	"github.com/asyncio-go/asyncio/internal/addresstest"
 )
 
 func TestWorkerThatEndsItsGoroutineIsAnError(t *testing.T) {
@@ -79,9 +80,7 @@ func TestWorkersServeProtocolsOnOnePort(t *testing.T) {
 // A worker that cannot serve does not keep its share of the port.
 func TestWorkerThatIsGivenAContextOfNoLoopGivesItsListenerBack(t *testing.T) {
 	err := asyncio.Workers(t.Context(), 1, func(ctx context.Context, w *asyncio.Worker) error {
-		ln := must(net.Listen("tcp", "127.0.0.1:0"))
-		address := ln.Addr().String()
-		ln.Close()
+		address := addresstest.Free(t, 1)[0]
 		if srv, err := w.CreateServer(context.Background(), "tcp", address, newEcho); !errors.Is(err, asyncio.ErrNoRunningLoop) || srv != nil {
 			t.Errorf("CreateServer gave %v, %v", srv, err)
 		}
