@@ -71,16 +71,16 @@ func (c *Conn) Close() error {
 
 func (c *Conn) abort(bool) {
 	if !c.done.Swap(true) {
-		c.lane.later(func() { _ = c.giveBack() })
+		c.lane.later(c.giveBack)
 	}
 }
 
 // giveBack implements keeper. The Close of database/sql waits for what is open on the
 // connection, which who has aborted it may still be about to close by a job of the lane.
-func (c *Conn) giveBack() error {
+func (c *Conn) giveBack() {
 	for _, k := range slices.Backward(c.lane.keptAfter(c)) {
-		_ = k.giveBack()
+		k.giveBack()
 	}
-	defer c.lane.release(c)
-	return c.real.Close()
+	_ = c.real.Close()
+	c.lane.release(c)
 }

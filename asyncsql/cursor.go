@@ -73,7 +73,7 @@ func (c *cursor) endSet(b *batch) {
 		b.err = c.real.Err()
 	}
 	b.last = true
-	if err := c.giveBack(); b.err == nil {
+	if err := c.close(); b.err == nil {
 		b.err = err
 	}
 }
@@ -97,9 +97,12 @@ func (c *cursor) begin(columns int) {
 	}
 }
 
-// giveBack closes the rows and gives the connection back. It does nothing when that was
-// done before.
-func (c *cursor) giveBack() error {
+// giveBack implements keeper.
+func (c *cursor) giveBack() { _ = c.close() }
+
+// close closes the rows and gives the connection back. It does nothing when that was done
+// before.
+func (c *cursor) close() error {
 	err := c.real.Close()
 	if c.cancel != nil {
 		c.cancel()
@@ -116,7 +119,7 @@ func (c *cursor) end(now bool, why error) {
 		c.cancel()
 	}
 	if first {
-		c.lane.later(func() { _ = c.giveBack() })
+		c.lane.later(c.giveBack)
 	}
 }
 

@@ -80,7 +80,7 @@ type keeper interface {
 	abort(now bool)
 	// giveBack gives it back at once. It is for the lane's own jobs, and does nothing when
 	// that was done before.
-	giveBack() error
+	giveBack()
 }
 
 func newLanes(max int) *lanes {

@@ -54,7 +54,7 @@ func (r *Rows) begin(ctx context.Context, c *calling) (*Rows, error) {
 	k := &r.cursor
 	k.lane, k.real = c.lane, real
 	if r.set, err = resultSetOf(real); err != nil {
-		_ = k.giveBack()
+		k.giveBack()
 		return nil, err
 	}
 	k.begin(len(r.set.columns))

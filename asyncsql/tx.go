@@ -14,10 +14,10 @@ import (
 type Tx struct {
 	place
 	own    lane           // nobody's where that of a Conn is its lane
-	from   *place         // where it begins
+	given  *sql.Conn      // on which it begins; nil: on one of its own
 	opts   *sql.TxOptions // how
 	real   lateTx
-	conn   *sql.Conn // that it has for itself, once it has begun; nil: it is of a Conn
+	conn   *sql.Conn // that of its own, once it has begun
 	failed bool      // it could not begin; of the lane's jobs
 	cutter cutter
 	ctx    endingContext // of the driver's transaction
@@ -31,7 +31,8 @@ type lateTx struct{ *sql.Tx }
 // init says where a transaction begins, and on which lane.
 func (tx *Tx) init(from *place, l *lane, opts *sql.TxOptions) {
 	tx.place = place{db: from.db, lane: l, on: &tx.real, over: sql.ErrTxDone, tx: tx}
-	tx.from, tx.opts = from, ownTxOptions(opts)
+	tx.given, _ = from.on.(*sql.Conn)
+	tx.opts = ownTxOptions(opts)
 }
 
 // ownTxOptions returns opts as they are now: a transaction begins later, on a thread.
@@ -61,9 +62,8 @@ func (tx *Tx) begin(ctx context.Context, c *calling) (err error) {
 		return sql.ErrTxDone
 	}
 	ctx, cancel := c.passing(ctx, &tx.ctx)
-	conn, given := tx.from.on.(*sql.Conn)
-	if given {
-		tx.real.Tx, err = conn.BeginTx(ctx, tx.opts)
+	if tx.given != nil {
+		tx.real.Tx, err = tx.given.BeginTx(ctx, tx.opts)
 	} else {
 		tx.conn, tx.real.Tx, err = tx.db.begin(ctx, tx.opts)
 	}
@@ -75,10 +75,10 @@ func (tx *Tx) begin(ctx context.Context, c *calling) (err error) {
 		tx.lane.release(tx)
 		return err
 	}
-	if c.handTo(&tx.cutter) && given {
+	if c.handTo(&tx.cutter) && tx.given != nil {
 		// Its context has ended, so database/sql rolls back, on a goroutine of its own. What
 		// came next on the connection would be in the transaction: there is no next.
-		_ = conn.Close()
+		_ = tx.given.Close()
 	}
 	return nil
 }
@@ -150,7 +150,7 @@ func (tx *Tx) letGo() {
 
 // end ends the transaction by do. It is for jobs of the lane.
 func (tx *Tx) end(do func() error) error {
-	defer func() { _ = tx.giveBack() }()
+	defer tx.giveBack()
 	return do()
 }
 
@@ -163,27 +163,26 @@ func (tx *Tx) rollback() error {
 
 // giveBack gives the connection back. It is for jobs of the lane, and does nothing when
 // that was done before.
-func (tx *Tx) giveBack() error {
-	err := tx.rollback()
+func (tx *Tx) giveBack() {
+	_ = tx.rollback()
 	if tx.conn != nil {
 		_ = tx.conn.Close()
 	}
 	tx.cutter.passed()
 	tx.lane.release(tx)
-	return err
 }
 
 // dispose is abort for jobs of the lane, and does it at once.
 func (tx *Tx) dispose() {
 	if !tx.done.Swap(true) {
-		_ = tx.giveBack()
+		tx.giveBack()
 	}
 }
 
 // giveUp has the transaction rolled back.
 func (tx *Tx) giveUp() {
 	if !tx.lane.withdraw() {
-		tx.lane.later(func() { _ = tx.giveBack() })
+		tx.lane.later(tx.giveBack)
 	}
 }
 

@@ -246,12 +246,11 @@ func (s *search) try(ctx context.Context, test string, h held) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failures++
-	var places []string
+	var at []string
 	for _, i := range h.places {
-		places = append(places, s.changed.places[i])
+		at = append(at, s.places[i])
 	}
-	slices.Sort(places)
-	at := strings.Join(slices.Compact(places), ",")
+	slices.Sort(at)
 	fmt.Fprintf(s.out, "\n--- %s\n%s\nagain: go run ./internal/pauses -at %s -for %v -times %d -procs %d -run '^%s$' %s\n\n",
-		test, lastLines(text, 20), at, h.pause, h.times, h.procs, test, s.name)
+		test, lastLines(text, 20), strings.Join(slices.Compact(at), ","), h.pause, h.times, h.procs, test, s.name)
 }

@@ -105,10 +105,11 @@ func (c *changed) change(name string) error {
 // compiler something are left alone: one may have no room for a call, or be none of the race
 // detector's.
 func statements(f *ast.File) (all []ast.Stmt) {
-	cases := map[*ast.BlockStmt]bool{} // blocks of cases, not of statements
 	add := func(list []ast.Stmt) {
 		for _, s := range list {
-			if _, empty := s.(*ast.EmptyStmt); !empty {
+			switch s.(type) {
+			case *ast.EmptyStmt, *ast.CaseClause, *ast.CommClause: // the clauses are the block of a switch
+			default:
 				all = append(all, s)
 			}
 		}
@@ -117,16 +118,8 @@ func statements(f *ast.File) (all []ast.Stmt) {
 		switch n := n.(type) {
 		case *ast.FuncDecl:
 			return n.Doc == nil || !slices.ContainsFunc(n.Doc.List, func(c *ast.Comment) bool { return strings.HasPrefix(c.Text, "//go:") })
-		case *ast.SwitchStmt:
-			cases[n.Body] = true
-		case *ast.TypeSwitchStmt:
-			cases[n.Body] = true
-		case *ast.SelectStmt:
-			cases[n.Body] = true
 		case *ast.BlockStmt:
-			if !cases[n] {
-				add(n.List)
-			}
+			add(n.List)
 		case *ast.CaseClause:
 			add(n.Body)
 		case *ast.CommClause:
